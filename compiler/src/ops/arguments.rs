@@ -1,0 +1,121 @@
+//! Arguments of layers: what may be given, and what was.
+
+use nnc_grammar::span::Span;
+
+use crate::program::Initializer;
+
+/// A declared argument.
+#[derive(Debug, Clone, Copy)]
+pub struct Argument {
+    /// Its name.
+    pub name: &'static str,
+    /// What it may be.
+    pub kind: ArgumentKind,
+    /// Its value when it is not given; without one it must be given.
+    pub default: Option<Default>,
+    /// What it means, in a few words.
+    pub docs: &'static str,
+}
+
+/// What an argument may be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ArgumentKind {
+    /// A whole number from 1.
+    Count,
+    /// A number in `min..=max`.
+    Number {
+        /// The smallest.
+        min: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// `true` or `false`.
+    Bool,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// An initializer: `he`, `normal(std = 0.1)`.
+    Init,
+    /// A list of whole numbers from 1: `[28, 28]`.
+    Shape,
+}
+
+/// The value of an argument that is not given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Default {
+    /// A number.
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A word.
+    Choice(&'static str),
+    /// An initializer of the standard library, as it would be written: `fan_in`.
+    Init(&'static str),
+}
+
+/// The value of an argument.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// A number; whole and in range where that was asked for.
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A word.
+    Choice(&'static str),
+    /// An initializer.
+    Init(Initializer),
+    /// A shape.
+    Shape(Vec<usize>),
+}
+
+/// The arguments of one application: every declared argument has a value.
+#[derive(Debug, Clone, PartialEq, std::default::Default)]
+pub struct Arguments {
+    /// Name, value, and where it was written (`None` for a default).
+    pub values: Vec<(&'static str, Value, Option<Span>)>,
+}
+
+impl Arguments {
+    /// The value called `name`.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.iter().find(|(key, ..)| *key == name).map(|(_, value, _)| value)
+    }
+
+    /// Where the argument was written.
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.values.iter().find(|(key, ..)| *key == name).and_then(|(.., span)| *span)
+    }
+
+    /// A whole number, 0 when there is none of that name.
+    pub fn count(&self, name: &str) -> usize {
+        self.number(name) as usize
+    }
+
+    /// A number, 0 when there is none of that name.
+    pub fn number(&self, name: &str) -> f64 {
+        match self.get(name) {
+            Some(Value::Number(value)) => *value,
+            _ => 0.0,
+        }
+    }
+
+    /// A truth value, false when there is none of that name.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Value::Bool(true)))
+    }
+
+    /// A word, empty when there is none of that name.
+    pub fn choice(&self, name: &str) -> &'static str {
+        match self.get(name) {
+            Some(Value::Choice(word)) => word,
+            _ => "",
+        }
+    }
+
+    /// An initializer.
+    pub fn init(&self, name: &str) -> Option<&Initializer> {
+        match self.get(name) {
+            Some(Value::Init(init)) => Some(init),
+            _ => None,
+        }
+    }
+}

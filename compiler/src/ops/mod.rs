@@ -1,0 +1,58 @@
+//! Layers and operators: one file each, and the one list of them.
+//!
+//! A [`Layer`] is what users write (`dense(16)`): a name, arguments, and a rule that checks shapes and puts nodes into
+//! the graph. An [`crate::graph::Operator`] is what the graph computes; a layer may need one, several or none of its own.
+
+mod arguments;
+
+pub use arguments::{Argument, ArgumentKind, Arguments, Default, Value};
+
+use nnc_grammar::diagnostic::Diagnostic;
+
+use crate::graph::{Builder, NodeId};
+
+/// A kind of layer.
+pub trait Layer: std::fmt::Debug + Sync {
+    /// The keyword: `dense`.
+    fn name(&self) -> &'static str;
+
+    /// One line for lists: what it computes.
+    fn summary(&self) -> &'static str;
+
+    /// Its arguments, in positional order.
+    fn arguments(&self) -> &'static [Argument];
+
+    /// How many values it takes.
+    fn arity(&self) -> Arity {
+        Arity::One
+    }
+
+    /// Checks the shapes of `inputs` and adds what the layer computes to the graph.
+    ///
+    /// # Errors
+    /// A diagnostic at the layer, when the shapes do not fit.
+    fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>>;
+}
+
+/// How many values a layer takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arity {
+    /// The running value.
+    One,
+    /// Two or more, named in parentheses: `concat(a, b)`.
+    Several,
+    /// The running value, and one that the compiler gives it.
+    Join,
+}
+
+/// All layers, in the order of the documentation.
+pub fn layers() -> &'static [&'static dyn Layer] {
+    LAYERS
+}
+
+/// The layer with this name.
+pub fn layer(name: &str) -> Option<&'static dyn Layer> {
+    LAYERS.iter().copied().find(|layer| layer.name() == name)
+}
+
+static LAYERS: &[&dyn Layer] = &[];

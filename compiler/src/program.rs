@@ -1,0 +1,292 @@
+//! What `resolve` makes of a syntax tree: names bound, arguments checked, blocks inlined, repeats expanded.
+//!
+//! A program is a list of [`Application`]s in the order in which values flow; value `n` is input `n`, or the result
+//! of application `n - inputs`. No shape is known yet.
+
+use nnc_grammar::span::{FileId, Span};
+
+use crate::ops::Arguments;
+use crate::scalar::{Binary, Relation, Scalar, Unary};
+
+/// One model, resolved.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The model's name.
+    pub name: String,
+    /// Its doc comment.
+    pub docs: Vec<String>,
+    /// Where the visibility stood, in `network!`.
+    pub visibility: Option<Span>,
+    /// Where the name stood.
+    pub name_span: Span,
+    /// The file that defines it.
+    pub file: FileId,
+    /// Inputs, in source order.
+    pub inputs: Vec<Input>,
+    /// Layers and activations, in order.
+    pub applications: Vec<Application>,
+    /// The model's output: the last running value.
+    pub output: ValueId,
+    /// The loss.
+    pub loss: Option<LossUse>,
+    /// The optimizer.
+    pub optimizer: Option<OptimizerUse>,
+    /// Metrics to report, by name.
+    pub metrics: Vec<(String, Span)>,
+    /// Where the data comes from.
+    pub data: Option<DataSpec>,
+    /// How to train.
+    pub train: TrainSpec,
+}
+
+/// A value of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ValueId(pub u32);
+
+/// An input of the model.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name; `input` when it has none.
+    pub name: String,
+    /// Shape of one sample.
+    pub shape: Vec<usize>,
+    /// Where its shape stands.
+    pub span: Span,
+}
+
+/// A layer or activation applied to values.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// The layer's name: its label, or kind and count (`dense`, `dense_2`). Unique in the program among layers that
+    /// have parameters; inside a block or repeat it is a path (`basic_2.conv`).
+    pub layer: String,
+    /// Whether the user gave the label.
+    pub labelled: bool,
+    /// What is applied.
+    pub kind: Kind,
+    /// To what.
+    pub inputs: Vec<ValueId>,
+    /// The stage as written, at its outermost place in the model (for a layer of a block, the use of the block).
+    pub span: Span,
+    /// The call itself, in whatever file it stands.
+    pub call_span: Span,
+    /// Whether parameters of the layer are trained.
+    pub trainable: bool,
+}
+
+/// What is applied.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// An operator of the compiler, by its place in [`crate::ops::layers`], with all arguments (defaults included).
+    Layer(&'static dyn crate::ops::Layer, Arguments),
+    /// An activation: its name as written with arguments, and its formula over `Input(0)`.
+    Activation {
+        /// As the user wrote it: `leaky_relu(slope = 0.1)`.
+        text: String,
+        /// The name alone.
+        name: String,
+        /// The formula, arguments put in.
+        scalar: Scalar,
+    },
+}
+
+/// The loss of a model.
+#[derive(Debug, Clone)]
+pub struct LossUse {
+    /// Its name.
+    pub name: String,
+    /// As written: `cross_entropy`.
+    pub text: String,
+    /// One number a sample.
+    pub body: LossExpr,
+    /// Whether the target is a class.
+    pub target: TargetKind,
+    /// How samples are put together.
+    pub reduction: Reduction,
+    /// The use.
+    pub span: Span,
+}
+
+/// What a loss compares with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// A class index.
+    Class,
+    /// Values of the output's shape.
+    Values,
+}
+
+/// A reduction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reduction {
+    /// The sum.
+    Sum,
+    /// The mean.
+    Mean,
+    /// The largest.
+    Max,
+}
+
+/// The body of a loss: scalars over whole values, and reductions over the values of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LossExpr {
+    /// The model's output.
+    Output,
+    /// The target.
+    Target,
+    /// A number.
+    Number(f64),
+    /// A function of each element.
+    Unary(Unary, Box<LossExpr>),
+    /// A function of each pair of elements.
+    Binary(Binary, Box<LossExpr>, Box<LossExpr>),
+    /// `if a relation b { then } else { otherwise }` for each element.
+    Select(Relation, Box<LossExpr>, Box<LossExpr>, Box<LossExpr>, Box<LossExpr>),
+    /// Over the values of a sample: one number.
+    Reduce(Reduction, Box<LossExpr>),
+    /// Softmax over the last axis.
+    Softmax(Box<LossExpr>),
+    /// Its logarithm.
+    LogSoftmax(Box<LossExpr>),
+    /// 1 at the target class, 0 elsewhere, of the output's shape.
+    OneHot(Box<LossExpr>),
+}
+
+/// The optimizer of a model, hyper-parameters put in.
+#[derive(Debug, Clone)]
+pub struct OptimizerUse {
+    /// Its name.
+    pub name: String,
+    /// As written: `adam(lr = 0.01)`.
+    pub text: String,
+    /// States, each of the form of all parameters: name and initial value (a constant formula).
+    pub states: Vec<(String, Scalar)>,
+    /// Names of local values.
+    pub locals: Vec<String>,
+    /// Hyper-parameters that stay variable while training runs: the one called `lr`, if any.
+    pub hyper: Vec<(String, f64)>,
+    /// What a step does to each element, in order.
+    pub assignments: Vec<Assign>,
+    /// The use.
+    pub span: Span,
+}
+
+/// An assignment of an optimizer. A `Local` is assigned once; a state or the weight may be assigned again and is then
+/// read as assigned last.
+#[derive(Debug, Clone)]
+pub struct Assign {
+    /// What is assigned: `Weight`, `State(n)` or `Local(n)`.
+    pub target: crate::scalar::Variable,
+    /// Over `Weight`, `Gradient`, `Step`, `Hyper`, `State`, `Local`.
+    pub value: Scalar,
+    /// The statement.
+    pub span: Span,
+}
+
+/// An initializer with its arguments put in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Initializer {
+    /// As written: `normal(std = 0.1)`.
+    pub text: String,
+    /// Over `FanIn`, `FanOut`, `RandomUniform`, `RandomNormal`.
+    pub scalar: Scalar,
+}
+
+/// Where the data comes from, as written; paths are relative to the file or to `--data`.
+#[derive(Debug, Clone)]
+pub struct DataSpec {
+    /// The files.
+    pub source: DataSource,
+    /// Target columns, in CSV.
+    pub target: Vec<(String, Span)>,
+    /// Feature columns, if they are listed.
+    pub features: Vec<(String, Span)>,
+    /// Columns that are left out.
+    pub ignore: Vec<(String, Span)>,
+    /// Share of the rows that is trained on, the rest being the test; 1 when nothing is split off.
+    pub split: f64,
+    /// Share of the training rows that is set aside for validation.
+    pub validation: f64,
+    /// Whether classes keep their shares in each part.
+    pub stratify: bool,
+    /// The delimiter of a CSV file.
+    pub delimiter: char,
+    /// What image bytes are multiplied by.
+    pub scale: f64,
+    /// The section.
+    pub span: Span,
+}
+
+/// The files of a data section.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataSource {
+    /// A table.
+    Csv {
+        /// The rows to train on, or to split.
+        path: String,
+        /// Rows of the test, if they lie apart.
+        test: Option<String>,
+    },
+    /// MNIST's format, gzipped or not.
+    Idx {
+        /// Images to train on.
+        images: String,
+        /// Their labels.
+        labels: String,
+        /// Images and labels of the test.
+        test: Option<(String, String)>,
+    },
+}
+
+/// How to train.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainSpec {
+    /// Times through the training rows.
+    pub epochs: usize,
+    /// Samples a step.
+    pub batch: usize,
+    /// Seed of initial weights, split and shuffling.
+    pub seed: u64,
+    /// Whether the order changes each epoch.
+    pub shuffle: bool,
+    /// When to stop before the last epoch.
+    pub stop: Option<EarlyStopping>,
+    /// Numbers of the model: `f32`, or `f64` for checks.
+    pub precision: Precision,
+    /// The section, if there is one.
+    pub span: Option<Span>,
+}
+
+/// Stop when the validation loss has not improved for a while.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EarlyStopping {
+    /// Epochs without an improvement.
+    pub patience: usize,
+    /// What counts as one.
+    pub min_delta: f64,
+}
+
+/// Numbers of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 64 bits.
+    F64,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            batch: 32,
+            seed: 0,
+            shuffle: true,
+            stop: None,
+            precision: Precision::F32,
+            span: None,
+        }
+    }
+}
+

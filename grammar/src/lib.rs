@@ -1,0 +1,14 @@
+//! The language of nnc: text to syntax tree, and back.
+//!
+//! This crate knows no operator and no shape. [`parse`] reads a text into an [`ast::Ast`] with spans and reports
+//! every fault; [`format()`] prints a tree canonically; [`diagnostic`] holds the one type of message that all of nnc
+//! uses.
+
+pub mod ast;
+pub mod diagnostic;
+mod format;
+mod parse;
+pub mod span;
+
+pub use format::format;
+pub use parse::{Parsed, parse};

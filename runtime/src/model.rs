@@ -1,0 +1,276 @@
+//! What every emitted model offers to the rest of the world: the traits [`Model`] and [`Train`], and the tables that
+//! describe it.
+//!
+//! Numbers cross this border as plain rows, sample after sample (`[n][features]`, row-major), and parameters in
+//! PyTorch's shapes (`[out, in]`), whatever layout the emitted code keeps them in. Nothing here allocates.
+
+use crate::element::Element;
+
+/// A parameter, or a buffer that is kept with the weights (the mean and deviation of `normalize`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TensorInfo {
+    /// The name it is saved under: `hidden.weight`.
+    pub name: &'static str,
+    /// The shape it is saved in: `[out, in]`.
+    pub shape: &'static [usize],
+    /// How it lies in memory.
+    pub layout: Layout,
+    /// Whether it is trained.
+    pub role: Role,
+    /// The layer it belongs to, as named in the source.
+    pub layer: &'static str,
+}
+
+impl TensorInfo {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// How a tensor lies in rows of 16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A matrix `[out, in]` as `[out/16][in]` rows, each over 16 outputs; the last panel is padded.
+    Panel {
+        /// Rows of the saved matrix.
+        outputs: usize,
+        /// Columns of the saved matrix.
+        inputs: usize,
+    },
+    /// A vector of `len` values as `len/16` rows; the last row is padded.
+    Vector {
+        /// Number of values.
+        len: usize,
+    },
+}
+
+/// What a tensor is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Trained by the optimizer.
+    Parameter,
+    /// A parameter that is kept as it is.
+    Frozen,
+    /// State that is kept with the weights but not trained.
+    Buffer,
+}
+
+/// What a sample is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetInfo {
+    /// One class index a sample, below `classes`.
+    Class {
+        /// Number of classes.
+        classes: usize,
+    },
+    /// `len` values a sample.
+    Values {
+        /// Number of values.
+        len: usize,
+    },
+}
+
+/// An input whose mean and deviation over the training data are kept with the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NormalizeInfo {
+    /// The tensor that holds the mean.
+    pub mean: usize,
+    /// The tensor that holds the deviation; a feature that never varies gets 1.
+    pub std: usize,
+    /// One mean and deviation for all features, rather than one for each.
+    pub over_all: bool,
+}
+
+/// What an emitted model says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// The model's name.
+    pub name: &'static str,
+    /// The file it was compiled from, as shown in messages.
+    pub source: &'static str,
+    /// 128 bits in hex over everything that gives the weights their meaning.
+    pub spec_hash: &'static str,
+    /// Shape of one input sample.
+    pub input: &'static [usize],
+    /// Shape of one output.
+    pub output: &'static [usize],
+    /// What the loss compares the output with; `None` without a loss.
+    pub target: Option<TargetInfo>,
+    /// Samples in a full training batch.
+    pub batch: usize,
+    /// Parameters and buffers, in source order.
+    pub tensors: &'static [TensorInfo],
+    /// Names of the optimizer's states, each of the form of all parameters together: `velocity`.
+    pub states: &'static [&'static str],
+    /// Inputs that are normalised.
+    pub normalize: &'static [NormalizeInfo],
+    /// Layers in forward order, as `first_non_finite` counts them: name and place in the source.
+    pub layers: &'static [LayerInfo],
+}
+
+impl ModelInfo {
+    /// Values in one input sample.
+    pub fn input_len(&self) -> usize {
+        self.input.iter().product()
+    }
+
+    /// Values in one output.
+    pub fn output_len(&self) -> usize {
+        self.output.iter().product()
+    }
+}
+
+/// A layer, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerInfo {
+    /// Label, or kind and count: `hidden`, `dense_2`.
+    pub name: &'static str,
+    /// `iris.nn:6:5`
+    pub place: &'static str,
+}
+
+/// Rows whose length does not fit the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShapeError {
+    /// What was of the wrong length: `input` or `output`.
+    pub what: &'static str,
+    /// Values a sample that the model takes.
+    pub expected: usize,
+    /// Values that were given.
+    pub found: usize,
+}
+
+impl core::fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: expected {} values a sample, found {}", self.what, self.expected, self.found)
+    }
+}
+
+impl core::error::Error for ShapeError {}
+
+/// Why a batch was not trained on; the model is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepError {
+    /// The rows do not fit the model.
+    Shape(ShapeError),
+    /// No samples, or more than a batch holds.
+    Samples {
+        /// The most a batch holds.
+        batch: usize,
+        /// Samples given.
+        found: usize,
+    },
+    /// Inputs and targets differ in number, or the targets are of the other kind.
+    Target {
+        /// Target values expected for the samples given.
+        expected: usize,
+        /// Target values found.
+        found: usize,
+    },
+    /// A class index outside the model's classes.
+    Class {
+        /// The sample in the batch.
+        sample: usize,
+        /// The index found.
+        class: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+}
+
+impl core::fmt::Display for StepError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Shape(error) => error.fmt(f),
+            Self::Samples { batch, found } => write!(f, "expected 1 to {batch} samples, found {found}"),
+            Self::Target { expected, found } => write!(f, "expected {expected} target values, found {found}"),
+            Self::Class { sample, class, classes } => {
+                write!(f, "sample {sample}: class {class} is outside the {classes} classes")
+            }
+        }
+    }
+}
+
+impl core::error::Error for StepError {}
+
+impl From<ShapeError> for StepError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+/// The targets of a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target<'a, E> {
+    /// One class index a sample.
+    Classes(&'a [u32]),
+    /// Rows of values, sample after sample.
+    Values(&'a [E]),
+}
+
+/// A model that can be asked for predictions, saved and loaded.
+pub trait Model {
+    /// `f32`, or `f64` where a model was compiled with `precision f64`.
+    type Elem: Element;
+
+    /// What it is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Predicts `x.len() / input_len` samples into `out`, sample after sample.
+    ///
+    /// # Errors
+    /// When `x` is not whole samples, or `out` is not one output for each of them.
+    fn predict_rows(&self, x: &[Self::Elem], out: &mut [Self::Elem]) -> Result<(), ShapeError>;
+
+    /// Copies tensor number `tensor` of [`ModelInfo::tensors`] into `out`, in the shape it is saved in.
+    /// Does nothing when there is no such tensor or `out` is of another length.
+    fn read_tensor(&self, tensor: usize, out: &mut [Self::Elem]);
+
+    /// Replaces tensor number `tensor` by `values`, in the shape it is saved in.
+    /// Does nothing when there is no such tensor or `values` is of another length.
+    fn write_tensor(&mut self, tensor: usize, values: &[Self::Elem]);
+}
+
+/// A model that can be trained.
+pub trait Train: Model {
+    /// One optimizer step on up to [`ModelInfo::batch`] samples: forward, loss, backward, update. Returns the loss.
+    ///
+    /// When the loss is not finite the parameters and the step count are left as they were.
+    ///
+    /// # Errors
+    /// When the rows do not fit the model; the model is unchanged.
+    fn step_rows(&mut self, x: &[Self::Elem], target: Target<'_, Self::Elem>) -> Result<f32, StepError>;
+
+    /// The loss on up to [`ModelInfo::batch`] samples, as in evaluation: nothing is trained.
+    ///
+    /// # Errors
+    /// When the rows do not fit the model.
+    fn loss_rows(&mut self, x: &[Self::Elem], target: Target<'_, Self::Elem>) -> Result<f32, StepError>;
+
+    /// The first layer, in forward order, whose output in the last step holds a value that is not finite.
+    fn first_non_finite(&self) -> Option<LayerInfo>;
+
+    /// Optimizer steps done.
+    fn steps(&self) -> u64;
+
+    /// Sets the number of steps done, when a checkpoint is resumed.
+    fn set_steps(&mut self, steps: u64);
+
+    /// The learning rate, if the optimizer has a parameter `lr`.
+    fn learning_rate(&self) -> Option<f64>;
+
+    /// Sets the learning rate for the steps to come.
+    fn set_learning_rate(&mut self, lr: f64);
+
+    /// Like [`Model::read_tensor`], for state number `state` of [`ModelInfo::states`].
+    fn read_state(&self, state: usize, tensor: usize, out: &mut [Self::Elem]);
+
+    /// Like [`Model::write_tensor`], for state number `state` of [`ModelInfo::states`].
+    fn write_state(&mut self, state: usize, tensor: usize, values: &[Self::Elem]);
+}
