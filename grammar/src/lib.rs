@@ -6,9 +6,13 @@
 
 pub mod ast;
 pub mod diagnostic;
+mod escape;
+mod expression;
 mod format;
 mod parse;
+mod recover;
+mod scan;
 pub mod span;
 
 pub use format::format;
-pub use parse::{Parsed, parse};
+pub use parse::{MAX_SOURCE_BYTES, Parsed, parse};

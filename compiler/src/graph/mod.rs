@@ -1,7 +1,364 @@
-//! stub of the graph
-/// A node.
+//! The typed graph: what `infer` makes of a program, and what every later pass rewrites.
+//!
+//! A node computes one value. Shapes leave the batch out; `batched` says whether each sample has a value of its own.
+//! Nodes are in topological order: a node's operands come before it. [`verify()`] states and checks every invariant.
+
+mod builder;
+mod print;
+mod verify;
+
+use std::sync::Arc;
+
+use nnc_grammar::span::Span;
+
+pub use builder::Builder;
+pub use verify::verify;
+
+use crate::program::{Initializer, OptimizerUse, Precision, Reduction, TargetKind};
+use crate::scalar::Scalar;
+
+/// A node, printed `%3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u32);
-/// Builds.
-#[derive(Debug)]
-pub struct Builder<'a> { _a: &'a () }
+
+/// A parameter or buffer, printed `@hidden.weight`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ParameterId(pub u32);
+
+/// A layer of the source that nodes come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LayerId(pub u32);
+
+/// A computation.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    /// The model's name.
+    pub name: String,
+    /// In topological order.
+    pub nodes: Vec<Node>,
+    /// Parameters and buffers, in source order.
+    pub parameters: Vec<Parameter>,
+    /// Layers, in source order; the loss is one too.
+    pub layers: Vec<LayerOrigin>,
+    /// The input.
+    pub input: NodeId,
+    /// The output.
+    pub output: NodeId,
+    /// The loss, if the model has one.
+    pub loss: Option<Loss>,
+    /// What the optimizer is given; empty before `differentiate`.
+    pub updates: Vec<Update>,
+    /// The optimizer.
+    pub optimizer: Option<OptimizerUse>,
+    /// Inputs that are normalised.
+    pub normalize: Vec<Normalization>,
+    /// Samples in a training batch.
+    pub batch: usize,
+    /// Numbers.
+    pub precision: Precision,
+}
+
+/// One value and how it is computed.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What is computed.
+    pub op: Op,
+    /// From what.
+    pub inputs: Vec<NodeId>,
+    /// Shape, without the batch.
+    pub shape: Vec<usize>,
+    /// Whether each sample has its own.
+    pub batched: bool,
+    /// The layer it comes from.
+    pub layer: LayerId,
+    /// The part of a step that it belongs to.
+    pub direction: Direction,
+    /// The value whose gradient it is.
+    pub gradient_of: Option<NodeId>,
+}
+
+impl Node {
+    /// Number of values (a sample).
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The part of a step that a node belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// From the input to the output.
+    Forward,
+    /// From the output to the loss, and the gradient of the loss with respect to the output.
+    Loss,
+    /// From the loss back.
+    Backward,
+}
+
+/// What a node computes.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// The model's input.
+    Input,
+    /// What the loss compares with: a class index as a number, or values.
+    Target,
+    /// Each sample's weight in the total loss; zero for padding.
+    SampleScale,
+    /// A parameter or buffer.
+    Parameter(ParameterId),
+    /// A scalar function of each element. An operand that has one value a sample, or one value in all, is the same
+    /// for all elements; an operand without a batch is the same for all samples.
+    Pointwise(Scalar),
+    /// Over the values of a sample: one number.
+    Reduce(Reduction),
+    /// Sum over samples of the first operand times the second: the loss.
+    Total,
+    /// The same values under another shape.
+    Reshape,
+    /// Anything else.
+    Operator(Arc<dyn Operator>),
+}
+
+/// A structural operator: something that is not one scalar function an element.
+///
+/// Two operators are equal when their `Debug` texts are.
+pub trait Operator: std::fmt::Debug + Send + Sync {
+    /// Its name in dumps: `dense`.
+    fn name(&self) -> &'static str;
+
+    /// The gradients with respect to the operands for which `cx.needs(n)`, as pairs of operand number and node.
+    fn gradient(&self, cx: &mut crate::differentiate::Gradient<'_>) -> Vec<(usize, NodeId)>;
+
+    /// The same computation in simpler nodes, if the operator is only a name for that.
+    fn lower(&self, _cx: &mut crate::simplify::Lowering<'_>) -> Option<NodeId> {
+        None
+    }
+
+    /// How its value lies in memory.
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::BatchLane
+    }
+
+    /// Floating-point operations a sample.
+    fn flops(&self, graph: &Graph, node: &Node) -> u64;
+
+    /// What it computes, for comments; `names` are those of its operands.
+    fn formula(&self, names: &[String]) -> String;
+
+    /// How it should be computed, and why.
+    fn strategy(&self, graph: &Graph, node: &Node) -> crate::plan::Strategy;
+
+    /// The code that computes it for a batch.
+    fn emit(&self, cx: &crate::emit::KernelCx<'_>) -> proc_macro2::TokenStream;
+
+    /// The code that computes it for one sample, lanes over features.
+    fn emit_single(&self, cx: &crate::emit::KernelCx<'_>) -> proc_macro2::TokenStream;
+
+    /// What it means, in f64. Batched operands have the samples as their first axis.
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64>;
+}
+
+/// How a value lies in memory during a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ValueLayout {
+    /// `[groups][features]` rows over 16 samples.
+    BatchLane,
+    /// `[features / 16][samples]` rows over 16 features.
+    SampleRows,
+    /// As the parameter of the same shape.
+    Parameter,
+}
+
+/// A parameter or buffer.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// As it is saved: `hidden.weight`.
+    pub name: String,
+    /// As it is saved: `[out, in]`, or `[features]`.
+    pub shape: Vec<usize>,
+    /// How it starts.
+    pub initializer: Initializer,
+    /// Inputs that reach one unit, for the initializer.
+    pub fan_in: usize,
+    /// Units that one input reaches.
+    pub fan_out: usize,
+    /// Its part.
+    pub role: Role,
+    /// Whether it is the matrix of a product, kept in panels; else it is kept as a vector.
+    pub is_matrix: bool,
+    /// Its layer.
+    pub layer: LayerId,
+}
+
+impl Parameter {
+    /// Shape in rows of 16: panels and rows of a matrix, or rows of a vector.
+    pub fn rows(&self) -> (usize, Option<usize>) {
+        match (self.is_matrix, self.shape.as_slice()) {
+            (true, [outputs, inputs]) => (outputs.div_ceil(crate::plan::LANES), Some(*inputs)),
+            _ => (self.len().div_ceil(crate::plan::LANES), None),
+        }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The part of a tensor that is kept with the weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Trained.
+    Trained,
+    /// Kept as it is.
+    Frozen,
+    /// State that is not trained.
+    Buffer,
+}
+
+/// Where nodes come from.
+#[derive(Debug, Clone)]
+pub struct LayerOrigin {
+    /// The layer's name: `hidden`, `dense_2`.
+    pub name: String,
+    /// As written: `hidden: dense(16)`.
+    pub text: String,
+    /// The place in the source.
+    pub span: Span,
+}
+
+/// The loss of a graph.
+#[derive(Debug, Clone)]
+pub struct Loss {
+    /// One number a sample.
+    pub sample: NodeId,
+    /// Their sum, weighted by [`Op::SampleScale`].
+    pub total: NodeId,
+    /// What it compares with.
+    pub target: TargetKind,
+    /// Classes, or values a sample.
+    pub target_len: usize,
+    /// How samples are put together: the weight of each is 1/n or 1.
+    pub reduction: Reduction,
+    /// Its layer.
+    pub layer: LayerId,
+}
+
+/// What the optimizer is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Update {
+    /// The parameter.
+    pub parameter: ParameterId,
+    /// Its gradient.
+    pub gradient: NodeId,
+}
+
+/// A fitted normalisation of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Normalization {
+    /// The mean.
+    pub mean: ParameterId,
+    /// The deviation.
+    pub std: ParameterId,
+    /// One for all features.
+    pub over_all: bool,
+}
+
+impl Graph {
+    /// The node with this id.
+    ///
+    /// Ids are made by this graph's own builder, and [`verify()`] checks that each is in range.
+    #[allow(clippy::indexing_slicing)]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0 as usize]
+    }
+
+    /// The parameter with this id.
+    #[allow(clippy::indexing_slicing)]
+    pub fn parameter(&self, id: ParameterId) -> &Parameter {
+        &self.parameters[id.0 as usize]
+    }
+
+    /// The layer with this id.
+    #[allow(clippy::indexing_slicing)]
+    pub fn layer(&self, id: LayerId) -> &LayerOrigin {
+        &self.layers[id.0 as usize]
+    }
+
+    /// All ids, in order.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
+        (0..self.nodes.len() as u32).map(NodeId)
+    }
+
+    /// How often each node is used, by other nodes, as the output, as the loss or by an update.
+    pub fn uses(&self) -> Vec<u32> {
+        let mut uses = vec![0; self.nodes.len()];
+        let mut add = |id: NodeId| {
+            if let Some(count) = uses.get_mut(id.0 as usize) {
+                *count += 1;
+            }
+        };
+        self.nodes.iter().flat_map(|node| node.inputs.iter().copied()).for_each(&mut add);
+        self.roots().into_iter().for_each(&mut add);
+        uses
+    }
+
+    /// The nodes for whose sake the others are there.
+    pub fn roots(&self) -> Vec<NodeId> {
+        let mut roots = vec![self.input, self.output];
+        if let Some(loss) = &self.loss {
+            roots.push(loss.total);
+        }
+        roots.extend(self.updates.iter().map(|update| update.gradient));
+        roots
+    }
+
+    /// Adds a node and returns its id. Operands must be in the graph already.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        self.nodes.push(node);
+        NodeId(self.nodes.len() as u32 - 1)
+    }
+
+    /// How the value of a node lies in memory.
+    pub fn layout(&self, id: NodeId) -> ValueLayout {
+        match &self.node(id).op {
+            Op::Operator(op) => op.layout(),
+            Op::Parameter(_) => ValueLayout::Parameter,
+            _ => ValueLayout::BatchLane,
+        }
+    }
+}
+
+impl PartialEq for Op {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Input, Self::Input)
+            | (Self::Target, Self::Target)
+            | (Self::SampleScale, Self::SampleScale)
+            | (Self::Total, Self::Total)
+            | (Self::Reshape, Self::Reshape) => true,
+            (Self::Parameter(a), Self::Parameter(b)) => a == b,
+            (Self::Pointwise(a), Self::Pointwise(b)) => a == b,
+            (Self::Reduce(a), Self::Reduce(b)) => a == b,
+            (Self::Operator(a), Self::Operator(b)) => format!("{a:?}") == format!("{b:?}"),
+            _ => false,
+        }
+    }
+}
+
+impl std::fmt::Display for NodeId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "%{}", self.0)
+    }
+}

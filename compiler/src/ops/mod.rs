@@ -3,7 +3,17 @@
 //! A [`Layer`] is what users write (`dense(16)`): a name, arguments, and a rule that checks shapes and puts nodes into
 //! the graph. An [`crate::graph::Operator`] is what the graph computes; a layer may need one, several or none of its own.
 
+mod add;
 mod arguments;
+pub mod batch_sum;
+mod concat;
+mod dense;
+mod flatten;
+mod normalize;
+#[cfg(feature = "reference")]
+mod reference;
+mod residual;
+pub mod softmax;
 
 pub use arguments::{Argument, ArgumentKind, Arguments, Default, Value};
 
@@ -55,4 +65,12 @@ pub fn layer(name: &str) -> Option<&'static dyn Layer> {
     LAYERS.iter().copied().find(|layer| layer.name() == name)
 }
 
-static LAYERS: &[&dyn Layer] = &[];
+static LAYERS: &[&dyn Layer] = &[
+    &dense::DenseLayer,
+    &normalize::Normalize,
+    &softmax::SoftmaxLayer,
+    &flatten::Flatten,
+    &add::Add,
+    &concat::ConcatLayer,
+    &residual::Residual,
+];

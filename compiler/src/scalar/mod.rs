@@ -4,20 +4,36 @@
 //! everything that is known about an activation or an optimizer is in its scalar. This module
 //! - simplifies them ([`simplify()`]), also by what is known of a saved output ([`in_terms_of_output`]),
 //! - differentiates them symbolically ([`differentiate()`]), with PyTorch's values at kinks,
-//! - evaluates them in f64 ([`evaluate()`]), and
+//! - evaluates them in f64 ([`evaluate()`]),
+//! - estimates what they cost ([`cost()`]), and
 //! - prints them as formulas ([`formula`]).
 //!
 //! Scalars are compared, ordered and hashed by structure, with numbers by their bits.
+//!
+//! Nothing here recurses over a formula, so that no depth overflows the stack; except that dropping a tree of boxes
+//! does, which about [`DEPTH_LIMIT`] levels are safe for. Whoever makes scalars from texts keeps to it.
 
+mod cost;
 mod differentiate;
 mod evaluate;
+mod output;
+mod pool;
 mod print;
 mod simplify;
+mod walk;
 
+#[cfg(test)]
+mod tests;
+
+pub use cost::cost;
 pub use differentiate::differentiate;
 pub use evaluate::evaluate;
+pub use output::in_terms_of_output;
 pub use print::formula;
-pub use simplify::{in_terms_of_output, simplify};
+pub use simplify::simplify;
+
+/// How many levels a scalar may have; see [`Scalar::depth`].
+pub const DEPTH_LIMIT: usize = 4096;
 
 /// What a scalar depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -51,7 +67,7 @@ pub enum Variable {
 }
 
 /// A formula.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Scalar {
     /// A number.
     Number(f64),
@@ -120,7 +136,7 @@ pub enum Binary {
 }
 
 /// A condition.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug)]
 pub enum Condition {
     /// A comparison.
     Compare(Relation, Scalar, Scalar),
@@ -168,27 +184,7 @@ impl Unary {
     ];
 }
 
-/// What a scalar looks like from outside, for comparing.
-#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Key<'a> {
-    Number(u64),
-    Variable(Variable),
-    Unary(Unary, &'a Scalar),
-    Binary(Binary, &'a Scalar, &'a Scalar),
-    Select(&'a Condition, &'a Scalar, &'a Scalar),
-}
-
 impl Scalar {
-    fn key(&self) -> Key<'_> {
-        match self {
-            Self::Number(value) => Key::Number(value.to_bits()),
-            Self::Variable(variable) => Key::Variable(*variable),
-            Self::Unary(op, x) => Key::Unary(*op, x),
-            Self::Binary(op, a, b) => Key::Binary(*op, a, b),
-            Self::Select(condition, a, b) => Key::Select(condition, a, b),
-        }
-    }
-
     /// Operand `n` of a pointwise node.
     pub fn input(n: u32) -> Self {
         Self::Variable(Variable::Input(n))
@@ -212,116 +208,5 @@ impl Scalar {
     /// Whether it is this number.
     pub fn is(&self, value: f64) -> bool {
         matches!(self, Self::Number(number) if *number == value)
-    }
-
-    /// Replaces every variable for which `replace` gives a scalar.
-    pub fn substitute(&self, replace: &mut dyn FnMut(Variable) -> Option<Scalar>) -> Scalar {
-        match self {
-            Self::Number(_) => self.clone(),
-            Self::Variable(variable) => replace(*variable).unwrap_or_else(|| self.clone()),
-            Self::Unary(op, x) => Self::unary(*op, x.substitute(replace)),
-            Self::Binary(op, a, b) => Self::binary(*op, a.substitute(replace), b.substitute(replace)),
-            Self::Select(condition, a, b) => Self::Select(
-                Box::new(condition.substitute(replace)),
-                Box::new(a.substitute(replace)),
-                Box::new(b.substitute(replace)),
-            ),
-        }
-    }
-
-    /// Calls `visit` with every variable, in order of appearance, repeats included.
-    pub fn variables(&self, visit: &mut dyn FnMut(Variable)) {
-        match self {
-            Self::Number(_) => {}
-            Self::Variable(variable) => visit(*variable),
-            Self::Unary(_, x) => x.variables(visit),
-            Self::Binary(_, a, b) => {
-                a.variables(visit);
-                b.variables(visit);
-            }
-            Self::Select(condition, a, b) => {
-                condition.variables(visit);
-                a.variables(visit);
-                b.variables(visit);
-            }
-        }
-    }
-
-    /// Whether it depends on `variable`.
-    pub fn depends_on(&self, variable: Variable) -> bool {
-        let mut found = false;
-        self.variables(&mut |v| found |= v == variable);
-        found
-    }
-
-    /// Number of operations, as written.
-    pub fn size(&self) -> usize {
-        match self {
-            Self::Number(_) | Self::Variable(_) => 0,
-            Self::Unary(_, x) => 1 + x.size(),
-            Self::Binary(_, a, b) => 1 + a.size() + b.size(),
-            Self::Select(condition, a, b) => 1 + condition.size() + a.size() + b.size(),
-        }
-    }
-}
-
-impl Condition {
-    /// Replaces every variable for which `replace` gives a scalar.
-    pub fn substitute(&self, replace: &mut dyn FnMut(Variable) -> Option<Scalar>) -> Condition {
-        match self {
-            Self::Compare(relation, a, b) => Self::Compare(*relation, a.substitute(replace), b.substitute(replace)),
-            Self::And(a, b) => Self::And(Box::new(a.substitute(replace)), Box::new(b.substitute(replace))),
-            Self::Or(a, b) => Self::Or(Box::new(a.substitute(replace)), Box::new(b.substitute(replace))),
-            Self::Not(a) => Self::Not(Box::new(a.substitute(replace))),
-        }
-    }
-
-    /// Calls `visit` with every variable, in order of appearance.
-    pub fn variables(&self, visit: &mut dyn FnMut(Variable)) {
-        match self {
-            Self::Compare(_, a, b) => {
-                a.variables(visit);
-                b.variables(visit);
-            }
-            Self::And(a, b) | Self::Or(a, b) => {
-                a.variables(visit);
-                b.variables(visit);
-            }
-            Self::Not(a) => a.variables(visit),
-        }
-    }
-
-    fn size(&self) -> usize {
-        match self {
-            Self::Compare(_, a, b) => 1 + a.size() + b.size(),
-            Self::And(a, b) | Self::Or(a, b) => 1 + a.size() + b.size(),
-            Self::Not(a) => 1 + a.size(),
-        }
-    }
-}
-
-impl PartialEq for Scalar {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for Scalar {}
-
-impl std::hash::Hash for Scalar {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-impl PartialOrd for Scalar {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Scalar {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.key().cmp(&other.key())
     }
 }

@@ -5,6 +5,9 @@
 
 mod codes;
 #[cfg(feature = "render")]
+mod excerpt;
+mod json;
+#[cfg(feature = "render")]
 mod render;
 mod suggest;
 

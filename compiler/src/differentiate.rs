@@ -1,0 +1,288 @@
+//! The reverse walk: adds to a graph the gradient of its loss with respect to every trained parameter.
+//!
+//! Only gradients that reach a trained parameter are made: the input gets none, nor does anything below the lowest
+//! trained layer. The walk knows scalars, reductions and shapes; an operator brings its own gradient.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+
+use crate::graph::{Direction, Graph, Node, NodeId, Op, Operator, Role, Update};
+use crate::ops::batch_sum::{BatchSum, SampleRows};
+use crate::program::Reduction;
+use crate::scalar::{self, Binary, Relation, Scalar, Variable};
+
+/// Adds the backward part and the updates.
+///
+/// # Errors
+/// E0404 for a trained parameter that gets no gradient.
+pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
+    let Some(loss) = graph.loss.clone() else { return Ok(graph) };
+    let needed = reaches_parameter(&graph);
+    let forward = graph.nodes.len();
+    // Contributions to the gradient of each node, in the order in which they were found.
+    let mut adjoints: Vec<Vec<NodeId>> = vec![Vec::new(); forward];
+    let needs = |id: NodeId| needed.get(id.0 as usize).copied().unwrap_or(false);
+    for id in graph.ids().rev().filter(|id| needs(*id)) {
+        if id == loss.total {
+            seed(&graph, &loss, &mut adjoints);
+            continue;
+        }
+        let contributions = adjoints.get(id.0 as usize).cloned().unwrap_or_default();
+        if contributions.is_empty() {
+            continue;
+        }
+        let d_y = sum(&mut graph, id, &contributions);
+        if let Op::Parameter(parameter) = graph.node(id).op {
+            graph.updates.push(Update { parameter, gradient: d_y });
+            continue;
+        }
+        let mut cx = Gradient { graph: &mut graph, id, d_y, needed: &needed };
+        let gradients = cx.of_node();
+        for (operand, gradient) in gradients {
+            let Some(target) = graph.node(id).inputs.get(operand).copied() else { continue };
+            if let Some(node) = graph.nodes.get_mut(gradient.0 as usize) {
+                node.gradient_of.get_or_insert(target);
+            }
+            if let Some(adjoint) = adjoints.get_mut(target.0 as usize) {
+                adjoint.push(gradient);
+            }
+        }
+    }
+    graph.updates.sort_by_key(|update| update.parameter);
+    let faults = without_gradient(&graph);
+    if faults.is_empty() { Ok(graph) } else { Err(faults) }
+}
+
+/// The gradient of the total with respect to each sample's loss is the sample's scale.
+fn seed(graph: &Graph, loss: &crate::graph::Loss, adjoints: &mut [Vec<NodeId>]) {
+    let total = graph.node(loss.total);
+    if let (Some(sample), Some(scale)) = (total.inputs.first(), total.inputs.get(1))
+        && let Some(adjoint) = adjoints.get_mut(sample.0 as usize)
+    {
+        adjoint.push(*scale);
+    }
+}
+
+/// Whether each node depends on a trained parameter.
+fn reaches_parameter(graph: &Graph) -> Vec<bool> {
+    let mut reaches: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let trained =
+            matches!(node.op, Op::Parameter(parameter) if graph.parameter(parameter).role == Role::Trained);
+        let inherits = node.inputs.iter().any(|input| reaches.get(input.0 as usize).copied().unwrap_or(false));
+        reaches.push(trained || inherits);
+    }
+    reaches
+}
+
+/// The sum of several contributions, as one pointwise node.
+fn sum(graph: &mut Graph, id: NodeId, contributions: &[NodeId]) -> NodeId {
+    if let [only] = contributions {
+        return *only;
+    }
+    let scalar = (1..contributions.len() as u32)
+        .fold(Scalar::input(0), |sum, n| Scalar::binary(Binary::Add, sum, Scalar::input(n)));
+    let node = graph.node(id);
+    let node = Node {
+        op: Op::Pointwise(scalar),
+        inputs: contributions.to_vec(),
+        shape: node.shape.clone(),
+        batched: node.batched,
+        layer: node.layer,
+        direction: Direction::Backward,
+        gradient_of: Some(id),
+    };
+    graph.push(node)
+}
+
+fn without_gradient(graph: &Graph) -> Vec<Diagnostic> {
+    let mut faults: Vec<Diagnostic> = Vec::new();
+    for (n, parameter) in graph.parameters.iter().enumerate() {
+        let updated = graph.updates.iter().any(|update| update.parameter.0 as usize == n);
+        if parameter.role != Role::Trained || updated {
+            continue;
+        }
+        let origin = graph.layer(parameter.layer);
+        // One message a layer: its weight and bias have one cause.
+        if faults.iter().any(|fault| fault.primary.span == origin.span) {
+            continue;
+        }
+        let stopped = gradient_stops_at(graph, n);
+        let mut fault = Diagnostic::new(
+            Code::E0404,
+            format!("`{}` gets no gradient", parameter.name),
+            origin.span,
+            format!("no path from the loss reaches the parameters of `{}`", origin.name),
+        );
+        if let Some((layer, derivative)) = stopped {
+            fault = fault.with_label(graph.layer(layer).span, derivative);
+        }
+        faults.push(fault.with_help("use a layer whose derivative is not zero, or take the layer out"));
+    }
+    faults
+}
+
+/// The first place above a parameter where the derivative is zero everywhere.
+fn gradient_stops_at(graph: &Graph, parameter: usize) -> Option<(crate::graph::LayerId, String)> {
+    let mut reached = vec![false; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        if node.direction == Direction::Backward {
+            break;
+        }
+        let from = |input: &NodeId| reached.get(input.0 as usize).copied().unwrap_or(false);
+        let here = matches!(node.op, Op::Parameter(p) if p.0 as usize == parameter)
+            || node.inputs.iter().any(from);
+        if here && let Op::Pointwise(scalar) = &node.op {
+            let through = node.inputs.iter().enumerate().filter(|(_, input)| from(input));
+            let mut derivatives = through.map(|(n, _)| scalar::differentiate(scalar, Variable::Input(n as u32)));
+            if derivatives.all(|derivative| derivative.is(0.0)) {
+                return Some((node.layer, "the derivative is zero everywhere".to_owned()));
+            }
+        }
+        if let Some(slot) = reached.get_mut(id.0 as usize) {
+            *slot = here;
+        }
+    }
+    None
+}
+
+/// The gradient of one node: what an operator is given to build it with.
+#[derive(Debug)]
+pub struct Gradient<'a> {
+    /// The graph; gradient nodes are added to it.
+    pub graph: &'a mut Graph,
+    /// The node whose operands need a gradient.
+    pub id: NodeId,
+    /// The gradient of the loss with respect to its value.
+    pub d_y: NodeId,
+    needed: &'a [bool],
+}
+
+impl Gradient<'_> {
+    /// Operand `n` of the node.
+    pub fn operand(&self, n: usize) -> NodeId {
+        self.graph.node(self.id).inputs.get(n).copied().unwrap_or(self.id)
+    }
+
+    /// Whether operand `n` leads to a trained parameter.
+    pub fn needs(&self, n: usize) -> bool {
+        let operands = &self.graph.node(self.id).inputs;
+        operands.get(n).is_some_and(|id| self.needed.get(id.0 as usize).copied().unwrap_or(false))
+    }
+
+    /// Adds a node to the backward part of the layer.
+    pub fn node(&mut self, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>, batched: bool) -> NodeId {
+        let node = self.graph.node(self.id);
+        let direction = if node.direction == Direction::Loss { Direction::Loss } else { Direction::Backward };
+        let layer = node.layer;
+        self.graph.push(Node { op, inputs, shape, batched, layer, direction, gradient_of: None })
+    }
+
+    /// Adds a scalar function.
+    pub fn pointwise(&mut self, scalar: Scalar, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+        self.node(Op::Pointwise(scalar), inputs, shape, true)
+    }
+
+    /// Adds an operator.
+    pub fn operator(&mut self, op: impl Operator + 'static, inputs: Vec<NodeId>, shape: Vec<usize>, batched: bool) -> NodeId {
+        self.node(Op::Operator(std::sync::Arc::new(op)), inputs, shape, batched)
+    }
+
+    fn of_node(&mut self) -> Vec<(usize, NodeId)> {
+        let node = self.graph.node(self.id).clone();
+        match &node.op {
+            Op::Pointwise(function) => self.of_pointwise(&node, function),
+            Op::Reduce(reduction) => self.of_reduction(&node, *reduction),
+            Op::Reshape => {
+                let shape = self.graph.node(self.operand(0)).shape.clone();
+                vec![(0, self.node(Op::Reshape, vec![self.d_y], shape, true))]
+            }
+            Op::Operator(op) => op.gradient(self),
+            Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Total => Vec::new(),
+        }
+    }
+
+    /// d_x = d_y * df/dx, with df/dx written over the function's result where that saves keeping its operands.
+    fn of_pointwise(&mut self, node: &Node, function: &Scalar) -> Vec<(usize, NodeId)> {
+        let mut gradients = Vec::new();
+        for n in 0..node.inputs.len() {
+            if !self.needs(n) {
+                continue;
+            }
+            let derivative = scalar::differentiate(function, Variable::Input(n as u32));
+            let derivative = scalar::in_terms_of_output(&derivative, function);
+            if derivative.is(0.0) {
+                continue;
+            }
+            // Operands of the product: the gradient first, then what the derivative still names.
+            let mut operands = vec![self.d_y];
+            let (inputs, result) = (node.inputs.clone(), self.id);
+            let mut operand = |id: NodeId| {
+                let at = operands.iter().position(|known| *known == id).unwrap_or_else(|| {
+                    operands.push(id);
+                    operands.len() - 1
+                });
+                Some(Scalar::input(at as u32))
+            };
+            let derivative = derivative.substitute(&mut |variable| match variable {
+                Variable::Input(m) => inputs.get(m as usize).and_then(|id| operand(*id)),
+                Variable::Output => operand(result),
+                _ => None,
+            });
+            let product = scalar::simplify(&Scalar::binary(Binary::Mul, Scalar::input(0), derivative));
+            let gradient = self.pointwise(product, operands, node.shape.clone());
+            gradients.push((n, self.onto(gradient, self.operand(n))));
+        }
+        gradients
+    }
+
+    /// The gradient of an operand that was the same for all elements, or all samples, is the sum over them.
+    fn onto(&mut self, gradient: NodeId, operand: NodeId) -> NodeId {
+        let target = self.graph.node(operand).clone();
+        let mut gradient = gradient;
+        if target.len() == 1 && self.graph.node(gradient).len() > 1 {
+            gradient = self.node(Op::Reduce(Reduction::Sum), vec![gradient], Vec::new(), true);
+        }
+        if !target.batched {
+            let rows = self.operator(SampleRows, vec![gradient], target.shape.clone(), true);
+            gradient = self.operator(BatchSum, vec![rows], target.shape, false);
+        }
+        gradient
+    }
+
+    fn of_reduction(&mut self, node: &Node, reduction: Reduction) -> Vec<(usize, NodeId)> {
+        if !self.needs(0) {
+            return Vec::new();
+        }
+        let x = self.operand(0);
+        let shape = self.graph.node(x).shape.clone();
+        let count = self.graph.node(x).len() as f64;
+        let d_x = match reduction {
+            Reduction::Sum => self.pointwise(Scalar::input(0), vec![self.d_y], shape),
+            Reduction::Mean => {
+                let scaled = Scalar::binary(Binary::Mul, Scalar::input(0), Scalar::Number(1.0 / count));
+                self.pointwise(scaled, vec![self.d_y], shape)
+            }
+            // As in PyTorch: equal largest values share the gradient evenly.
+            Reduction::Max => {
+                let is_largest = Scalar::select(
+                    Relation::Eq,
+                    Scalar::input(0),
+                    Scalar::input(1),
+                    Scalar::Number(1.0),
+                    Scalar::Number(0.0),
+                );
+                let mask = self.pointwise(is_largest, vec![x, self.id], shape.clone());
+                let ties = self.node(Op::Reduce(Reduction::Sum), vec![mask], Vec::new(), true);
+                let share = Scalar::binary(
+                    Binary::Mul,
+                    Scalar::input(1),
+                    Scalar::binary(Binary::Div, Scalar::input(0), Scalar::input(2)),
+                );
+                self.pointwise(share, vec![self.d_y, mask, ties], shape)
+            }
+        };
+        debug_assert_eq!(node.len(), 1, "a reduction gives one number");
+        vec![(0, d_x)]
+    }
+}

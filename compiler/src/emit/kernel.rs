@@ -1,0 +1,153 @@
+//! One operator in a function: what it is given to emit its loops, and what is done with its values.
+
+use std::collections::HashMap;
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::scalar::{Style, Writer};
+use super::optimizer::UpdateCall;
+use super::{Domain, Feature, PassCx, number};
+use crate::graph::{Graph, Node, NodeId, Op};
+use crate::plan::{Function, LANES, Strategy};
+use crate::scalar::{Scalar, Variable};
+
+/// What an operator is given to emit its code.
+#[derive(Debug)]
+pub struct KernelCx<'a> {
+    /// The graph.
+    pub graph: &'a Graph,
+    /// The operator's node.
+    pub node: &'a Node,
+    /// How it is to be computed.
+    pub strategy: &'a Strategy,
+    pub(super) cx: PassCx<'a>,
+    pub(super) function: &'a Function,
+    pub(super) id: NodeId,
+    pub(super) epilogue: &'a [NodeId],
+    pub(super) update: Option<UpdateCall<'a>>,
+}
+
+impl KernelCx<'_> {
+    /// Operand `n`, as an array: a value is a reference of that name, a parameter a field.
+    pub fn operand(&self, n: usize) -> TokenStream {
+        let Some(id) = self.node.inputs.get(n) else { return quote!(()) };
+        match self.graph.node(*id).op {
+            Op::Parameter(parameter) => {
+                let name = self.cx.parameter_name(parameter);
+                quote!(&parameters.#name)
+            }
+            _ => {
+                let name = self.cx.value_name(*id);
+                quote!(#name)
+            }
+        }
+    }
+
+    /// The operator's own value, for one that stores it by itself.
+    pub fn output(&self) -> TokenStream {
+        let name = self.cx.value_name(self.id);
+        quote!(#name)
+    }
+
+    /// Groups of samples.
+    pub fn groups(&self) -> TokenStream {
+        self.cx.groups(self.function)
+    }
+
+    /// Rows of 16 that hold `features` features.
+    pub fn panels(&self, features: usize) -> TokenStream {
+        number(features.div_ceil(LANES))
+    }
+
+    /// Samples that the groups hold.
+    pub fn samples(&self) -> TokenStream {
+        quote!(SAMPLES)
+    }
+
+    /// Samples in a full batch.
+    pub fn batch(&self) -> TokenStream {
+        quote!(BATCH)
+    }
+
+    /// A number as a literal.
+    pub fn number(&self, n: usize) -> TokenStream {
+        number(n)
+    }
+
+    /// Where a blocked operator keeps its partial sums.
+    pub fn partial(&self) -> TokenStream {
+        quote!(partial)
+    }
+
+    /// For an operator that is always written out before it is emitted: an error in the emitted code, were it not.
+    pub fn lowered(&self) -> TokenStream {
+        let message = format!("`{:?}` has no code of its own", self.node.op);
+        quote!(::core::compile_error!(#message);)
+    }
+
+    /// `|g, o, z| { … }`: what is done with the value `z` at these indices.
+    pub fn closure(&self, indices: &[&str]) -> TokenStream {
+        let names: Vec<_> = indices.iter().map(|index| format_ident!("{index}")).collect();
+        let tokens: Vec<TokenStream> = names.iter().map(|name| quote!(#name)).collect();
+        let body = self.finish(&tokens);
+        // A closure that is not inlined would lose the instruction set.
+        quote!(#[inline(always)] |#(#names,)* z| { #body })
+    }
+
+    /// What is done with the value `z` at these indices: the epilogue, and the stores or the update.
+    pub fn finish(&self, indices: &[TokenStream]) -> TokenStream {
+        if let Some(update) = &self.update {
+            return update.at(indices);
+        }
+        let feature = match (self.cx.domain, indices) {
+            (Domain::Batch, [_, feature]) | (Domain::Single, [feature]) => Feature::Running(feature.clone()),
+            _ => Feature::Constant(0),
+        };
+        let feature = match &feature {
+            Feature::Running(tokens) => {
+                tokens.to_string().parse().map_or(feature.clone(), Feature::Constant)
+            }
+            Feature::Constant(_) => feature,
+        };
+        let mut lanes: HashMap<NodeId, TokenStream> = HashMap::from([(self.id, quote!(z))]);
+        let mut statements: Vec<TokenStream> = Vec::new();
+        if self.function.writes.contains(&self.id) {
+            statements.push(self.cx.store(self.id, &feature, &quote!(z)));
+        }
+        for (n, id) in self.epilogue.iter().enumerate() {
+            let Op::Pointwise(scalar) = &self.graph.node(*id).op else { continue };
+            let (lets, value) = self.pointwise(*id, scalar, &feature, &lanes);
+            let name = if n == 0 { format_ident!("y") } else { format_ident!("y{}", n + 1) };
+            statements.extend(lets);
+            statements.push(quote!(let #name = #value;));
+            let name = quote!(#name);
+            if self.function.writes.contains(id) {
+                statements.push(self.cx.store(*id, &feature, &name));
+            }
+            lanes.insert(*id, name);
+        }
+        quote!(#(#statements)*)
+    }
+
+    fn pointwise(
+        &self,
+        id: NodeId,
+        scalar: &Scalar,
+        feature: &Feature,
+        lanes: &HashMap<NodeId, TokenStream>,
+    ) -> (Vec<TokenStream>, TokenStream) {
+        let inputs = &self.graph.node(id).inputs;
+        let mut leaf = |variable| match variable {
+            Variable::Input(n) => match inputs.get(n as usize) {
+                Some(input) => {
+                    lanes.get(input).cloned().unwrap_or_else(|| self.cx.load(*input, feature))
+                }
+                None => quote!(()),
+            },
+            Variable::Index => self.cx.index(feature),
+            _ => quote!(()),
+        };
+        Writer::new(Style::Lanes(self.cx.precision()), &mut leaf).formula(scalar)
+    }
+}

@@ -1,0 +1,179 @@
+//! A plan becomes Rust: names and text, no decisions.
+//!
+//! Every emitted function is one template. Operators emit their own loops through [`KernelCx`], which knows how their
+//! operands are called and what is done with each value before it is stored.
+
+mod comments;
+mod format;
+mod function;
+mod info;
+mod kernel;
+mod model;
+mod names;
+mod optimizer;
+mod parameters;
+mod rows;
+mod scalar;
+
+pub use format::to_rust;
+pub use kernel::KernelCx;
+pub use model::emit;
+
+use nnc_grammar::span::SourceMap;
+use proc_macro2::{Literal, TokenStream};
+use quote::quote;
+
+use crate::graph::{Graph, NodeId, Op, ParameterId};
+use crate::plan::{Function, LANES, Pass};
+use crate::program::Precision;
+
+/// What lanes stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// Samples: `[[Row; F]; groups]`.
+    Batch,
+    /// Features of one sample: `[Row; F / 16]`.
+    Single,
+}
+
+/// What every template of a pass needs.
+#[derive(Debug, Clone, Copy)]
+pub struct PassCx<'a> {
+    /// The pass.
+    pub pass: &'a Pass,
+    /// What lanes stand for.
+    pub domain: Domain,
+    /// All source texts, for comments.
+    pub sources: &'a SourceMap,
+}
+
+/// Which element of a value is meant.
+#[derive(Debug, Clone)]
+pub enum Feature {
+    /// A feature known now.
+    Constant(usize),
+    /// A feature, or in [`Domain::Single`] a row of features, known to the running code.
+    Running(TokenStream),
+}
+
+impl Feature {
+    fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Constant(n) => number(*n),
+            Self::Running(tokens) => tokens.clone(),
+        }
+    }
+}
+
+/// A whole number as a literal without a type.
+pub fn number(n: usize) -> TokenStream {
+    let literal = Literal::usize_unsuffixed(n);
+    quote!(#literal)
+}
+
+impl<'a> PassCx<'a> {
+    /// The graph.
+    pub fn graph(&self) -> &'a Graph {
+        &self.pass.graph
+    }
+
+    /// The type of numbers.
+    pub fn precision(&self) -> Precision {
+        self.graph().precision
+    }
+
+    /// `f32` or `f64`.
+    pub fn element(&self) -> TokenStream {
+        match self.precision() {
+            Precision::F32 => quote!(f32),
+            Precision::F64 => quote!(f64),
+        }
+    }
+
+    /// Groups of samples in a function: generic where nothing depends on their number.
+    pub fn groups(&self, function: &Function) -> TokenStream {
+        if function.direction == crate::graph::Direction::Forward { quote!(G) } else { quote!(GROUPS) }
+    }
+
+    /// What a value is called.
+    pub fn value_name(&self, id: NodeId) -> proc_macro2::Ident {
+        self.pass.value(id).map_or_else(|| names::ident(&format!("v{}", id.0)), |value| names::ident(&value.name))
+    }
+
+    /// What a parameter is called: a field of `Parameters`.
+    pub fn parameter_name(&self, id: ParameterId) -> proc_macro2::Ident {
+        names::ident(&self.graph().parameter(id).name)
+    }
+
+    /// Lanes of a value that lies in memory.
+    pub fn load(&self, id: NodeId, feature: &Feature) -> TokenStream {
+        let node = self.graph().node(id);
+        let narrow = node.len() == 1;
+        if let Op::Parameter(parameter) = node.op {
+            let name = self.parameter_name(parameter);
+            return match (self.domain, feature) {
+                _ if narrow => quote!(L::splat(parameters.#name[0][0])),
+                (Domain::Single, feature) => {
+                    let p = feature.tokens();
+                    quote!(L::load(&parameters.#name[#p]))
+                }
+                (Domain::Batch, Feature::Constant(k)) => {
+                    let (row, lane) = (number(k / LANES), number(k % LANES));
+                    quote!(L::splat(parameters.#name[#row][#lane]))
+                }
+                (Domain::Batch, Feature::Running(k)) => quote!(L::splat(parameters.#name[#k / 16][#k % 16])),
+            };
+        }
+        let name = self.value_name(id);
+        let k = if narrow { number(0) } else { feature.tokens() };
+        match self.domain {
+            Domain::Batch => quote!(L::load(&#name[g][#k])),
+            Domain::Single => quote!(L::load(&#name[#k])),
+        }
+    }
+
+    /// A statement that stores lanes of a value.
+    pub fn store(&self, id: NodeId, feature: &Feature, value: &TokenStream) -> TokenStream {
+        let name = self.value_name(id);
+        let k = if self.graph().node(id).len() == 1 { number(0) } else { feature.tokens() };
+        match self.domain {
+            Domain::Batch => quote!(#value.store(&mut #name[g][#k]);),
+            Domain::Single => quote!(#value.store(&mut #name[#k]);),
+        }
+    }
+
+    /// The position along the features, as lanes.
+    pub fn index(&self, feature: &Feature) -> TokenStream {
+        let element = self.element();
+        match (self.domain, feature) {
+            (Domain::Batch, Feature::Constant(k)) => {
+                let k = scalar::literal(*k as f64, self.precision());
+                quote!(L::splat(#k))
+            }
+            (Domain::Batch, Feature::Running(k)) => quote!(L::splat(#k as #element)),
+            (Domain::Single, feature) => {
+                let p = feature.tokens();
+                quote!((L::index() + L::splat((16 * #p) as #element)))
+            }
+        }
+    }
+
+    /// `[[Row; F]; G]` and the like: the type of a value in memory.
+    pub fn value_type(&self, id: NodeId, groups: &TokenStream) -> TokenStream {
+        let len = self.graph().node(id).len();
+        match (self.domain, self.graph().layout(id)) {
+            (Domain::Single, _) => {
+                let rows = number(len.div_ceil(LANES));
+                quote!([Row; #rows])
+            }
+            (Domain::Batch, crate::graph::ValueLayout::SampleRows) => {
+                let rows = number(len.div_ceil(LANES));
+                quote!([[Row; SAMPLES]; #rows])
+            }
+            (Domain::Batch, _) => {
+                let len = number(len);
+                quote!([[Row; #len]; #groups])
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Builds a graph node by node: what layers are given to put their computation into.
+
+use std::sync::Arc;
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::{Direction, Graph, LayerId, Node, NodeId, Normalization, Op, Operator, Parameter, ParameterId, Role};
+use crate::program::{Initializer, Reduction};
+use crate::scalar::Scalar;
+
+/// A graph under construction, at one layer.
+#[derive(Debug)]
+pub struct Builder<'a> {
+    /// The graph.
+    pub graph: &'a mut Graph,
+    /// The layer that nodes are added for.
+    pub layer: LayerId,
+    /// The part of the step that they belong to.
+    pub direction: Direction,
+    /// Where the layer is called, for messages.
+    pub span: Span,
+    /// Whether parameters of the layer are trained.
+    pub trainable: bool,
+}
+
+impl Builder<'_> {
+    /// The shape of a value.
+    pub fn shape(&self, id: NodeId) -> &[usize] {
+        &self.graph.node(id).shape
+    }
+
+    /// Adds a batched node.
+    pub fn node(&mut self, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>, batched: bool) -> NodeId {
+        self.graph.push(Node { op, inputs, shape, batched, layer: self.layer, direction: self.direction, gradient_of: None })
+    }
+
+    /// Adds an operator over samples.
+    pub fn operator(&mut self, op: impl Operator + 'static, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+        self.node(Op::Operator(Arc::new(op)), inputs, shape, true)
+    }
+
+    /// Adds a scalar function of values of `shape`.
+    pub fn pointwise(&mut self, scalar: Scalar, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+        self.node(Op::Pointwise(scalar), inputs, shape, true)
+    }
+
+    /// Adds a reduction over the values of a sample.
+    pub fn reduce(&mut self, reduction: Reduction, x: NodeId) -> NodeId {
+        self.node(Op::Reduce(reduction), vec![x], Vec::new(), true)
+    }
+
+    /// Adds a parameter of the layer, and the node that stands for it. `part` is `weight`, `bias`, ….
+    pub fn parameter(
+        &mut self,
+        part: &str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        fan: (usize, usize),
+    ) -> NodeId {
+        let role = if self.trainable { Role::Trained } else { Role::Frozen };
+        self.tensor(part, shape, initializer, fan, role).1
+    }
+
+    /// Adds a parameter that is the matrix of a product, `[out, in]`, kept in panels.
+    pub fn matrix(&mut self, part: &str, shape: [usize; 2], initializer: Initializer) -> NodeId {
+        let id = self.parameter(part, shape.to_vec(), initializer, (shape[1], shape[0]));
+        if let Some(parameter) = self.graph.parameters.last_mut() {
+            parameter.is_matrix = true;
+        }
+        id
+    }
+
+    /// Adds a buffer of the layer: state that is kept with the weights but not trained.
+    pub fn buffer(&mut self, part: &str, shape: Vec<usize>, initial: f64) -> (ParameterId, NodeId) {
+        let text = if initial == 0.0 { "zeros".to_owned() } else { format!("constant({initial})") };
+        let initializer = Initializer { text, scalar: Scalar::Number(initial) };
+        self.tensor(part, shape, initializer, (1, 1), Role::Buffer)
+    }
+
+    fn tensor(
+        &mut self,
+        part: &str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        (fan_in, fan_out): (usize, usize),
+        role: Role,
+    ) -> (ParameterId, NodeId) {
+        let id = ParameterId(self.graph.parameters.len() as u32);
+        let name = format!("{}.{part}", self.graph.layer(self.layer).name);
+        self.graph.parameters.push(Parameter {
+            name,
+            shape: shape.clone(),
+            initializer,
+            fan_in,
+            fan_out,
+            role,
+            is_matrix: false,
+            layer: self.layer,
+        });
+        (id, self.node(Op::Parameter(id), Vec::new(), shape, false))
+    }
+
+    /// Says that the input is normalised by these buffers.
+    pub fn normalization(&mut self, normalization: Normalization) {
+        self.graph.normalize.push(normalization);
+    }
+
+    /// A diagnostic at the layer.
+    pub fn error(&self, code: Code, message: impl Into<String>, label: impl Into<String>) -> Box<Diagnostic> {
+        Box::new(Diagnostic::new(code, message, self.span, label))
+    }
+}

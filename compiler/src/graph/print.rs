@@ -1,0 +1,69 @@
+//! Graphs as text, for `nnc expand --stage graph` and `gradients`, and for snapshots.
+
+use std::fmt;
+
+use super::{Direction, Graph, Node, Op, Role};
+use crate::scalar::{Variable, formula};
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "graph {} (batch {})", self.name, self.batch)?;
+        for parameter in &self.parameters {
+            let role = match parameter.role {
+                Role::Trained => "parameter",
+                Role::Frozen => "frozen",
+                Role::Buffer => "buffer",
+            };
+            writeln!(
+                f,
+                "  {role} @{} {:?} = {}",
+                parameter.name, parameter.shape, parameter.initializer.text
+            )?;
+        }
+        let mut section = None;
+        for id in self.ids() {
+            let node = self.node(id);
+            if section != Some((node.layer, node.direction)) {
+                section = Some((node.layer, node.direction));
+                let direction = match node.direction {
+                    Direction::Forward => "forward",
+                    Direction::Loss => "loss",
+                    Direction::Backward => "backward",
+                };
+                writeln!(f, "  // {direction}: {}", self.layer(node.layer).text)?;
+            }
+            let batch = if node.batched { "" } else { " (no batch)" };
+            writeln!(f, "  {id} = {} : {:?}{batch}", self.operation(node), node.shape)?;
+        }
+        writeln!(f, "  output {}", self.output)?;
+        if let Some(loss) = &self.loss {
+            writeln!(f, "  loss {}", loss.total)?;
+        }
+        for update in &self.updates {
+            writeln!(f, "  update @{} by {}", self.parameter(update.parameter).name, update.gradient)?;
+        }
+        Ok(())
+    }
+}
+
+impl Graph {
+    /// What a node computes, in words: `dense %1, %2, %3`.
+    fn operation(&self, node: &Node) -> String {
+        let operands = || node.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match &node.op {
+            Op::Input => "input".to_owned(),
+            Op::Target => "target".to_owned(),
+            Op::SampleScale => "sample scale".to_owned(),
+            Op::Parameter(id) => format!("@{}", self.parameter(*id).name),
+            Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
+                Variable::Input(n) => node.inputs.get(n as usize).map_or_else(|| "?".to_owned(), ToString::to_string),
+                Variable::Index => "index".to_owned(),
+                other => format!("{other:?}"),
+            }),
+            Op::Reduce(reduction) => format!("{reduction:?} {}", operands()).to_lowercase(),
+            Op::Total => format!("total {}", operands()),
+            Op::Reshape => format!("reshape {}", operands()),
+            Op::Operator(op) => format!("{} {}", op.name(), operands()),
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! The shape walk: a program becomes a typed graph.
+//!
+//! Each layer checks the shapes that reach it and adds its nodes; the loss becomes scalars and reductions over the
+//! output and the target. A layer whose shapes do not fit is reported once, and what follows from it stays silent.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::SourceMap;
+
+use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, Node, NodeId, Op};
+use crate::ops::softmax::{LogSoftmax, Softmax};
+use crate::program::{Application, Kind, LossExpr, LossUse, Program, Reduction, TargetKind};
+use crate::scalar::{Relation, Scalar, Variable, simplify};
+
+/// Parameters and activations above this many bytes are refused.
+const LARGEST_MODEL: u128 = 16 << 30;
+
+/// Makes the graph of a program: forward and, if the model has a loss, the loss.
+///
+/// # Errors
+/// E03xx for shapes that do not fit, E0502 for a model that is too large.
+pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Graph, Vec<Diagnostic>> {
+    let Some(input) = program.inputs.first() else { return Err(Vec::new()) };
+    let mut graph = Graph {
+        name: program.name.clone(),
+        nodes: Vec::new(),
+        parameters: Vec::new(),
+        layers: vec![LayerOrigin {
+            name: input.name.clone(),
+            text: sources.text(input.span).to_owned(),
+            span: input.span,
+        }],
+        input: NodeId(0),
+        output: NodeId(0),
+        loss: None,
+        updates: Vec::new(),
+        optimizer: program.optimizer.clone(),
+        normalize: Vec::new(),
+        batch,
+        precision: program.train.precision,
+    };
+    graph.push(Node {
+        op: Op::Input,
+        inputs: Vec::new(),
+        shape: input.shape.clone(),
+        batched: true,
+        layer: LayerId(0),
+        direction: Direction::Forward,
+        gradient_of: None,
+    });
+    check_size(&graph, batch, input.span)?;
+    let mut diagnostics = Vec::new();
+    // Value n of the program; `None` where a fault was reported.
+    let mut values: Vec<Option<NodeId>> = vec![Some(NodeId(0))];
+    for application in &program.applications {
+        let inputs: Option<Vec<NodeId>> =
+            application.inputs.iter().map(|id| values.get(id.0 as usize).copied().flatten()).collect();
+        let value = inputs.and_then(|inputs| match apply(&mut graph, application, sources, &inputs) {
+            Ok(value) => Some(value),
+            Err(diagnostic) => {
+                diagnostics.push(*diagnostic);
+                None
+            }
+        });
+        values.push(value);
+        check_size(&graph, batch, application.span)?;
+    }
+    let output = values.get(program.output.0 as usize).copied().flatten();
+    if let Some(output) = output {
+        graph.output = output;
+        if let Some(loss) = &program.loss
+            && let Err(diagnostic) = add_loss(&mut graph, loss)
+        {
+            diagnostics.push(*diagnostic);
+        }
+    }
+    if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }
+}
+
+/// Refuses a model before anything of its size is allocated.
+fn check_size(graph: &Graph, batch: usize, span: nnc_grammar::span::Span) -> Result<(), Vec<Diagnostic>> {
+    let len = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
+    let parameters: u128 = graph.parameters.iter().map(|parameter| len(&parameter.shape)).sum();
+    let widest = graph.nodes.iter().filter(|node| node.batched).map(|node| len(&node.shape)).max().unwrap_or(0);
+    let groups = batch.div_ceil(16) as u128 * 16;
+    let bytes = 4 * (parameters + widest * groups);
+    if bytes <= LARGEST_MODEL {
+        return Ok(());
+    }
+    let gib = bytes as f64 / (1u64 << 30) as f64;
+    Err(vec![
+        Diagnostic::new(
+            Code::E0502,
+            "the model is too large",
+            span,
+            format!("with this layer it needs {gib:.1} GiB for parameters and activations"),
+        )
+        .with_note(format!("{parameters} parameters, at most {widest} values a sample, batch {batch}"))
+        .with_help(format!("the limit is {} GiB", LARGEST_MODEL >> 30)),
+    ])
+}
+
+fn apply(
+    graph: &mut Graph,
+    application: &Application,
+    sources: &SourceMap,
+    inputs: &[NodeId],
+) -> Result<NodeId, Box<Diagnostic>> {
+    let layer = LayerId(graph.layers.len() as u32);
+    graph.layers.push(LayerOrigin {
+        name: application.layer.clone(),
+        text: one_line(sources.text(application.call_span), &application.layer, application.labelled),
+        span: application.span,
+    });
+    let mut cx = Builder {
+        graph,
+        layer,
+        direction: Direction::Forward,
+        span: application.call_span,
+        trainable: application.trainable,
+    };
+    match &application.kind {
+        Kind::Layer(kind, arguments) => kind.apply(&mut cx, arguments, inputs),
+        Kind::Activation { scalar, .. } => {
+            let Some(x) = inputs.first() else {
+                return Err(cx.error(Code::E0302, "an activation takes one value", "found none"));
+            };
+            let shape = cx.shape(*x).to_vec();
+            Ok(cx.pointwise(simplify(scalar), vec![*x], shape))
+        }
+    }
+}
+
+/// A call as one line of a comment, with its label.
+fn one_line(text: &str, layer: &str, labelled: bool) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if labelled { format!("{layer}: {text}") } else { text }
+}
+
+/// Adds target, loss and total.
+fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
+    let layer = LayerId(graph.layers.len() as u32);
+    graph.layers.push(LayerOrigin { name: "loss".to_owned(), text: format!("loss {}", loss.text), span: loss.span });
+    let output = graph.output;
+    let shape = graph.node(output).shape.clone();
+    let mut cx = Builder { graph, layer, direction: Direction::Loss, span: loss.span, trainable: false };
+    let classes = shape.iter().product::<usize>();
+    let (target, target_len) = match loss.target {
+        TargetKind::Class if classes < 2 => {
+            let mut diagnostic = cx.error(
+                Code::E0305,
+                format!("`{}` needs at least two outputs", loss.name),
+                format!("expected one output a class, found {shape:?}"),
+            );
+            diagnostic.help.push(
+                "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output".to_owned(),
+            );
+            return Err(diagnostic);
+        }
+        TargetKind::Class => (cx.node(Op::Target, Vec::new(), Vec::new(), true), classes),
+        TargetKind::Values => (cx.node(Op::Target, Vec::new(), shape.clone(), true), classes),
+    };
+    let mut lowering = LossLowering { cx, output, target };
+    let sample = lowering.value(&loss.body);
+    let mut cx = lowering.cx;
+    if !cx.shape(sample).is_empty() {
+        return Err(cx.error(
+            Code::E0217,
+            format!("`{}` is not one number a sample", loss.name),
+            "its body needs a reduction such as `mean` or `sum`",
+        ));
+    }
+    let scale = cx.node(Op::SampleScale, Vec::new(), Vec::new(), true);
+    let total = cx.node(Op::Total, vec![sample, scale], Vec::new(), false);
+    graph.loss =
+        Some(Loss { sample, total, target: loss.target, target_len, reduction: loss.reduction, layer });
+    Ok(())
+}
+
+struct LossLowering<'a> {
+    cx: Builder<'a>,
+    output: NodeId,
+    target: NodeId,
+}
+
+impl LossLowering<'_> {
+    /// The node that computes `expr`. Scalar parts become one pointwise node, as far as they reach.
+    fn value(&mut self, expr: &LossExpr) -> NodeId {
+        match expr {
+            LossExpr::Output => self.output,
+            LossExpr::Target => self.target,
+            LossExpr::Reduce(reduction, x) => {
+                let x = self.value(x);
+                self.cx.reduce(*reduction, x)
+            }
+            LossExpr::Softmax(x) => {
+                let x = self.value(x);
+                let shape = self.cx.shape(x).to_vec();
+                self.cx.operator(Softmax, vec![x], shape)
+            }
+            LossExpr::LogSoftmax(x) => {
+                let x = self.value(x);
+                let shape = self.cx.shape(x).to_vec();
+                self.cx.operator(LogSoftmax, vec![x], shape)
+            }
+            LossExpr::OneHot(x) => {
+                let x = self.value(x);
+                let shape = self.cx.shape(self.output).to_vec();
+                let hot = Scalar::select(
+                    Relation::Eq,
+                    Scalar::Variable(Variable::Index),
+                    Scalar::input(0),
+                    Scalar::Number(1.0),
+                    Scalar::Number(0.0),
+                );
+                self.cx.pointwise(hot, vec![x], shape)
+            }
+            LossExpr::Number(_) | LossExpr::Unary(..) | LossExpr::Binary(..) | LossExpr::Select(..) => {
+                let mut operands = Vec::new();
+                let scalar = self.scalar(expr, &mut operands);
+                // Elements of the widest operand; one number a sample when all are such.
+                let shape = operands
+                    .iter()
+                    .map(|id| self.cx.shape(*id).to_vec())
+                    .max_by_key(|shape| (shape.iter().product::<usize>(), shape.len()))
+                    .unwrap_or_default();
+                self.cx.pointwise(simplify(&scalar), operands, shape)
+            }
+        }
+    }
+
+    fn scalar(&mut self, expr: &LossExpr, operands: &mut Vec<NodeId>) -> Scalar {
+        match expr {
+            LossExpr::Number(value) => Scalar::Number(*value),
+            LossExpr::Unary(op, x) => Scalar::unary(*op, self.scalar(x, operands)),
+            LossExpr::Binary(op, a, b) => {
+                let a = self.scalar(a, operands);
+                Scalar::binary(*op, a, self.scalar(b, operands))
+            }
+            LossExpr::Select(relation, a, b, then, otherwise) => {
+                let a = self.scalar(a, operands);
+                let b = self.scalar(b, operands);
+                let then = self.scalar(then, operands);
+                Scalar::select(*relation, a, b, then, self.scalar(otherwise, operands))
+            }
+            _ => {
+                let id = self.value(expr);
+                let n = operands.iter().position(|operand| *operand == id).unwrap_or_else(|| {
+                    operands.push(id);
+                    operands.len() - 1
+                });
+                Scalar::input(n as u32)
+            }
+        }
+    }
+}
+
+/// The weight of a sample in a total: the mean divides by the samples of the batch.
+pub fn scale_of(reduction: Reduction, samples: usize) -> f64 {
+    match reduction {
+        Reduction::Sum => 1.0,
+        Reduction::Mean | Reduction::Max => 1.0 / samples.max(1) as f64,
+    }
+}

@@ -1,0 +1,104 @@
+//! The sum over samples: the gradient of a value that was the same for all of them.
+//!
+//! Products and sums over samples want lanes over features. [`SampleRows`] turns a gradient round once, and both the
+//! weight's and the bias's gradient use it.
+
+use quote::quote;
+
+use crate::differentiate::Gradient;
+use crate::emit::KernelCx;
+use crate::graph::{Graph, Node, NodeId, Operator, ValueLayout};
+use crate::plan::Strategy;
+
+/// d_b = sum over samples of d_y.
+#[derive(Debug)]
+pub struct BatchSum;
+
+impl Operator for BatchSum {
+    fn name(&self) -> &'static str {
+        "batch_sum"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::Parameter
+    }
+
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
+        node.len() as u64
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        format!("sum over samples of {}", names.first().map_or("d_y", String::as_str))
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
+        let (panels, samples, batch) = (cx.panels(cx.node.len()), cx.samples(), cx.batch());
+        let rows = cx.operand(0);
+        let finish = cx.closure(&["p"]);
+        quote!(rt::dense::bias_gradient::<L, #panels, #samples, #batch>(#rows, #finish);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
+        cx.lowered()
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        super::reference::batch_sum(operands)
+    }
+}
+
+/// The same values with lanes over features: one row a sample.
+#[derive(Debug)]
+pub struct SampleRows;
+
+impl Operator for SampleRows {
+    fn name(&self) -> &'static str {
+        "sample_rows"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::SampleRows
+    }
+
+    fn flops(&self, _: &Graph, _: &Node) -> u64 {
+        0
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        format!("{}, lanes over features", names.first().map_or("d_y", String::as_str))
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
+        let features = cx.node.len();
+        let (panels, samples, groups) = (cx.panels(features), cx.samples(), cx.groups());
+        let (d_y, rows) = (cx.operand(0), cx.output());
+        let features = cx.number(features);
+        quote!(rt::dense::transpose_gradient::<L, #groups, #features, #panels, #samples>(#d_y, #rows);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
+        cx.lowered()
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        operands.first().map_or_else(|| ndarray::ArrayD::zeros(vec![0]), |x| (*x).clone())
+    }
+}

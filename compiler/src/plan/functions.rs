@@ -1,0 +1,296 @@
+//! Nodes become steps, and steps become functions: one a layer and direction.
+//!
+//! A step is an operator with the scalar functions that are computed in its tile before it is stored (its epilogue),
+//! or a pass over rows that computes scalar functions and reductions together. An update is done in the step that
+//! computes its gradient.
+
+use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, ValueLayout};
+
+use super::{Strategy, StrategyKind, rows};
+
+/// One function of the emitted code.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// `hidden_forward`
+    pub name: String,
+    /// The layer that it is named after.
+    pub layer: LayerId,
+    /// Its part of a step.
+    pub direction: Direction,
+    /// What it does, in order.
+    pub steps: Vec<Step>,
+    /// Values that it reads from memory.
+    pub reads: Vec<NodeId>,
+    /// Values that it writes to memory.
+    pub writes: Vec<NodeId>,
+    /// What it does with parameters.
+    pub parameters: Access,
+    /// Features of the partial sums that a blocked operator keeps.
+    pub partial: Option<usize>,
+}
+
+/// What a function does with parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Nothing.
+    None,
+    /// It reads them.
+    Read,
+    /// It updates some of them.
+    Update,
+}
+
+/// A part of a function.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// An operator.
+    Kernel {
+        /// The operator's node.
+        node: NodeId,
+        /// Scalar functions of its value, computed before it is stored.
+        epilogue: Vec<NodeId>,
+        /// The parameter that is updated by its value, instead of storing it.
+        update: Option<ParameterId>,
+        /// How it is computed.
+        strategy: Strategy,
+    },
+    /// Scalar functions and reductions over the same samples.
+    Rows {
+        /// In order.
+        nodes: Vec<NodeId>,
+    },
+}
+
+impl Step {
+    /// The nodes that it computes, in order.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Kernel { node, epilogue, .. } => std::iter::once(*node).chain(epilogue.iter().copied()).collect(),
+            Self::Rows { nodes } => nodes.clone(),
+        }
+    }
+}
+
+/// Whether a node is computed by a step, rather than given.
+fn is_computed(op: &Op) -> bool {
+    !matches!(op, Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_))
+}
+
+/// Divides a graph into functions.
+///
+/// # Errors
+/// What does not hold, as a sentence for an internal-error message.
+pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
+    let mut functions: Vec<Function> = Vec::new();
+    // Which function and step computes each node.
+    let mut place: Vec<Option<(usize, usize)>> = vec![None; graph.nodes.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        if !is_computed(&node.op) {
+            continue;
+        }
+        let at = match &node.op {
+            Op::Pointwise(_) => epilogue_of(graph, id, &functions, &place),
+            _ => None,
+        };
+        let at = match at {
+            Some((function, step)) => {
+                if let Some(Step::Kernel { epilogue, .. }) =
+                    functions.get_mut(function).and_then(|function| function.steps.get_mut(step))
+                {
+                    epilogue.push(id);
+                }
+                (function, step)
+            }
+            None => append(graph, id, &mut functions),
+        };
+        if let Some(slot) = place.get_mut(id.0 as usize) {
+            *slot = Some(at);
+        }
+    }
+    name(graph, &mut functions);
+    memory_use(graph, &mut functions, &place)?;
+    Ok(functions)
+}
+
+/// The kernel in whose tile a scalar function can be computed: the one that computes its latest operand.
+fn epilogue_of(
+    graph: &Graph,
+    id: NodeId,
+    functions: &[Function],
+    place: &[Option<(usize, usize)>],
+) -> Option<(usize, usize)> {
+    let node = graph.node(id);
+    if !node.batched || node.is_empty() {
+        return None;
+    }
+    let places = node.inputs.iter().filter_map(|input| place.get(input.0 as usize).copied().flatten());
+    let latest = places.max()?;
+    let Step::Kernel { node: root, epilogue, .. } = functions.get(latest.0)?.steps.get(latest.1)? else {
+        return None;
+    };
+    let kernel = graph.node(*root);
+    let in_tile = |input: &NodeId| input == root || epilogue.contains(input);
+    let fits = kernel.len() == node.len()
+        && kernel.batched
+        && graph.layout(*root) == ValueLayout::BatchLane
+        && kernel.direction == node.direction
+        // The gradient of the loss stays in the loss's own function.
+        && node.inputs.iter().any(in_tile);
+    fits.then_some(latest)
+}
+
+/// Puts a node behind all others.
+fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, usize) {
+    let node = graph.node(id);
+    let same = functions
+        .last()
+        .is_some_and(|function| function.layer == node.layer && function.direction == node.direction);
+    if !same {
+        functions.push(Function {
+            name: String::new(),
+            layer: node.layer,
+            direction: node.direction,
+            steps: Vec::new(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            parameters: Access::None,
+            partial: None,
+        });
+    }
+    let at = functions.len() - 1;
+    let Some(function) = functions.last_mut() else { return (0, 0) };
+    match &node.op {
+        Op::Operator(op) => {
+            let updated = graph.updates.iter().find(|update| update.gradient == id).map(|update| update.parameter);
+            function.steps.push(Step::Kernel {
+                node: id,
+                epilogue: Vec::new(),
+                update: updated,
+                strategy: op.strategy(graph, node),
+            });
+        }
+        _ => match function.steps.last_mut() {
+            Some(Step::Rows { nodes }) if rows::width_with(graph, nodes, id).is_some() => nodes.push(id),
+            _ => function.steps.push(Step::Rows { nodes: vec![id] }),
+        },
+    }
+    (at, function.steps.len() - 1)
+}
+
+/// Names functions after layer and direction; a layer that comes again is counted.
+fn name(graph: &Graph, functions: &mut [Function]) {
+    let mut known: Vec<String> = Vec::new();
+    for function in functions {
+        let layer = graph.layer(function.layer).name.replace('.', "_");
+        let stem = match function.direction {
+            Direction::Forward => format!("{layer}_forward"),
+            Direction::Loss if !graph.updates.is_empty() => "loss_and_gradient".to_owned(),
+            Direction::Loss => "loss_value".to_owned(),
+            Direction::Backward => format!("{layer}_backward"),
+        };
+        let mut name = stem.clone();
+        let mut n = 1;
+        while known.contains(&name) {
+            n += 1;
+            name = format!("{stem}_{n}");
+        }
+        known.push(name.clone());
+        function.name = name;
+    }
+}
+
+/// Finds which values pass through memory, and checks that every parameter is read before it is updated.
+fn memory_use(
+    graph: &Graph,
+    functions: &mut [Function],
+    place: &[Option<(usize, usize)>],
+) -> Result<(), String> {
+    let place_of = |id: NodeId| place.get(id.0 as usize).copied().flatten();
+    let mut reads: Vec<Vec<NodeId>> = vec![Vec::new(); functions.len()];
+    let mut stored: Vec<NodeId> = Vec::new();
+    let mut last_read: Vec<Option<(usize, usize)>> = vec![None; graph.parameters.len()];
+    for id in graph.ids() {
+        let node = graph.node(id);
+        let Some(here) = place_of(id) else { continue };
+        for input in &node.inputs {
+            let source = graph.node(*input);
+            if let Op::Parameter(parameter) = source.op {
+                if let Some(slot) = last_read.get_mut(parameter.0 as usize) {
+                    *slot = (*slot).max(Some(here));
+                }
+                continue;
+            }
+            // A value stays in registers only within its own step, and a kernel reads its operands from memory.
+            let from_memory = place_of(*input) != Some(here) || matches!(node.op, Op::Operator(_));
+            if from_memory {
+                push_new(&mut stored, *input);
+                if let Some(list) = reads.get_mut(here.0) {
+                    push_new(list, *input);
+                }
+            }
+        }
+    }
+    push_new(&mut stored, graph.output);
+    for step in functions.iter().flat_map(|function| &function.steps) {
+        if let Step::Rows { nodes } = step {
+            rows::kept(graph, nodes).into_iter().for_each(|id| push_new(&mut stored, id));
+        }
+    }
+    for (n, function) in functions.iter_mut().enumerate() {
+        let mut computed: Vec<NodeId> = function.steps.iter().flat_map(Step::nodes).collect();
+        computed.sort();
+        function.writes = computed.into_iter().filter(|id| stored.contains(id)).collect();
+        let mut list = reads.get(n).cloned().unwrap_or_default();
+        list.retain(|id| !function.writes.contains(id));
+        list.sort();
+        function.reads = list;
+        function.parameters = access(graph, function);
+        let blocked = function.steps.iter().filter_map(|step| match step {
+            Step::Kernel { node, strategy, .. } if matches!(strategy.kind, StrategyKind::Blocked(_)) => {
+                Some(graph.node(*node).len())
+            }
+            _ => None,
+        });
+        function.partial = blocked.max();
+    }
+    for (f, function) in functions.iter().enumerate() {
+        for (s, step) in function.steps.iter().enumerate() {
+            if let Step::Kernel { update: Some(parameter), .. } = step {
+                let read_at = last_read.get(parameter.0 as usize).copied().flatten();
+                if read_at.is_some_and(|read_at| read_at > (f, s)) {
+                    return Err(format!("{} is updated before it is read", graph.parameter(*parameter).name));
+                }
+            }
+        }
+    }
+    let updated = functions.iter().flat_map(|function| &function.steps).filter(|step| {
+        matches!(step, Step::Kernel { update: Some(_), .. })
+    });
+    if updated.count() != graph.updates.len() {
+        return Err("a parameter's gradient is not computed by one operator".to_owned());
+    }
+    Ok(())
+}
+
+fn access(graph: &Graph, function: &Function) -> Access {
+    let mut access = Access::None;
+    for step in &function.steps {
+        if matches!(step, Step::Kernel { update: Some(_), .. }) {
+            return Access::Update;
+        }
+        let reads = step.nodes().iter().flat_map(|id| graph.node(*id).inputs.clone()).any(|input| {
+            matches!(graph.node(input).op, Op::Parameter(_))
+        });
+        if reads {
+            access = Access::Read;
+        }
+    }
+    access
+}
+
+fn push_new<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}

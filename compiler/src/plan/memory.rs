@@ -1,0 +1,170 @@
+//! Memory: which value lies in which slot. Values whose lives do not meet share one.
+
+use std::collections::BTreeSet;
+
+use crate::graph::{Direction, Graph, NodeId, Op, ValueLayout};
+
+use super::{Function, LANES};
+
+/// A value that is kept in memory.
+#[derive(Debug, Clone)]
+pub struct Value {
+    /// The node.
+    pub node: NodeId,
+    /// Its name in the emitted code.
+    pub name: String,
+    /// How it lies.
+    pub layout: ValueLayout,
+    /// Features of a sample.
+    pub len: usize,
+    /// The first function that it is there for; before the first one for what is given.
+    pub from: usize,
+    /// The last function that needs it.
+    pub until: usize,
+    /// Its slot.
+    pub slot: usize,
+}
+
+/// Memory for one value at a time.
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// Named after the first value in it.
+    pub name: String,
+    /// How values lie in it.
+    pub layout: ValueLayout,
+    /// Features of a sample.
+    pub len: usize,
+    /// Names of the values in it, in order.
+    pub values: Vec<String>,
+}
+
+impl Slot {
+    /// Bytes, for a batch of `groups` groups of numbers of `number` bytes.
+    pub fn bytes(&self, groups: usize, number: usize) -> usize {
+        let features = match self.layout {
+            ValueLayout::SampleRows => self.len.div_ceil(LANES) * LANES,
+            _ => self.len,
+        };
+        features * groups * LANES * number
+    }
+}
+
+/// The values that pass between functions, with names and lives. Slots are given out on the way.
+pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Value> {
+    let mut nodes: BTreeSet<NodeId> = functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes)).copied().collect();
+    nodes.extend([graph.input, graph.output]);
+    let loss_at = functions.iter().position(|function| function.direction == Direction::Loss);
+    let mut values: Vec<Value> = Vec::new();
+    for node in nodes {
+        let written = functions.iter().position(|function| function.writes.contains(&node));
+        let read = functions.iter().rposition(|function| function.reads.contains(&node));
+        let from = written.unwrap_or(0);
+        let mut until = read.unwrap_or(from).max(from);
+        // What the forward part made is looked at when the loss is not finite; the output is the result.
+        if graph.node(node).direction == Direction::Forward && matches!(graph.node(node).op, Op::Pointwise(_) | Op::Operator(_)) {
+            until = until.max(loss_at.unwrap_or(functions.len()));
+        }
+        if node == graph.output {
+            until = until.max(loss_at.unwrap_or(functions.len()));
+        }
+        let name = unique(&values, name(graph, node, &values, input_name));
+        values.push(Value {
+            node,
+            name,
+            layout: graph.layout(node),
+            len: graph.node(node).len(),
+            from,
+            until,
+            slot: usize::MAX,
+        });
+    }
+    assign(graph, &mut values);
+    values
+}
+
+/// A name from the layer that makes the value.
+fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String {
+    let node = graph.node(id);
+    let layer = graph.layer(node.layer).name.replace('.', "_");
+    match &node.op {
+        Op::Input => input_name.to_owned(),
+        Op::Target => "target".to_owned(),
+        Op::SampleScale => "scale".to_owned(),
+        Op::Operator(op) if op.layout() == ValueLayout::SampleRows => {
+            let of = node.inputs.first().and_then(|of| values.iter().find(|value| value.node == *of));
+            of.map_or_else(|| format!("{layer}_rows"), |of| format!("{}_rows", of.name))
+        }
+        _ => match node.gradient_of {
+            Some(of) => {
+                let known = values.iter().find(|value| value.node == of);
+                format!("d_{}", known.map_or_else(|| plain_name(graph, of, input_name), |value| value.name.clone()))
+            }
+            None => layer,
+        },
+    }
+}
+
+/// The name that a value has even when it is not kept.
+fn plain_name(graph: &Graph, id: NodeId, input_name: &str) -> String {
+    let node = graph.node(id);
+    if matches!(node.op, Op::Input) { input_name.to_owned() } else { graph.layer(node.layer).name.replace('.', "_") }
+}
+
+fn unique(values: &[Value], name: String) -> String {
+    let taken = |name: &str| {
+        // Names that emitted functions use for other things.
+        matches!(name, "parameters" | "state" | "rates" | "simd" | "g" | "p" | "k" | "o" | "i" | "z" | "total" | "rt")
+            || values.iter().any(|value| value.name == name)
+    };
+    if !taken(&name) {
+        return name;
+    }
+    (2..).map(|n| format!("{name}_{n}")).find(|name| !taken(name)).unwrap_or(name)
+}
+
+/// Gives each value the first slot of its form that is free for its life.
+fn assign(graph: &Graph, values: &mut [Value]) {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by_key(|n| values.get(*n).map_or((0, 0), |value| (value.from, value.node.0)));
+    // Form of each slot, and the last function that needs what is in it.
+    let mut slots: Vec<(ValueLayout, usize, usize)> = Vec::new();
+    for n in order {
+        let Some(value) = values.get_mut(n) else { continue };
+        // What is given stays where it was put: the caller fills it before the first function.
+        let given = matches!(graph.node(value.node).op, Op::Input | Op::Target | Op::SampleScale);
+        let free = slots.iter().position(|(layout, len, until)| {
+            !given && *layout == value.layout && *len == value.len && *until < value.from
+        });
+        let until = if given { usize::MAX } else { value.until };
+        match free {
+            Some(slot) => {
+                value.slot = slot;
+                if let Some(known) = slots.get_mut(slot) {
+                    known.2 = until;
+                }
+            }
+            None => {
+                value.slot = slots.len();
+                slots.push((value.layout, value.len, until));
+            }
+        }
+    }
+}
+
+/// The slots that the values were given.
+pub fn slots(values: &[Value]) -> Vec<Slot> {
+    let count = values.iter().map(|value| value.slot + 1).max().unwrap_or(0);
+    (0..count)
+        .map(|slot| {
+            let mut inside: Vec<&Value> = values.iter().filter(|value| value.slot == slot).collect();
+            inside.sort_by_key(|value| value.from);
+            let first = inside.first();
+            Slot {
+                name: first.map_or_else(String::new, |value| value.name.clone()),
+                layout: first.map_or(ValueLayout::BatchLane, |value| value.layout),
+                len: first.map_or(0, |value| value.len),
+                values: inside.iter().map(|value| value.name.clone()).collect(),
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,111 @@
+//! What is computed where: functions, strategies, stored values, and memory.
+//!
+//! A plan is made from graphs and prints (`nnc expand --stage plan`); it knows nothing of Rust tokens.
+
+mod functions;
+mod memory;
+mod print;
+pub mod rows;
+mod strategy;
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+pub use functions::{Access, Function, Step};
+pub use memory::{Slot, Value};
+pub use strategy::{PRODUCTS_UNROLLED, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
+
+use crate::graph::{Direction, Graph};
+
+/// Samples in one row of lanes.
+pub const LANES: usize = 16;
+
+/// The plan of a model.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// A training step, for a model with a loss and an optimizer.
+    pub train: Option<Pass>,
+    /// The loss alone, as in evaluation.
+    pub evaluate: Option<Pass>,
+    /// A batch of predictions.
+    pub predict: Pass,
+    /// One prediction: lanes over features.
+    pub single: Pass,
+    /// Groups of 16 samples in a training batch.
+    pub groups: usize,
+    /// Groups of 16 samples that are predicted at once.
+    pub predict_groups: usize,
+}
+
+/// The functions of one way through a graph, in the order in which they run.
+#[derive(Debug, Clone)]
+pub struct Pass {
+    /// What is computed.
+    pub graph: Graph,
+    /// In order.
+    pub functions: Vec<Function>,
+    /// Values that are kept in memory, by node.
+    pub values: Vec<Value>,
+    /// The memory that they share.
+    pub slots: Vec<Slot>,
+}
+
+/// The graphs that a plan is made from, each simplified.
+#[derive(Debug, Clone)]
+pub struct Graphs {
+    /// From input to output.
+    pub predict: Graph,
+    /// With the loss.
+    pub evaluate: Option<Graph>,
+    /// With gradients and updates.
+    pub train: Option<Graph>,
+}
+
+/// Plans a model.
+///
+/// # Errors
+/// E0503 when an invariant does not hold.
+pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Diagnostic> {
+    let pass = |graph: &Graph| make_pass(graph, input_name);
+    let predict = pass(&graphs.predict)?;
+    let single = pass(&graphs.predict)?;
+    let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
+    let train = graphs.train.as_ref().map(pass).transpose()?;
+    let batch = graphs.predict.batch;
+    let parameters: usize = graphs.predict.parameters.iter().map(crate::graph::Parameter::len).sum();
+    Ok(Plan {
+        train,
+        evaluate,
+        predict,
+        single,
+        groups: batch.div_ceil(LANES).max(1),
+        // Weights beyond the second-level cache are streamed once a chunk: fewer, larger chunks pay for that.
+        predict_groups: if parameters > 200_000 { 16 } else { 4 },
+    })
+}
+
+fn make_pass(graph: &Graph, input_name: &str) -> Result<Pass, Diagnostic> {
+    let functions = functions::functions(graph).map_err(|fault| internal(graph, &fault))?;
+    let values = memory::values(graph, &functions, input_name);
+    let slots = memory::slots(&values);
+    Ok(Pass { graph: graph.clone(), functions, values, slots })
+}
+
+/// A broken invariant, as a diagnostic that asks for a report.
+pub fn internal(graph: &Graph, fault: &str) -> Diagnostic {
+    let span = graph.layers.first().map_or_else(Span::default, |layer| layer.span);
+    Diagnostic::new(Code::E0503, "the compiler contradicts itself", span, fault.to_owned())
+        .with_help("this is a fault of nnc, not of the model: please report it with the model's text")
+}
+
+impl Pass {
+    /// The value kept for a node.
+    pub fn value(&self, id: crate::graph::NodeId) -> Option<&Value> {
+        self.values.iter().find(|value| value.node == id)
+    }
+
+    /// Functions of one direction.
+    pub fn of(&self, direction: Direction) -> impl Iterator<Item = &Function> {
+        self.functions.iter().filter(move |function| function.direction == direction)
+    }
+}

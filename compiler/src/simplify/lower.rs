@@ -1,0 +1,66 @@
+//! Operators that are only a name for simpler nodes are written out.
+
+use super::rewrite::rewrite;
+use crate::graph::{Direction, Graph, LayerId, Node, NodeId, Op};
+use crate::program::Reduction;
+use crate::scalar::Scalar;
+
+/// Writes out every operator that has a simpler form.
+pub fn lower(graph: Graph) -> Graph {
+    rewrite(graph, |out, node| {
+        if let Op::Operator(op) = &node.op {
+            let op = op.clone();
+            let mut cx = Lowering {
+                inputs: node.inputs.clone(),
+                shape: node.shape.clone(),
+                layer: node.layer,
+                direction: node.direction,
+                graph: out,
+            };
+            if let Some(id) = op.lower(&mut cx) {
+                if let Some(lowered) = out.nodes.get_mut(id.0 as usize)
+                    && lowered.gradient_of.is_none()
+                {
+                    lowered.gradient_of = node.gradient_of;
+                }
+                return id;
+            }
+        }
+        out.push(node)
+    })
+}
+
+/// What an operator is given to write itself out with.
+#[derive(Debug)]
+pub struct Lowering<'a> {
+    /// Operands, in terms of the new graph.
+    pub inputs: Vec<NodeId>,
+    /// Shape of the value.
+    pub shape: Vec<usize>,
+    layer: LayerId,
+    direction: Direction,
+    graph: &'a mut Graph,
+}
+
+impl Lowering<'_> {
+    /// Operand `n`.
+    pub fn operand(&self, n: usize) -> NodeId {
+        self.inputs.get(n).copied().unwrap_or(NodeId(0))
+    }
+
+    /// Adds a scalar function of values of the operator's shape.
+    pub fn pointwise(&mut self, scalar: Scalar, inputs: Vec<NodeId>) -> NodeId {
+        let shape = self.shape.clone();
+        self.push(Op::Pointwise(scalar), inputs, shape)
+    }
+
+    /// Adds a reduction over the values of a sample.
+    pub fn reduce(&mut self, reduction: Reduction, x: NodeId) -> NodeId {
+        self.push(Op::Reduce(reduction), vec![x], Vec::new())
+    }
+
+    fn push(&mut self, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+        let (layer, direction) = (self.layer, self.direction);
+        self.graph.push(Node { op, inputs, shape, batched: true, layer, direction, gradient_of: None })
+    }
+}

@@ -1,0 +1,37 @@
+//! Rewrites of the graph: each keeps the value, and makes it cheaper or steadier.
+//!
+//! Before differentiation: [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
+//! After it: [`lower`] writes softmax as reductions, [`reshape`] drops shapes that memory does not see,
+//! [`one_hot`] sums a single hot element directly, [`common`] computes equal values once, and [`fuse_pointwise`]
+//! joins chains of scalar functions.
+
+mod common;
+mod fuse_pointwise;
+mod lower;
+mod one_hot;
+mod reshape;
+mod rewrite;
+mod stable_forms;
+
+pub use lower::Lowering;
+pub use stable_forms::stable_forms;
+
+use crate::graph::Graph;
+
+/// One pass, with its name for dumps.
+type Pass = (&'static str, fn(Graph) -> Graph);
+
+/// The passes after differentiation, in order.
+pub const PASSES: &[Pass] = &[
+    ("lower", lower::lower),
+    ("reshape", reshape::reshape),
+    ("common", common::common),
+    ("one_hot", one_hot::one_hot),
+    ("fuse_pointwise", fuse_pointwise::fuse_pointwise),
+    ("common", common::common),
+];
+
+/// Runs every pass once.
+pub fn simplify(graph: Graph) -> Graph {
+    PASSES.iter().fold(graph, |graph, (_, pass)| pass(graph))
+}

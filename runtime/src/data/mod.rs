@@ -1,0 +1,289 @@
+//! Data sets: rows of numbers in memory, what they are compared with, and what the columns mean.
+//!
+//! [`csv`] and [`idx`] read files (feature `data`), [`split`] and [`with_test`] make the parts to train and test on,
+//! and [`fit_normalize`] puts the mean and deviation of the training part into a model.
+
+mod normalize;
+mod schema;
+mod split;
+
+#[cfg(feature = "data")]
+pub mod csv;
+#[cfg(feature = "data")]
+pub mod idx;
+#[cfg(feature = "data")]
+mod unpack;
+
+pub use normalize::fit_normalize;
+pub use schema::{Feature, Schema};
+pub use split::{Split, SplitOptions, split, with_test};
+
+use crate::error::{Error, count, listed};
+use crate::model::{ModelInfo, Target, TargetInfo};
+
+/// Samples and their targets, ready to train on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DataSet {
+    /// Where it came from, for messages: `iris.csv`. Empty for data made in memory.
+    pub source: String,
+    /// Number of samples.
+    pub rows: usize,
+    /// Values in one sample.
+    pub features: usize,
+    /// `[rows][features]`, sample after sample.
+    pub inputs: Vec<f32>,
+    /// What the outputs are compared with.
+    pub targets: Targets,
+    /// What the columns and classes are called.
+    pub schema: Schema,
+    /// The line of each sample in its file; empty if it has none.
+    pub lines: Vec<u64>,
+}
+
+/// The targets of a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Targets {
+    /// One class index a sample.
+    Classes(Vec<u32>),
+    /// Rows of values, sample after sample, and the number of values in each row.
+    Values(Vec<f32>, usize),
+}
+
+impl Default for Targets {
+    fn default() -> Self {
+        Self::Classes(Vec::new())
+    }
+}
+
+impl Targets {
+    /// The targets of samples `from..to`; nothing where the range is out of bounds.
+    pub fn range(&self, from: usize, to: usize) -> Target<'_, f32> {
+        match self {
+            Self::Classes(classes) => Target::Classes(classes.get(from..to).unwrap_or_default()),
+            Self::Values(values, width) => {
+                let range = from.saturating_mul(*width)..to.saturating_mul(*width);
+                Target::Values(values.get(range).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(_, 0) => 0,
+            Self::Values(values, width) => values.len() / width,
+        }
+    }
+}
+
+impl DataSet {
+    /// A data set of rows in memory: `inputs` is `[rows][features]`.
+    ///
+    /// # Errors
+    /// E0416 when `inputs` is not whole rows or differs from `targets` in their number.
+    ///
+    /// ```
+    /// use nnc_runtime::data::{DataSet, Targets};
+    ///
+    /// let xor = DataSet::from_rows(vec![0., 0., 0., 1., 1., 0., 1., 1.], 2, Targets::Values(vec![0., 1., 1., 0.], 1))?;
+    /// assert_eq!(xor.rows, 4);
+    /// # Ok::<(), nnc_runtime::Error>(())
+    /// ```
+    pub fn from_rows(inputs: Vec<f32>, features: usize, targets: Targets) -> Result<Self, Error> {
+        let rows = targets.rows();
+        if rows.checked_mul(features) != Some(inputs.len()) {
+            let message = format!(
+                "expected {rows} rows of {features} values, one for each target, found {} values",
+                inputs.len()
+            );
+            return Err(Error::new("E0416", message));
+        }
+        if let Targets::Values(values, width) = &targets
+            && rows.checked_mul(*width) != Some(values.len())
+        {
+            let message = format!("expected rows of {width} target values, found {} values", values.len());
+            return Err(Error::new("E0416", message));
+        }
+        Ok(Self { rows, features, inputs, targets, ..Self::default() })
+    }
+
+    /// A data set of arrays: `inputs` is `[rows, features]`, in any memory order.
+    ///
+    /// # Errors
+    /// E0416 when inputs and targets differ in number.
+    #[cfg(feature = "ndarray")]
+    pub fn from_arrays(inputs: ndarray::ArrayView2<'_, f32>, targets: Targets) -> Result<Self, Error> {
+        Self::from_rows(inputs.iter().copied().collect(), inputs.ncols(), targets)
+    }
+
+    /// Sample number `row`; empty when there is none.
+    pub fn row(&self, row: usize) -> &[f32] {
+        self.range(row, row + 1)
+    }
+
+    /// Samples `from..to`; nothing where the range is out of bounds.
+    pub fn range(&self, from: usize, to: usize) -> &[f32] {
+        let range = from.saturating_mul(self.features)..to.saturating_mul(self.features);
+        self.inputs.get(range).unwrap_or_default()
+    }
+
+    /// Names of the classes in the order of their indices; empty for values, or where they have no names.
+    pub fn class_names(&self) -> &[String] {
+        &self.schema.classes
+    }
+
+    /// Names of the values of one sample, `color=red` for a category; empty where they have no names.
+    pub fn feature_names(&self) -> Vec<String> {
+        self.schema.feature_names()
+    }
+
+    /// Whether a model can be trained on it.
+    ///
+    /// # Errors
+    /// E0416 when the samples or targets do not fit the model, E0411 when a value is not finite.
+    pub fn check(&self, info: &ModelInfo) -> Result<(), Error> {
+        self.check_inputs(info)?;
+        let Some(target) = info.target else {
+            return Err(no_loss(info));
+        };
+        match (&self.targets, target) {
+            (Targets::Classes(found), TargetInfo::Class { classes }) => {
+                let outside = found.iter().position(|&class| class as usize >= classes);
+                if let Some(row) = outside {
+                    let class = found.get(row).copied().unwrap_or_default();
+                    let message = format!(
+                        "class {class} in row {} is outside the {classes} classes of model `{}`",
+                        row + 1,
+                        info.name
+                    );
+                    return Err(self.place(Error::new("E0416", message), row, None));
+                }
+            }
+            (Targets::Values(values, width), TargetInfo::Values { len }) => {
+                if *width != len {
+                    let message =
+                        format!("model `{}` is compared with {}, found {width}", info.name, count(len, "value"));
+                    return Err(self.place(Error::new("E0416", message), 0, None));
+                }
+                self.check_finite(values, len, "target")?;
+            }
+            (Targets::Classes(_), TargetInfo::Values { len }) => {
+                let message =
+                    format!("model `{}` is compared with {}, found classes", info.name, count(len, "value"));
+                return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+            (Targets::Values(..), TargetInfo::Class { classes }) => {
+                let message = format!("model `{}` is compared with {classes} classes, found values", info.name);
+                return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a model can predict from it: its inputs alone.
+    ///
+    /// # Errors
+    /// E0416 when the samples do not fit the model's input, E0411 when a value is not finite.
+    pub fn check_inputs(&self, info: &ModelInfo) -> Result<(), Error> {
+        let expected = info.input_len();
+        if self.features != expected {
+            return Err(self.wrong_features(info));
+        }
+        self.check_finite(&self.inputs, expected, "input")
+    }
+
+    fn wrong_features(&self, info: &ModelInfo) -> Error {
+        let message = format!(
+            "model `{}` takes {} a sample, found {}",
+            info.name,
+            count(info.input_len(), "value"),
+            self.features
+        );
+        let mut error = Error::new("E0416", message);
+        if !self.source.is_empty() {
+            error = error.at(&self.source);
+        }
+        for feature in self.schema.features.iter().filter(|feature| feature.categories.len() > 1) {
+            error = error.note(format!(
+                "column `{}` is text: {} make that many values",
+                feature.name,
+                count(feature.categories.len(), "category").replace("categorys", "categories")
+            ));
+        }
+        let names = self.feature_names();
+        if !names.is_empty() {
+            error = error.note(format!("the features are {}", listed(&names)));
+        }
+        if self.schema.features.is_empty() {
+            return error;
+        }
+        error.help(format!(
+            "declare `input [{}]`, or choose columns with `features [...]` or `ignore [...]`",
+            self.features
+        ))
+    }
+
+    fn check_finite(&self, values: &[f32], width: usize, what: &str) -> Result<(), Error> {
+        let Some(at) = values.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let (row, column) = (at / width.max(1), at % width.max(1));
+        let value = values.get(at).copied().unwrap_or_default();
+        let message = format!("{what} value {} of row {} is {value}", column + 1, row + 1);
+        let name = match what {
+            "input" => self.feature_names().into_iter().nth(column),
+            _ => self.schema.target.get(column).cloned(),
+        };
+        Err(self.place(Error::new("E0411", message), row, name))
+    }
+
+    /// Puts an error at the line of a sample.
+    fn place(&self, mut error: Error, row: usize, column: Option<String>) -> Error {
+        if self.source.is_empty() {
+            return error;
+        }
+        error = error.at(&self.source);
+        if let Some(&line) = self.lines.get(row) {
+            error = error.line(line);
+        }
+        match column {
+            Some(column) => error.column(column),
+            None => error,
+        }
+    }
+
+    /// The samples at `indices`, in that order; an index out of bounds is left out.
+    pub fn select(&self, indices: &[u32]) -> Self {
+        let rows = || indices.iter().map(|&index| index as usize).filter(|&index| index < self.rows);
+        let mut inputs = Vec::with_capacity(indices.len().saturating_mul(self.features));
+        rows().for_each(|row| inputs.extend_from_slice(self.row(row)));
+        let targets = match &self.targets {
+            Targets::Classes(classes) => {
+                Targets::Classes(rows().filter_map(|row| classes.get(row).copied()).collect())
+            }
+            Targets::Values(values, width) => {
+                let mut chosen = Vec::with_capacity(indices.len().saturating_mul(*width));
+                rows().for_each(|row| {
+                    chosen.extend_from_slice(values.get(row * width..(row + 1) * width).unwrap_or_default());
+                });
+                Targets::Values(chosen, *width)
+            }
+        };
+        Self {
+            source: self.source.clone(),
+            rows: rows().count(),
+            features: self.features,
+            inputs,
+            targets,
+            schema: self.schema.clone(),
+            lines: rows().filter_map(|row| self.lines.get(row).copied()).collect(),
+        }
+    }
+}
+
+/// E0401: the model has nothing to be compared with.
+pub(crate) fn no_loss(info: &ModelInfo) -> Error {
+    Error::new("E0401", format!("model `{}` has no loss, so that it cannot be trained", info.name))
+        .help("add `loss cross_entropy` for classes, or `loss mse` for values")
+}

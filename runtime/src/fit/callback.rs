@@ -1,0 +1,41 @@
+//! What a program does while a model is trained: a progress bar, a log, a decision to stop.
+
+use std::ops::ControlFlow;
+
+use super::report::{EpochReport, FitReport, FitStart, StepReport};
+
+/// Called by [`fit`](super::fit) as it goes. Every method has a default that does nothing; `()` is the callback that
+/// does nothing at all.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use nnc_runtime::fit::{Callback, EpochReport};
+///
+/// struct Print;
+///
+/// impl Callback for Print {
+///     fn on_epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+///         println!("epoch {}: loss {:.4}", report.epoch, report.loss);
+///         if report.loss < 0.01 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+///     }
+/// }
+/// ```
+pub trait Callback {
+    /// Before the first step.
+    fn on_start(&mut self, _start: &FitStart) {}
+
+    /// After each step; `Break` ends the fit.
+    fn on_step(&mut self, _report: &StepReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// After each epoch; `Break` ends the fit.
+    fn on_epoch(&mut self, _report: &EpochReport) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    /// After the last step, unless the fit ended with an error.
+    fn on_end(&mut self, _report: &FitReport) {}
+}
+
+impl Callback for () {}
