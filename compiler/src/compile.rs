@@ -1,10 +1,19 @@
 //! The whole way from text to tokens.
 
-use nnc_grammar::diagnostic::Diagnostic;
+use nnc_grammar::ast::Ast;
+use nnc_grammar::diagnostic::{self, Diagnostic};
 use nnc_grammar::span::{FileId, SourceMap};
 use proc_macro2::TokenStream;
 
+use crate::differentiate::differentiate;
+use crate::emit::{ModelInfo, emit, model_info};
+use crate::graph::{Graph, verify};
+use crate::infer::infer;
+use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
+use crate::resolve::{Resolved, resolve};
+use crate::simplify::{simplify, stable_forms};
+use crate::std_library::Library;
 
 /// What the user sets from outside.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +22,8 @@ pub struct Options {
     pub set: Vec<(String, String)>,
     /// Which model of the file, when it holds several; all of them without it.
     pub model: Option<String>,
+    /// Samples in a training batch, instead of what the file says.
+    pub batch: Option<usize>,
 }
 
 /// One model, through all stages.
@@ -20,6 +31,14 @@ pub struct Options {
 pub struct CompiledModel {
     /// Resolved.
     pub program: Program,
+    /// Inferred: forward and loss, as written.
+    pub graph: Graph,
+    /// The graphs that the plan is made from: simplified, and for training differentiated.
+    pub graphs: Graphs,
+    /// Functions and memory.
+    pub plan: Plan,
+    /// What the model says about itself.
+    pub info: ModelInfo,
     /// Emitted: one module's worth of items.
     pub tokens: TokenStream,
 }
@@ -31,6 +50,8 @@ pub struct Compilation {
     pub sources: SourceMap,
     /// The user's file.
     pub file: FileId,
+    /// Its syntax tree.
+    pub ast: Ast,
     /// The models that could be compiled.
     pub models: Vec<CompiledModel>,
     /// Errors, warnings and notes, sorted by place.
@@ -45,11 +66,70 @@ impl Compilation {
 }
 
 /// Compiles a text; `name` is shown in messages and emitted comments.
-pub fn compile(_name: &str, _text: &str, _options: &Options) -> Compilation {
-    Compilation::default()
+pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
+    let mut sources = SourceMap::new();
+    let file = sources.add(name, text);
+    let parsed = nnc_grammar::parse(&sources, file);
+    let mut diagnostics = parsed.diagnostics;
+    let library = Library::load(&mut sources);
+    let Resolved { programs, diagnostics: faults } = resolve(&sources, &parsed.ast, &library, &resolve_options(options));
+    diagnostics.extend(faults);
+    let mut models = Vec::new();
+    for program in programs {
+        match stages(program, &sources, name, options, &mut diagnostics) {
+            Ok(model) => models.push(model),
+            Err(faults) => diagnostics.extend(faults),
+        }
+    }
+    diagnostic::sort(&mut diagnostics);
+    Compilation { sources, file, ast: parsed.ast, models, diagnostics }
 }
 
-/// Emitted tokens as formatted Rust.
-pub fn to_rust(_tokens: &TokenStream) -> String {
-    String::new()
+fn resolve_options(options: &Options) -> crate::resolve::Options {
+    crate::resolve::Options { set: options.set.clone(), model: options.model.clone() }
+}
+
+/// The stages after `resolve`.
+fn stages(
+    program: Program,
+    sources: &SourceMap,
+    file: &str,
+    options: &Options,
+    notes: &mut Vec<Diagnostic>,
+) -> Result<CompiledModel, Vec<Diagnostic>> {
+    let batch = options.batch.unwrap_or(program.train.batch);
+    let graph = checked(infer(&program, sources, batch)?)?;
+    let graphs = graphs(&graph, notes)?;
+    let input = program.inputs.first().map_or("input", |input| input.name.as_str());
+    let plan = plan(&graphs, input).map_err(|fault| vec![fault])?;
+    let info = model_info(&graph, sources, file);
+    let tokens = emit(&program, &plan, &info, sources);
+    Ok(CompiledModel { program, graph, graphs, plan, info, tokens })
+}
+
+/// The graphs of prediction, evaluation and training.
+fn graphs(graph: &Graph, notes: &mut Vec<Diagnostic>) -> Result<Graphs, Vec<Diagnostic>> {
+    let forward = checked(simplify(crate::simplify::without_loss(graph)))?;
+    if graph.loss.is_none() {
+        return Ok(Graphs { predict: forward, evaluate: None, train: None });
+    }
+    let (stable, fused) = stable_forms(graph.clone());
+    notes.extend(fused);
+    let stable = checked(stable)?;
+    let evaluate = checked(simplify(stable.clone()))?;
+    let train = if graph.optimizer.is_some() {
+        let differentiated = checked(differentiate(stable)?)?;
+        Some(checked(simplify(differentiated))?)
+    } else {
+        None
+    };
+    Ok(Graphs { predict: forward, evaluate: Some(evaluate), train })
+}
+
+/// A graph that holds its invariants.
+fn checked(graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
+    match verify(&graph) {
+        Ok(()) => Ok(graph),
+        Err(fault) => Err(vec![internal(&graph, &fault)]),
+    }
 }

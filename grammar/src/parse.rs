@@ -19,7 +19,7 @@ use crate::{
     diagnostic::{self, Code, Diagnostic},
     expression::{self, Part},
     recover,
-    scan::{Scan, scan},
+    scan::{Scan, ScannedComment, scan},
     span::{FileId, SourceMap, Span},
 };
 
@@ -662,7 +662,7 @@ impl Builder<'_> {
                 then: Box::new(then),
                 otherwise: Box::new(tree),
             };
-            tree = Expr { kind, span: start.to(span) };
+            tree = Expr { kind, span: Span { end: span.end, ..start } };
         }
         Some(tree)
     }
@@ -706,7 +706,7 @@ impl Builder<'_> {
         let from = n_before.checked_sub(1).and_then(|idx| self.scan.tokens.get(idx)).map_or(0, |token| token.end);
         let comments = &self.scan.comments;
         let range = comments.partition_point(|c| c.start < from)..comments.partition_point(|c| c.start < start);
-        let lines = comments.get(range.clone()).unwrap_or(&[]).iter().filter(|comment| comment.is_doc);
+        let lines = comments.get(range.clone()).unwrap_or(&[]).iter().filter(|comment| is_doc(comment));
         let docs = lines
             .map(|comment| {
                 let line = self.text.get(comment.start + 3..comment.end).unwrap_or("").trim_end();
@@ -725,7 +725,7 @@ impl Builder<'_> {
             while taken.peek().is_some_and(|range| range.end <= idx) {
                 taken.next();
             }
-            if comment.is_doc && taken.peek().is_some_and(|range| range.contains(&idx)) {
+            if is_doc(comment) && taken.peek().is_some_and(|range| range.contains(&idx)) {
                 continue;
             }
             let text = self.text.get(comment.start + 2..comment.end).unwrap_or("").trim_end().to_owned();
@@ -734,6 +734,11 @@ impl Builder<'_> {
         }
         comments
     }
+}
+
+/// Docs begin their line: one behind other text is about that text.
+fn is_doc(comment: &ScannedComment) -> bool {
+    comment.is_doc && comment.is_own_line
 }
 
 fn last(pair: Pair<'_, Rule>) -> Option<Pair<'_, Rule>> {

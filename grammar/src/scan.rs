@@ -60,6 +60,8 @@ pub(crate) struct ScannedComment {
     pub end: usize,
     /// Whether it begins with exactly three slashes.
     pub is_doc: bool,
+    /// Whether only white space stands before it on its line.
+    pub is_own_line: bool,
 }
 
 /// A scanned text.
@@ -142,7 +144,7 @@ impl Scanner<'_> {
         let (start, line) = (self.at, self.rest_of_line());
         let is_doc = line.starts_with("///") && !line.starts_with("////");
         self.at += line.len();
-        self.scan.comments.push(ScannedComment { start, end: self.at, is_doc });
+        self.scan.comments.push(ScannedComment { start, end: self.at, is_doc, is_own_line: self.line_is_blank });
     }
 
     fn block_comment(&mut self) {

@@ -23,7 +23,7 @@ pub struct Error {
     /// What is wrong, with what was expected and found.
     pub message: String,
     /// Where, if it is in a file.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// Further facts, one sentence each.
     pub notes: Vec<String>,
     /// What to do about it, where a remedy is likely right.
@@ -88,7 +88,7 @@ impl Error {
     }
 
     fn place_mut(&mut self) -> &mut Place {
-        self.place.get_or_insert_with(Place::default)
+        self.place.get_or_insert_default()
     }
 }
 

@@ -124,6 +124,57 @@ impl ModelInfo {
     pub fn output_len(&self) -> usize {
         self.output.iter().product()
     }
+
+    /// Checks that `x` values are whole samples, and `out` values an output for each; returns the samples.
+    ///
+    /// # Errors
+    /// Which of the two does not fit.
+    pub fn check_rows(&self, x: usize, out: usize) -> Result<usize, ShapeError> {
+        let samples = x / self.input_len().max(1);
+        if samples * self.input_len() != x {
+            return Err(ShapeError { what: "input", expected: self.input_len(), found: x });
+        }
+        if out != samples * self.output_len() {
+            return Err(ShapeError { what: "output", expected: samples * self.output_len(), found: out });
+        }
+        Ok(samples)
+    }
+
+    /// Checks a training batch of `x` input values, and returns its samples.
+    ///
+    /// # Errors
+    /// What does not fit: no samples or too many, targets of another kind or number, a class outside the classes.
+    pub fn check_batch<E>(&self, x: usize, target: &Target<'_, E>) -> Result<usize, StepError> {
+        let samples = x / self.input_len().max(1);
+        if samples * self.input_len() != x {
+            return Err(ShapeError { what: "input", expected: self.input_len(), found: x }.into());
+        }
+        if samples == 0 || samples > self.batch {
+            return Err(StepError::Samples { batch: self.batch, found: samples });
+        }
+        match (self.target, target) {
+            (Some(TargetInfo::Class { classes }), Target::Classes(found)) => {
+                if found.len() != samples {
+                    return Err(StepError::Target { expected: samples, found: found.len() });
+                }
+                match found.iter().position(|class| *class as usize >= classes) {
+                    Some(sample) => Err(StepError::Class {
+                        sample,
+                        class: found.get(sample).copied().unwrap_or(0),
+                        classes,
+                    }),
+                    None => Ok(samples),
+                }
+            }
+            (Some(TargetInfo::Values { len }), Target::Values(found)) if found.len() == samples * len => Ok(samples),
+            (Some(TargetInfo::Values { len }), target) => {
+                Err(StepError::Target { expected: samples * len, found: target.len() })
+            }
+            (Some(TargetInfo::Class { .. }) | None, target) => {
+                Err(StepError::Target { expected: samples, found: target.len() })
+            }
+        }
+    }
 }
 
 /// A layer, for messages.
@@ -140,7 +191,7 @@ pub struct LayerInfo {
 pub struct ShapeError {
     /// What was of the wrong length: `input` or `output`.
     pub what: &'static str,
-    /// Values a sample that the model takes.
+    /// Values that the model takes: of a sample for the input, of all samples for the output.
     pub expected: usize,
     /// Values that were given.
     pub found: usize,
@@ -148,7 +199,7 @@ pub struct ShapeError {
 
 impl core::fmt::Display for ShapeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: expected {} values a sample, found {}", self.what, self.expected, self.found)
+        write!(f, "{}: expected a multiple of {} values, found {}", self.what, self.expected, self.found)
     }
 }
 
@@ -212,6 +263,21 @@ pub enum Target<'a, E> {
     Classes(&'a [u32]),
     /// Rows of values, sample after sample.
     Values(&'a [E]),
+}
+
+impl<E> Target<'_, E> {
+    /// Number of classes or values given.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// A model that can be asked for predictions, saved and loaded.

@@ -16,6 +16,7 @@ mod rows;
 mod scalar;
 
 pub use format::to_rust;
+pub use info::{ModelInfo, TensorInfo, model_info};
 pub use kernel::KernelCx;
 pub use model::emit;
 

@@ -139,8 +139,13 @@ impl Optimizer {
             }
             Scalar::Unary(op, x) => Scalar::unary(*op, self.hoist(x)),
             Scalar::Select(condition, a, b) => {
+                let condition = condition.substitute(&mut |variable| match variable {
+                    Variable::Hyper(_) => Some(self.rate("lr", Scalar::Variable(variable))),
+                    Variable::Step => Some(self.rate("step", Scalar::Variable(variable))),
+                    _ => None,
+                });
                 let a = self.hoist(a);
-                Scalar::Select(condition.clone(), Box::new(a), Box::new(self.hoist(b)))
+                Scalar::Select(Box::new(condition), Box::new(a), Box::new(self.hoist(b)))
             }
             _ => scalar.clone(),
         }

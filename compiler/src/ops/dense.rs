@@ -198,7 +198,7 @@ impl Operator for Dense {
                         #finish
                     }
                 });
-                let bias = bias.map(|bias| quote!(let bias = #bias;));
+                let bias = bias.as_ref().map(|bias| quote!(let bias = #bias;));
                 quote! {
                     let weight = #weight;
                     #bias

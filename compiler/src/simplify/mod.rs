@@ -35,3 +35,11 @@ pub const PASSES: &[Pass] = &[
 pub fn simplify(graph: Graph) -> Graph {
     PASSES.iter().fold(graph, |graph, (_, pass)| pass(graph))
 }
+
+/// The graph from input to output alone.
+pub fn without_loss(graph: &Graph) -> Graph {
+    let mut graph = graph.clone();
+    graph.loss = None;
+    graph.updates.clear();
+    rewrite::drop_unused(graph)
+}

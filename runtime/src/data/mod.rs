@@ -287,3 +287,13 @@ pub(crate) fn no_loss(info: &ModelInfo) -> Error {
     Error::new("E0401", format!("model `{}` has no loss, so that it cannot be trained", info.name))
         .help("add `loss cross_entropy` for classes, or `loss mse` for values")
 }
+
+/// A row of zeros with a single 1, for each class.
+#[cfg(feature = "data")]
+fn one_hot(classes: impl Iterator<Item = usize>, width: usize) -> Targets {
+    let mut values = Vec::new();
+    for class in classes {
+        values.extend((0..width).map(|column| if column == class { 1.0 } else { 0.0 }));
+    }
+    Targets::Values(values, width)
+}

@@ -1,0 +1,262 @@
+//! One emitted function: a layer and a direction.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::comments::{comment, docs};
+use super::kernel::KernelCx;
+use super::optimizer::Optimizer;
+use super::rows::rows;
+use super::{Domain, PassCx, names};
+use crate::graph::{Direction, NodeId, Op};
+use crate::plan::{Access, Function, Step};
+use crate::scalar::{Variable, formula};
+
+/// A function, and the entry that runs it.
+#[derive(Debug, Clone)]
+pub struct Emitted {
+    /// Its name.
+    pub name: Ident,
+    /// The entry's name.
+    pub entry: Ident,
+    /// The function.
+    pub item: TokenStream,
+    /// Its line in the table of entries.
+    pub line: TokenStream,
+    /// The arguments' names, in order.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument of an emitted function.
+#[derive(Debug, Clone)]
+pub struct Argument {
+    /// Its name.
+    pub name: Ident,
+    /// Whether the function writes to it.
+    pub is_mut: bool,
+    /// What it is.
+    pub kind: ArgumentKind,
+    /// Its type, without the reference.
+    pub ty: TokenStream,
+}
+
+/// What an argument is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ArgumentKind {
+    /// A value.
+    Value(NodeId),
+    /// Partial sums of a blocked operator.
+    Partial(usize),
+    /// The parameters.
+    Parameters,
+    /// The optimizer's states.
+    State,
+    /// Numbers of the step.
+    Rates,
+}
+
+/// Emits a function.
+pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Option<&Optimizer>) -> Emitted {
+    let groups = cx.groups(function);
+    let arguments = arguments(cx, function, &groups, optimizer);
+    let body = function.steps.iter().map(|step| {
+        let code = match step {
+            Step::Kernel { node, epilogue, update, strategy } => {
+                let graph = cx.graph();
+                let op_node = graph.node(*node);
+                let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
+                let update = update
+                    .and_then(|parameter| optimizer.map(|optimizer| optimizer.call(cx.parameter_name(parameter))));
+                let kernel =
+                    KernelCx { graph, node: op_node, strategy, cx, function, id: *node, epilogue, update };
+                match cx.domain {
+                    Domain::Batch => op.emit(&kernel),
+                    Domain::Single => op.emit_single(&kernel),
+                }
+            }
+            Step::Rows { nodes } => rows(cx, function, nodes),
+        };
+        if function.steps.len() == 1 {
+            return code;
+        }
+        let comment = comment(&step_comment(cx, step));
+        quote!(#comment #code)
+    });
+    let returns_total = function.steps.iter().any(|step| has_total(cx, step));
+    let element = cx.element();
+    let (start, end, returns) = if returns_total {
+        (quote!(let mut total = L::zero();), quote!(total.sum()), quote!(-> #element))
+    } else {
+        (TokenStream::new(), TokenStream::new(), TokenStream::new())
+    };
+    let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward;
+    let generic = is_generic.then(|| quote!(, const G: usize));
+    let fields = arguments.iter().map(|argument| {
+        let (name, ty) = (&argument.name, &argument.ty);
+        if argument.is_mut { quote!(#name: &mut #ty) } else { quote!(#name: &#ty) }
+    });
+    let entry_fields = arguments.iter().map(|argument| {
+        let (name, ty) = (&argument.name, &argument.ty);
+        if argument.is_mut { quote!(#name: &'a mut #ty) } else { quote!(#name: &'a #ty) }
+    });
+    let docs = docs(function_docs(cx, function));
+    let entry = names::type_ident(name);
+    let name = names::ident(name);
+    let entry_generic = is_generic.then(|| quote!(, G));
+    // Operators index several arrays with one counter, as a person would write it.
+    let item = quote! {
+        #docs
+        #[inline(always)]
+        fn #name<L: Lanes<Elem = #element> #generic>(#(#fields),*) #returns {
+            #start
+            #(#body)*
+            #end
+        }
+    };
+    let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
+    Emitted { name, entry, item, line, arguments }
+}
+
+fn has_total(cx: PassCx<'_>, step: &Step) -> bool {
+    step.nodes().iter().any(|id| matches!(cx.graph().node(*id).op, Op::Total))
+}
+
+fn arguments(
+    cx: PassCx<'_>,
+    function: &Function,
+    groups: &TokenStream,
+    optimizer: Option<&Optimizer>,
+) -> Vec<Argument> {
+    let total = |id: &NodeId| matches!(cx.graph().node(*id).op, Op::Total);
+    let value = |id: &NodeId, is_mut: bool| Argument {
+        name: cx.value_name(*id),
+        is_mut,
+        kind: ArgumentKind::Value(*id),
+        ty: cx.value_type(*id, groups),
+    };
+    let mut arguments: Vec<Argument> = function.reads.iter().map(|id| value(id, false)).collect();
+    let fixed = |name: &str, is_mut, kind, ty| Argument { name: names::ident(name), is_mut, kind, ty };
+    if function.parameters != Access::None {
+        let is_mut = function.parameters == Access::Update;
+        arguments.push(fixed("parameters", is_mut, ArgumentKind::Parameters, quote!(Parameters)));
+    }
+    if function.parameters == Access::Update
+        && let Some(optimizer) = optimizer
+    {
+        if !optimizer.states.is_empty() {
+            arguments.push(fixed("state", true, ArgumentKind::State, quote!(State)));
+        }
+        if optimizer.has_rates() {
+            arguments.push(fixed("rates", false, ArgumentKind::Rates, quote!(Rates)));
+        }
+    }
+    if let Some(len) = function.partial
+        && cx.domain == Domain::Batch
+    {
+        let rows = super::number(len);
+        arguments.push(fixed("partial", true, ArgumentKind::Partial(len), quote!([[Row; #rows]; #groups])));
+    }
+    arguments.extend(function.writes.iter().filter(|id| !total(id)).map(|id| value(id, true)));
+    arguments
+}
+
+/// The doc comment: place, shapes, formulas, strategy with its reason.
+fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
+    let graph = cx.graph();
+    let layer = graph.layer(function.layer);
+    let mut lines = vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(function))];
+    let mut fused: Vec<&str> = Vec::new();
+    for id in function.steps.iter().flat_map(Step::nodes) {
+        let other = graph.layer(graph.node(id).layer);
+        if other.name != layer.name && !fused.contains(&other.text.as_str()) {
+            fused.push(&other.text);
+        }
+    }
+    if !fused.is_empty() {
+        let list = fused.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+        lines.push(format!("with {list}"));
+    }
+    for step in &function.steps {
+        lines.push(String::new());
+        match step {
+            Step::Kernel { node, epilogue, update, strategy } => {
+                lines.push(format!("    {}", formula_of(cx, *node)));
+                lines.extend(epilogue.iter().map(|id| format!("    {}", formula_of(cx, *id))));
+                lines.push(String::new());
+                let sizes = sizes(cx, *node);
+                match cx.domain {
+                    Domain::Batch => lines.push(format!("{sizes}, {strategy}.")),
+                    Domain::Single => lines.push(format!("{sizes}, lanes over features.")),
+                }
+                if update.is_some() {
+                    lines.push("Each sum goes straight into the update; it is not stored.".to_owned());
+                }
+            }
+            Step::Rows { nodes } => lines.extend(nodes.iter().map(|id| format!("    {}", formula_of(cx, *id)))),
+        }
+    }
+    lines
+}
+
+fn direction(function: &Function) -> &'static str {
+    match function.direction {
+        Direction::Forward => ", forward",
+        Direction::Loss => "",
+        Direction::Backward => ", backward",
+    }
+}
+
+/// What a value is called in comments, whether or not it is kept.
+fn spoken(cx: PassCx<'_>, id: NodeId) -> String {
+    let graph = cx.graph();
+    let node = graph.node(id);
+    match (&node.op, cx.pass.value(id)) {
+        (Op::Parameter(parameter), _) => graph.parameter(*parameter).name.clone(),
+        (_, Some(value)) => value.name.clone(),
+        (Op::Total, _) => "loss".to_owned(),
+        _ => match node.gradient_of {
+            Some(of) => format!("d_{}", spoken(cx, of)),
+            None if node.direction == Direction::Forward => graph.layer(node.layer).name.clone(),
+            None => format!("v{}", id.0),
+        },
+    }
+}
+
+/// `relu = if hidden > 0 { hidden } else { 0 }`
+fn formula_of(cx: PassCx<'_>, id: NodeId) -> String {
+    let graph = cx.graph();
+    let node = graph.node(id);
+    let operand = |n: usize| node.inputs.get(n).map_or_else(String::new, |id| spoken(cx, *id));
+    let value = match &node.op {
+        Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
+            Variable::Input(n) => operand(n as usize),
+            _ => "index".to_owned(),
+        }),
+        Op::Reduce(reduction) => format!("{}({})", format!("{reduction:?}").to_lowercase(), operand(0)),
+        Op::Total => format!("sum over samples of {} * {}", operand(0), operand(1)),
+        Op::Operator(op) => {
+            let names: Vec<String> = node.inputs.iter().map(|id| spoken(cx, *id)).collect();
+            op.formula(&names)
+        }
+        _ => String::new(),
+    };
+    if let Some(update) = graph.updates.iter().find(|update| update.gradient == id) {
+        return format!("d_{} = {value}", graph.parameter(update.parameter).name);
+    }
+    format!("{} = {value}", spoken(cx, id))
+}
+
+/// `[4] -> [16]`
+fn sizes(cx: PassCx<'_>, id: NodeId) -> String {
+    let graph = cx.graph();
+    let node = graph.node(id);
+    let from = node.inputs.first().map_or(&[] as &[usize], |id| graph.node(*id).shape.as_slice());
+    format!("{from:?} -> {:?}", node.shape)
+}
+
+fn step_comment(cx: PassCx<'_>, step: &Step) -> String {
+    match step {
+        Step::Kernel { node, .. } => formula_of(cx, *node),
+        Step::Rows { nodes } => nodes.last().map_or_else(String::new, |id| formula_of(cx, *id)),
+    }
+}

@@ -1,0 +1,155 @@
+//! The table that a model describes itself with.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::number;
+use crate::graph::{Direction, Graph, Role};
+use crate::program::TargetKind;
+
+use nnc_grammar::span::SourceMap;
+
+/// What a model is, as plain data: for emission, and for callers that load a compiled model by hand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelInfo {
+    /// The model's name.
+    pub name: String,
+    /// The file it was compiled from.
+    pub source: String,
+    /// Over everything that gives the weights their meaning.
+    pub spec_hash: String,
+    /// Shape of one input sample.
+    pub input: Vec<usize>,
+    /// Shape of one output.
+    pub output: Vec<usize>,
+    /// Kind of the target and its classes or values.
+    pub target: Option<(TargetKind, usize)>,
+    /// Samples in a training batch.
+    pub batch: usize,
+    /// Parameters and buffers.
+    pub tensors: Vec<TensorInfo>,
+    /// Names of the optimizer's states.
+    pub states: Vec<String>,
+    /// Mean, deviation, and whether one for all features.
+    pub normalize: Vec<(usize, usize, bool)>,
+    /// Name and place of each layer.
+    pub layers: Vec<(String, String)>,
+}
+
+/// A parameter or buffer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorInfo {
+    /// As it is saved.
+    pub name: String,
+    /// As it is saved.
+    pub shape: Vec<usize>,
+    /// Whether it is kept in panels.
+    pub is_matrix: bool,
+    /// Its part.
+    pub role: Role,
+    /// Its layer.
+    pub layer: String,
+}
+
+/// Describes a model.
+pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
+    let tensors: Vec<TensorInfo> = graph
+        .parameters
+        .iter()
+        .map(|parameter| TensorInfo {
+            name: parameter.name.clone(),
+            shape: parameter.shape.clone(),
+            is_matrix: parameter.is_matrix,
+            role: parameter.role,
+            layer: graph.layer(parameter.layer).name.clone(),
+        })
+        .collect();
+    let output = graph.node(graph.output).shape.clone();
+    // The weights mean what the forward graph makes of them: loss and optimizer may change.
+    let forward: Vec<String> = graph
+        .nodes
+        .iter()
+        .filter(|node| node.direction == Direction::Forward)
+        .map(|node| format!("{:?} {:?} {:?}", node.op, node.inputs, node.shape))
+        .collect();
+    let names: Vec<String> = tensors.iter().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
+    ModelInfo {
+        name: graph.name.clone(),
+        source: file.to_owned(),
+        spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
+        input: graph.node(graph.input).shape.clone(),
+        output: if output.is_empty() { vec![1] } else { output },
+        target: graph.loss.as_ref().map(|loss| (loss.target, loss.target_len)),
+        batch: graph.batch,
+        tensors,
+        states: graph
+            .optimizer
+            .as_ref()
+            .map(|optimizer| optimizer.states.iter().map(|(name, _)| name.clone()).collect())
+            .unwrap_or_default(),
+        normalize: graph.normalize.iter().map(|n| (n.mean.0 as usize, n.std.0 as usize, n.over_all)).collect(),
+        layers: graph.layers.iter().map(|layer| (layer.name.clone(), sources.place(layer.span))).collect(),
+    }
+}
+
+/// `static INFO`.
+pub fn info_item(info: &ModelInfo) -> TokenStream {
+    let shape = |shape: &[usize]| {
+        let numbers = shape.iter().map(|n| number(*n));
+        quote!(&[#(#numbers),*])
+    };
+    let (name, source, hash) = (&info.name, &info.source, &info.spec_hash);
+    let (input, output, batch) = (shape(&info.input), shape(&info.output), number(info.batch));
+    let target = match info.target {
+        None => quote!(None),
+        Some((TargetKind::Class, classes)) => {
+            let classes = number(classes);
+            quote!(Some(rt::TargetInfo::Class { classes: #classes }))
+        }
+        Some((TargetKind::Values, len)) => {
+            let len = number(len);
+            quote!(Some(rt::TargetInfo::Values { len: #len }))
+        }
+    };
+    let tensors = info.tensors.iter().map(|tensor| {
+        let (name, layer, dims) = (&tensor.name, &tensor.layer, shape(&tensor.shape));
+        let layout = match (tensor.is_matrix, tensor.shape.as_slice()) {
+            (true, [outputs, inputs]) => {
+                let (outputs, inputs) = (number(*outputs), number(*inputs));
+                quote!(rt::Layout::Panel { outputs: #outputs, inputs: #inputs })
+            }
+            _ => {
+                let len = number(tensor.shape.iter().product());
+                quote!(rt::Layout::Vector { len: #len })
+            }
+        };
+        let role = match tensor.role {
+            Role::Trained => quote!(rt::Role::Parameter),
+            Role::Frozen => quote!(rt::Role::Frozen),
+            Role::Buffer => quote!(rt::Role::Buffer),
+        };
+        quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
+    });
+    let states = &info.states;
+    let normalize = info.normalize.iter().map(|(mean, std, over_all)| {
+        let (mean, std) = (number(*mean), number(*std));
+        quote!(rt::NormalizeInfo { mean: #mean, std: #std, over_all: #over_all })
+    });
+    let layers = info.layers.iter().map(|(name, place)| quote!(rt::LayerInfo { name: #name, place: #place }));
+    quote! {
+        /// What the model says about itself.
+        static INFO: rt::ModelInfo = rt::ModelInfo {
+            name: #name,
+            source: #source,
+            spec_hash: #hash,
+            input: #input,
+            output: #output,
+            target: #target,
+            batch: #batch,
+            tensors: &[#(#tensors),*],
+            states: &[#(#states),*],
+            normalize: &[#(#normalize),*],
+            layers: &[#(#layers),*],
+        };
+    }
+}

@@ -1,0 +1,197 @@
+//! `Parameters` and `State`: the memory that is kept between steps.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use super::comments::docs;
+use super::optimizer::Optimizer;
+use super::scalar::{Style, Writer};
+use super::{names, number};
+use crate::graph::{Graph, Parameter};
+use crate::program::Precision;
+use crate::scalar::{Scalar, Variable};
+
+/// The field of a parameter.
+pub fn field(parameter: &Parameter) -> Ident {
+    names::ident(&parameter.name)
+}
+
+fn field_type(parameter: &Parameter) -> TokenStream {
+    let (rows, inputs) = parameter.rows();
+    let rows = number(rows);
+    match inputs {
+        Some(inputs) => {
+            let inputs = number(inputs);
+            quote!([[Row; #inputs]; #rows])
+        }
+        None => quote!([Row; #rows]),
+    }
+}
+
+fn zero(parameter: &Parameter) -> TokenStream {
+    let (rows, inputs) = parameter.rows();
+    let rows = number(rows);
+    match inputs {
+        Some(inputs) => {
+            let inputs = number(inputs);
+            quote!([[ZERO_ROW; #inputs]; #rows])
+        }
+        None => quote!([ZERO_ROW; #rows]),
+    }
+}
+
+/// `struct Parameters`, its zero, and its tensors as rows.
+pub fn parameters_item(graph: &Graph) -> TokenStream {
+    let fields = graph.parameters.iter().map(|parameter| {
+        let (name, ty) = (field(parameter), field_type(parameter));
+        let docs = docs([format!("`{}` {:?}, starts as `{}`.", parameter.name, parameter.shape, parameter.initializer.text)]);
+        quote!(#docs #name: #ty,)
+    });
+    let zeros = graph.parameters.iter().map(|parameter| {
+        let (name, zero) = (field(parameter), zero(parameter));
+        quote!(#name: #zero,)
+    });
+    let arms = |rows: &Ident| {
+        let arms: Vec<TokenStream> = graph
+            .parameters
+            .iter()
+            .enumerate()
+            .map(|(n, parameter)| {
+                let (n, name) = (number(n), field(parameter));
+                let flat = match (parameter.rows().1.is_some(), rows == "rows_mut") {
+                    (true, false) => quote!(self.#name.as_flattened()),
+                    (true, true) => quote!(self.#name.as_flattened_mut()),
+                    (false, false) => quote!(&self.#name),
+                    (false, true) => quote!(&mut self.#name),
+                };
+                quote!(#n => #flat,)
+            })
+            .collect();
+        quote!(#(#arms)*)
+    };
+    let (read, write) = (arms(&format_ident!("rows")), arms(&format_ident!("rows_mut")));
+    quote! {
+        /// Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.
+        #[repr(C, align(64))]
+        #[derive(Clone, Copy)]
+        struct Parameters {
+            #(#fields)*
+        }
+
+        impl Parameters {
+            const ZERO: Self = Self { #(#zeros)* };
+
+            /// The rows of tensor number `tensor` of [`INFO`].
+            fn rows(&self, tensor: usize) -> &[Row] {
+                match tensor {
+                    #read
+                    _ => &[],
+                }
+            }
+
+            /// The rows of tensor number `tensor` of [`INFO`].
+            fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
+                match tensor {
+                    #write
+                    _ => &mut [],
+                }
+            }
+        }
+    }
+}
+
+/// `struct State`: what the optimizer remembers, each of the form of all parameters.
+pub fn state_item(optimizer: &Optimizer) -> TokenStream {
+    if optimizer.states.is_empty() {
+        return TokenStream::new();
+    }
+    let states = &optimizer.states;
+    let numbers: Vec<TokenStream> = (0..states.len()).map(number).collect();
+    quote! {
+        /// What the optimizer remembers of each parameter.
+        #[repr(C, align(64))]
+        #[derive(Clone, Copy)]
+        struct State {
+            #(#states: Parameters,)*
+        }
+
+        impl State {
+            const ZERO: Self = Self { #(#states: Parameters::ZERO,)* };
+
+            fn get(&self, state: usize) -> Option<&Parameters> {
+                match state {
+                    #(#numbers => Some(&self.#states),)*
+                    _ => None,
+                }
+            }
+
+            fn get_mut(&mut self, state: usize) -> Option<&mut Parameters> {
+                match state {
+                    #(#numbers => Some(&mut self.#states),)*
+                    _ => None,
+                }
+            }
+        }
+    }
+}
+
+/// Statements that give every parameter its initial value, from `seed`.
+pub fn initialize(graph: &Graph) -> TokenStream {
+    let statements = graph.parameters.iter().enumerate().filter_map(|(n, parameter)| {
+        let value = crate::scalar::simplify(&parameter.initializer.scalar.substitute(&mut |variable| match variable {
+            Variable::FanIn => Some(Scalar::Number(parameter.fan_in as f64)),
+            Variable::FanOut => Some(Scalar::Number(parameter.fan_out as f64)),
+            _ => None,
+        }));
+        if value.is(0.0) {
+            return None;
+        }
+        let (mut draws, mut random) = (0u32, false);
+        value.variables(&mut |variable| {
+            if let Variable::RandomUniform(draw) | Variable::RandomNormal(draw) = variable {
+                draws = draws.max(draw + 1);
+                random = true;
+            }
+        });
+        let several = draws > 1;
+        let count = number(draws as usize);
+        let mut leaf = |variable| {
+            let (draw, uniform) = match variable {
+                Variable::RandomUniform(draw) => (draw, true),
+                Variable::RandomNormal(draw) => (draw, false),
+                _ => return quote!(0.0),
+            };
+            let draw = number(draw as usize);
+            let at = if several { quote!(index * #count + #draw) } else { quote!(index) };
+            if uniform { quote!(rng.uniform(#at)) } else { quote!(rng.normal(#at)) }
+        };
+        let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(&value);
+        let n = number(n);
+        let rng = random.then(|| quote!(let rng = rt::Rng::new(seed, #n);));
+        let index = if random { quote!(index) } else { quote!(_) };
+        let body = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
+        let comment = super::comments::comment(&format!("{}: {}", parameter.name, parameter.initializer.text));
+        Some(quote! {
+            #comment
+            #rng
+            rt::fill(INFO.tensors[#n].layout, parameters.rows_mut(#n), |#index| #body);
+        })
+    });
+    quote!(#(#statements)*)
+}
+
+/// Statements that give every state of the optimizer its initial value, where that is not zero.
+pub fn initialize_state(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
+    let statements = optimizer.states.iter().zip(&optimizer.initial).filter(|(_, initial)| **initial != 0.0).map(
+        |(state, initial)| {
+            let value = super::scalar::literal(*initial, Precision::F64);
+            let count = number(graph.parameters.len());
+            quote! {
+                for tensor in 0..#count {
+                    rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(tensor), |_| #value);
+                }
+            }
+        },
+    );
+    quote!(#(#statements)*)
+}

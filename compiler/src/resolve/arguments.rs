@@ -1,0 +1,350 @@
+//! Arguments of calls: which goes where, and what layers make of theirs.
+
+use nnc_grammar::ast::{Argument, Call, Expr, ExprKind};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::Cx;
+use super::definitions::{Definition, Origin};
+use super::scalar::{Scope, Term};
+use crate::ops::{self, ArgumentKind, Arguments, Layer, Value};
+
+/// A parameter as a call sees it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<'s> {
+    pub(super) name: &'s str,
+    pub(super) is_required: bool,
+}
+
+/// What is called, for messages.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Callee<'s> {
+    pub(super) name: &'s str,
+    /// Where it is called.
+    pub(super) span: Span,
+    /// Where it is defined, if in a text.
+    pub(super) defined: Option<Span>,
+}
+
+impl Cx<'_> {
+    /// Gives each argument its parameter, by position or by name. `None` after a report.
+    pub(super) fn bind<'c>(
+        &mut self,
+        callee: Callee<'_>,
+        slots: &[Slot<'_>],
+        arguments: impl IntoIterator<Item = &'c Argument>,
+    ) -> Option<Vec<Option<&'c Argument>>> {
+        let mut bound: Vec<Option<&'c Argument>> = vec![None; slots.len()];
+        let mut next = 0;
+        let mut is_valid = true;
+        for argument in arguments {
+            let idx = match &argument.name {
+                None => {
+                    next += 1;
+                    Some(next - 1).filter(|idx| *idx < slots.len())
+                }
+                Some(name) => slots.iter().position(|slot| slot.name == name.name),
+            };
+            let (Some(idx), Some(slot)) = (idx, idx.and_then(|idx| bound.get_mut(idx))) else {
+                is_valid = false;
+                self.report_surplus(callee, slots, argument);
+                // One message for all that is too much.
+                if argument.name.is_none() {
+                    break;
+                }
+                continue;
+            };
+            if let Some(first) = slot {
+                let name = slots.get(idx).map_or("", |slot| slot.name);
+                let diagnostic = Diagnostic::new(
+                    Code::E0206,
+                    format!("argument `{name}` is given twice"),
+                    argument.span,
+                    "given again here",
+                )
+                .with_label(first.span, "first given here");
+                self.report(diagnostic);
+                is_valid = false;
+                continue;
+            }
+            *slot = Some(argument);
+        }
+        if !is_valid {
+            return None;
+        }
+        let missing: Vec<&str> = slots
+            .iter()
+            .zip(&bound)
+            .filter(|(slot, argument)| slot.is_required && argument.is_none())
+            .map(|(slot, _)| slot.name)
+            .collect();
+        if missing.is_empty() {
+            return Some(bound);
+        }
+        self.report_missing(callee, slots, &missing);
+        None
+    }
+
+    fn report_surplus(&mut self, callee: Callee<'_>, slots: &[Slot<'_>], argument: &Argument) {
+        let names: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
+        let name = callee.name;
+        let mut diagnostic = match &argument.name {
+            Some(unknown) => {
+                let label = if names.is_empty() {
+                    format!("`{name}` takes no arguments")
+                } else {
+                    "unknown argument".to_owned()
+                };
+                Diagnostic::new(
+                    Code::E0202,
+                    format!("`{name}` has no argument `{}`", unknown.name),
+                    unknown.span,
+                    label,
+                )
+                .with_closest(&unknown.name, names.iter().copied())
+            }
+            None => {
+                let label = match names.len() {
+                    0 => "expected no arguments".to_owned(),
+                    1 => "expected at most 1 argument".to_owned(),
+                    n => format!("expected at most {n} arguments"),
+                };
+                Diagnostic::new(Code::E0215, format!("too many arguments for `{name}`"), argument.span, label)
+            }
+        };
+        if !names.is_empty() && diagnostic.help.is_empty() {
+            diagnostic = diagnostic.with_note(super::listed(&format!("arguments of `{name}` are"), &names));
+        }
+        if let Some(defined) = callee.defined {
+            diagnostic = diagnostic.with_label(defined, format!("`{name}` is defined here"));
+        }
+        self.report(diagnostic);
+    }
+
+    fn report_missing(&mut self, callee: Callee<'_>, slots: &[Slot<'_>], missing: &[&str]) {
+        let name = callee.name;
+        let list = super::listed("", missing);
+        let list = list.trim_start();
+        let example: Vec<String> = slots
+            .iter()
+            .filter(|slot| slot.is_required)
+            .map(|slot| format!("{} = …", slot.name))
+            .collect();
+        let mut diagnostic = Diagnostic::new(
+            Code::E0203,
+            format!("`{name}` needs {list}"),
+            callee.span,
+            format!("expected {list}, found none"),
+        )
+        .with_help(format!("write `{name}({})`", example.join(", ")));
+        if let Some(defined) = callee.defined {
+            diagnostic = diagnostic.with_label(defined, format!("`{name}` is defined here"));
+        }
+        self.report(diagnostic);
+    }
+
+    /// The parameters of a definition that a use may set: name, and what it is worth there. Arguments are worth what
+    /// `scope` says, defaults what the definition says. `None` after a report.
+    pub(super) fn definition_arguments(
+        &mut self,
+        scope: &Scope,
+        definition: &Definition<'_>,
+        callee: Callee<'_>,
+        arguments: &[Argument],
+        n_skipped: usize,
+    ) -> Option<Vec<(String, Term, bool)>> {
+        let parameters = definition.parameters.get(n_skipped..).unwrap_or(&[]);
+        let slots: Vec<Slot<'_>> = parameters
+            .iter()
+            .map(|parameter| Slot { name: &parameter.name.name, is_required: parameter.default.is_none() })
+            .collect();
+        let bound = self.bind(callee, &slots, arguments)?;
+        let mut inside = Scope::new(definition.origin, super::scalar::Role::Constant);
+        inside.site = Some(scope.site.unwrap_or(callee.span));
+        let mut terms = Vec::with_capacity(parameters.len());
+        let mut is_valid = true;
+        for (parameter, argument) in parameters.iter().zip(bound) {
+            let default = parameter.default.as_ref().map(|default| self.term(&inside, default));
+            let term = match (argument, default) {
+                (None, Some(default)) => default,
+                (None, None) => Term::Failed,
+                (Some(argument), default) => {
+                    let term = self.term(scope, &argument.value);
+                    self.check_kind_of_argument(callee, parameter, argument, &term, default.as_ref())
+                        .then_some(term)
+                        .unwrap_or(Term::Failed)
+                }
+            };
+            is_valid &= term != Term::Failed;
+            inside.define(&parameter.name.name, term.clone());
+            terms.push((parameter.name.name.clone(), term, argument.is_some()));
+        }
+        is_valid.then_some(terms)
+    }
+
+    fn check_kind_of_argument(
+        &mut self,
+        callee: Callee<'_>,
+        parameter: &nnc_grammar::ast::Parameter,
+        argument: &Argument,
+        term: &Term,
+        default: Option<&Term>,
+    ) -> bool {
+        let expected = default.map_or("a number", Term::noun);
+        if *term == Term::Failed || term.noun() == expected {
+            return true;
+        }
+        let found = self.text(argument.value.span);
+        self.report(
+            Diagnostic::new(
+                Code::E0204,
+                format!("`{}` of `{}` is {expected}", parameter.name.name, callee.name),
+                argument.value.span,
+                format!("expected {expected}, found `{found}`"),
+            )
+            .with_label(parameter.span, "declared here"),
+        );
+        false
+    }
+
+    /// The arguments of a layer, each with a value. `None` after a report, or if one is not known.
+    pub(super) fn layer_arguments(
+        &mut self,
+        scope: &Scope,
+        layer: &'static dyn Layer,
+        call: Option<&Call>,
+        arguments: &[&Argument],
+        span: Span,
+    ) -> Option<Arguments> {
+        let declared = layer.arguments();
+        let slots: Vec<Slot<'_>> = declared
+            .iter()
+            .map(|argument| Slot { name: argument.name, is_required: argument.default.is_none() })
+            .collect();
+        let name = call.map_or(layer.name(), |call| call.name.name.as_str());
+        let callee = Callee { name, span, defined: None };
+        let bound = self.bind(callee, &slots, arguments.iter().copied())?;
+        let mut values = Some(Vec::with_capacity(declared.len()));
+        for (declared, argument) in declared.iter().zip(bound) {
+            let value = match (argument, declared.default) {
+                (Some(argument), _) => {
+                    let value = self.layer_argument(scope, name, declared, &argument.value);
+                    value.map(|value| (declared.name, value, Some(argument.span)))
+                }
+                (None, Some(default)) => self.default_value(default, span).map(|value| (declared.name, value, None)),
+                (None, None) => None,
+            };
+            match (values.as_mut(), value) {
+                (Some(values), Some(value)) => values.push(value),
+                _ => values = None,
+            }
+        }
+        values.map(|values| Arguments { values })
+    }
+
+    fn default_value(&mut self, default: ops::Default, span: Span) -> Option<Value> {
+        Some(match default {
+            ops::Default::Number(value) => Value::Number(value),
+            ops::Default::Bool(value) => Value::Bool(value),
+            ops::Default::Choice(word) => Value::Choice(word),
+            // Defaults are those of the library, whatever the user calls an initializer.
+            ops::Default::Init(name) => Value::Init(self.named_initializer(Origin::Library, name, span)?),
+        })
+    }
+
+    fn layer_argument(
+        &mut self,
+        scope: &Scope,
+        layer: &str,
+        declared: &ops::Argument,
+        value: &Expr,
+    ) -> Option<Value> {
+        if matches!(value.kind, ExprKind::Error) {
+            return None;
+        }
+        let what = format!("`{}` of `{layer}`", declared.name);
+        match declared.kind {
+            ArgumentKind::Count => {
+                self.count(scope, value, &what, Code::E0205).map(|count| Value::Number(count as f64))
+            }
+            ArgumentKind::Number { min, max } => {
+                let number = self.constant(scope, value, &what)?;
+                if (min..=max).contains(&number) {
+                    return Some(Value::Number(number));
+                }
+                let found = self.found(value, number);
+                self.out_of_range(value.span, &what, &range(min, max), &found);
+                None
+            }
+            ArgumentKind::Bool => self.flag(scope, value, &what).map(Value::Bool),
+            ArgumentKind::Choice(words) => self.choice(value, &what, words).map(Value::Choice),
+            ArgumentKind::Init => self.initializer(scope, value).map(Value::Init),
+            ArgumentKind::Shape => self.shape(scope, value, &what, Code::E0205).map(Value::Shape),
+        }
+    }
+
+    /// One of these words, or `None` after a report.
+    pub(super) fn choice(&mut self, value: &Expr, what: &str, words: &[&'static str]) -> Option<&'static str> {
+        let expected = match words {
+            [] => "no word".to_owned(),
+            [word] => format!("`{word}`"),
+            [rest @ .., last] => {
+                let rest: Vec<String> = rest.iter().map(|word| format!("`{word}`")).collect();
+                format!("{} or `{last}`", rest.join(", "))
+            }
+        };
+        let text = self.text(value.span);
+        if let ExprKind::Name(name) = &value.kind {
+            if let Some(word) = words.iter().find(|word| *word == name) {
+                return Some(word);
+            }
+            self.report(
+                Diagnostic::new(
+                    Code::E0204,
+                    format!("{what} is {expected}"),
+                    value.span,
+                    format!("expected {expected}, found `{text}`"),
+                )
+                .with_closest(name, words.iter().copied()),
+            );
+            return None;
+        }
+        let mut diagnostic = Diagnostic::new(
+            Code::E0204,
+            format!("{what} is {expected}"),
+            value.span,
+            format!("expected {expected}, found `{text}`"),
+        );
+        if let ExprKind::Text(written) = &value.kind
+            && let Some(word) = words.iter().find(|word| *word == written)
+        {
+            diagnostic = diagnostic.with_help(format!("without quotes: `{word}`"));
+        }
+        self.report(diagnostic);
+        None
+    }
+}
+
+fn range(min: f64, max: f64) -> String {
+    match (min.is_finite(), max.is_finite()) {
+        (true, true) => format!("a number from {min} to {max}"),
+        (true, false) => format!("a number from {min}"),
+        (false, true) => format!("a number up to {max}"),
+        (false, false) => "a number".to_owned(),
+    }
+}
+
+/// A call as messages and comments show it: the arguments that were given, constants computed.
+pub(super) fn call_text(name: &str, arguments: &[(Option<String>, String)]) -> String {
+    if arguments.is_empty() {
+        return name.to_owned();
+    }
+    let arguments: Vec<String> = arguments
+        .iter()
+        .map(|(name, value)| match name {
+            Some(name) => format!("{name} = {value}"),
+            None => value.clone(),
+        })
+        .collect();
+    format!("{name}({})", arguments.join(", "))
+}

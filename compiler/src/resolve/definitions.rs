@@ -1,0 +1,404 @@
+//! Definitions: where names of activations, losses, initializers, optimizers and blocks lead, and whether each of them
+//! makes sense by itself.
+
+use std::collections::BTreeMap;
+
+use nnc_grammar::ast::{Ast, Block, Function, Ident, Item, Optimizer, Parameter};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::formula::{Formula, Rank, Truth};
+use super::scalar::{Role, Scope, Term};
+use super::{Cx, body, defined_twice, init, loss, optimizer};
+
+/// How deep definitions may call each other.
+const DEEPEST: usize = 64;
+
+/// A definition, by its place in [`Cx::definitions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct DefId(usize);
+
+/// Who wrote a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    User,
+    Library,
+}
+
+/// The kinds of definitions. Each has names of its own, but for blocks and activations, which share theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sort {
+    Activation,
+    Block,
+    Loss,
+    Init,
+    Optimizer,
+}
+
+impl Sort {
+    /// As messages call it.
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Self::Activation => "activation",
+            Self::Block => "block",
+            Self::Loss => "loss",
+            Self::Init => "initializer",
+            Self::Optimizer => "optimizer",
+        }
+    }
+
+    /// Parameters that the compiler fills, before those that a use may set.
+    pub(super) fn n_values(self) -> usize {
+        match self {
+            Self::Activation => 1,
+            Self::Loss => 2,
+            Self::Block | Self::Init | Self::Optimizer => 0,
+        }
+    }
+}
+
+/// The tree of a definition.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Tree<'a> {
+    Function(&'a Function),
+    Optimizer(&'a Optimizer),
+    Block(&'a Block),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Unchecked,
+    Checking,
+    Valid,
+    /// A fault was reported, here or in something that it calls.
+    Broken,
+}
+
+/// A definition of the user's file or of the library.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Definition<'a> {
+    pub(super) sort: Sort,
+    pub(super) name: &'a Ident,
+    pub(super) parameters: &'a [Parameter],
+    pub(super) tree: Tree<'a>,
+    pub(super) origin: Origin,
+    state: State,
+    is_used: bool,
+}
+
+/// Definitions by who wrote them, sort and name.
+pub(super) type Index<'a> = BTreeMap<(Origin, Sort, &'a str), DefId>;
+
+impl<'a> Cx<'a> {
+    /// Adds the definitions of a tree.
+    pub(super) fn collect(&mut self, ast: &'a Ast, origin: Origin) {
+        for item in &ast.items {
+            let (sort, tree) = match item {
+                Item::Activation(function) => (Sort::Activation, Tree::Function(function)),
+                Item::Loss(function) => (Sort::Loss, Tree::Function(function)),
+                Item::Init(function) => (Sort::Init, Tree::Function(function)),
+                Item::Optimizer(optimizer) => (Sort::Optimizer, Tree::Optimizer(optimizer)),
+                Item::Block(block) => (Sort::Block, Tree::Block(block)),
+                _ => continue,
+            };
+            let (name, parameters) = match tree {
+                Tree::Function(function) => (&function.name, function.parameters.as_slice()),
+                Tree::Optimizer(optimizer) => (&optimizer.name, optimizer.parameters.as_slice()),
+                Tree::Block(block) => (&block.name, block.parameters.as_slice()),
+            };
+            // A stage can be a block or an activation, so they cannot share a name.
+            let rivals: &[Sort] = match sort {
+                Sort::Activation | Sort::Block => &[Sort::Activation, Sort::Block],
+                Sort::Loss => &[Sort::Loss],
+                Sort::Init => &[Sort::Init],
+                Sort::Optimizer => &[Sort::Optimizer],
+            };
+            let first = rivals.iter().find_map(|rival| self.index.get(&(origin, *rival, name.name.as_str())));
+            if let Some(first) = first.and_then(|id| self.definitions.get(id.0)) {
+                let diagnostic = defined_twice(sort.noun(), &name.name, first.name.span, name.span);
+                self.report(diagnostic);
+                continue;
+            }
+            self.index.insert((origin, sort, &name.name), DefId(self.definitions.len()));
+            let (state, is_used) = (State::Unchecked, false);
+            self.definitions.push(Definition { sort, name, parameters, tree, origin, state, is_used });
+        }
+    }
+
+    /// A definition.
+    pub(super) fn definition(&self, id: DefId) -> Option<Definition<'a>> {
+        self.definitions.get(id.0).copied()
+    }
+
+    /// What `name` means to someone who sees `origin`.
+    pub(super) fn lookup(&self, origin: Origin, sort: Sort, name: &str) -> Option<DefId> {
+        let in_user = || self.index.get(&(Origin::User, sort, name));
+        let in_library = || self.index.get(&(Origin::Library, sort, name));
+        match origin {
+            Origin::User => in_user().or_else(in_library).copied(),
+            Origin::Library => in_library().copied(),
+        }
+    }
+
+    /// What `name` means in the user's own definitions.
+    pub(super) fn lookup_user(&self, sort: Sort, name: &str) -> Option<DefId> {
+        self.index.get(&(Origin::User, sort, name)).copied()
+    }
+
+    /// All names of a sort, the user's first.
+    pub(super) fn names_of(&self, origin: Origin, sort: Sort) -> Vec<&'a str> {
+        let visible = |(owner, of, _): &(Origin, Sort, &str)| *of == sort && (origin == Origin::User || *owner == origin);
+        self.index.keys().filter(|key| visible(key)).map(|(_, _, name)| *name).collect()
+    }
+
+    /// Notes that a model uses a definition.
+    pub(super) fn mark_used(&mut self, id: DefId) {
+        if let Some(definition) = self.definitions.get_mut(id.0) {
+            definition.is_used = true;
+        }
+    }
+
+    /// Checks what the user defined, used or not.
+    pub(super) fn check_user_definitions(&mut self) {
+        for idx in 0..self.definitions.len() {
+            if self.definition(DefId(idx)).is_some_and(|definition| definition.origin == Origin::User) {
+                self.check(DefId(idx), None);
+            }
+        }
+    }
+
+    /// Whether a definition makes sense by itself; reports it once if not. `call` is what leads to it.
+    pub(super) fn check(&mut self, id: DefId, call: Option<Span>) -> bool {
+        let Some(definition) = self.definition(id) else { return false };
+        match definition.state {
+            State::Valid => return true,
+            State::Broken => return false,
+            State::Checking => {
+                self.report_cycle(id, call);
+                return false;
+            }
+            State::Unchecked => {}
+        }
+        if self.stack.len() >= DEEPEST {
+            let span = call.unwrap_or(definition.name.span);
+            self.report(
+                Diagnostic::new(Code::E0502, "definitions are nested too deeply", span, "this call is too deep")
+                    .with_note(format!("definitions may call each other {DEEPEST} levels deep")),
+            );
+            return false;
+        }
+        self.set_state(id, State::Checking);
+        self.stack.push((id, call));
+        let n_before = self.diagnostics.len();
+        let kept = (self.budget, self.draws);
+        self.begin_formula();
+        let is_valid = self.check_parameters(&definition) && self.check_body(id, &definition);
+        (self.budget, self.draws) = kept;
+        self.stack.pop();
+        let is_valid = is_valid && !self.errors_since(n_before);
+        self.set_state(id, if is_valid { State::Valid } else { State::Broken });
+        is_valid
+    }
+
+    /// Whether an error was reported since there were `n_before` diagnostics.
+    pub(super) fn errors_since(&self, n_before: usize) -> bool {
+        self.diagnostics.iter().skip(n_before).any(Diagnostic::is_error)
+    }
+
+    fn set_state(&mut self, id: DefId, state: State) {
+        if let Some(definition) = self.definitions.get_mut(id.0) {
+            definition.state = state;
+        }
+    }
+
+    fn check_body(&mut self, id: DefId, definition: &Definition<'a>) -> bool {
+        match definition.tree {
+            Tree::Function(function) => match definition.sort {
+                Sort::Loss => loss::check(self, id, function),
+                Sort::Init => init::check(self, id, function),
+                _ => {
+                    let scope = self.opaque_scope(id, definition, Role::Activation);
+                    self.number(&scope, &function.body).is_some()
+                }
+            },
+            Tree::Optimizer(tree) => optimizer::check(self, id, tree),
+            Tree::Block(block) => body::check_block(self, id, block),
+        }
+    }
+
+    /// A scope in which the parameters are known by kind alone.
+    pub(super) fn opaque_scope(&mut self, id: DefId, definition: &Definition<'a>, role: Role) -> Scope {
+        let mut scope = Scope::new(definition.origin, role);
+        scope.owner = Some(id);
+        scope.inline = false;
+        for (n, parameter) in definition.parameters.iter().enumerate() {
+            let is_value = n < definition.sort.n_values();
+            let rank = if is_value { Rank::Elements } else { Rank::Constant };
+            let term = match &parameter.default {
+                Some(default) if !is_value => match self.quietly(|cx| cx.term(&scope, default)) {
+                    Term::Truth(_) => Term::Truth(Truth::Opaque),
+                    _ => Term::Number(Formula::Opaque(rank)),
+                },
+                _ => Term::Number(Formula::Opaque(rank)),
+            };
+            scope.define(&parameter.name.name, term);
+        }
+        scope
+    }
+
+    /// Does something without a word of it.
+    pub(super) fn quietly<T>(&mut self, action: impl FnOnce(&mut Self) -> T) -> T {
+        let n_before = self.diagnostics.len();
+        let result = action(self);
+        self.diagnostics.truncate(n_before);
+        result
+    }
+
+    /// Parameters of a definition: names, kinds and defaults.
+    fn check_parameters(&mut self, definition: &Definition<'a>) -> bool {
+        let n_before = self.diagnostics.len();
+        let values: &[&str] = match definition.sort {
+            Sort::Activation => &["x"],
+            Sort::Loss => &["output", "target"],
+            Sort::Block | Sort::Init | Sort::Optimizer => &[],
+        };
+        self.check_value_parameters(definition, values);
+        let mut scope = Scope::new(definition.origin, Role::Constant);
+        scope.inline = false;
+        for (n, parameter) in definition.parameters.iter().enumerate() {
+            let name = &parameter.name;
+            let first = definition.parameters.iter().take(n).find(|first| first.name.name == name.name);
+            if let Some(first) = first {
+                let diagnostic = defined_twice("parameter", &name.name, first.name.span, name.span);
+                self.report(diagnostic);
+            }
+            if reserved(definition.sort).contains(&name.name.as_str()) {
+                self.report(
+                    Diagnostic::new(
+                        Code::E0206,
+                        format!("`{}` has a meaning in every {}", name.name, definition.sort.noun()),
+                        name.span,
+                        "expected another name",
+                    )
+                    .with_note(super::listed("given are", reserved(definition.sort))),
+                );
+            }
+            self.check_kind(definition, n, parameter);
+            let mut term = Term::Number(Formula::Opaque(Rank::Constant));
+            if let Some(default) = &parameter.default {
+                match self.term(&scope, default) {
+                    Term::Truth(_) => term = Term::Truth(Truth::Opaque),
+                    Term::Number(_) | Term::Failed => {}
+                }
+            }
+            if n >= values.len() {
+                scope.define(&name.name, term);
+            }
+        }
+        !self.errors_since(n_before)
+    }
+
+    /// The parameters that the compiler fills must be there, and have no default.
+    fn check_value_parameters(&mut self, definition: &Definition<'a>, values: &[&str]) {
+        let (name, noun) = (definition.name, definition.sort.noun());
+        for (n, value) in values.iter().enumerate() {
+            let fault = match definition.parameters.get(n) {
+                None => Some((name.span, format!("expected a parameter `{value}`"))),
+                Some(parameter) if definition.sort == Sort::Loss && parameter.name.name != *value => {
+                    Some((parameter.name.span, format!("expected `{value}`, found `{}`", parameter.name.name)))
+                }
+                Some(parameter) => parameter
+                    .default
+                    .as_ref()
+                    .map(|default| (default.span, format!("`{}` is a value, without a default", parameter.name.name))),
+            };
+            if let Some((span, label)) = fault {
+                let example = format!("{noun} {}({}, …) = …", name.name, values.join(", "));
+                let message = match definition.sort {
+                    Sort::Loss => "a loss begins with the parameters `output` and `target`",
+                    _ => "an activation begins with a parameter for the value",
+                };
+                let diagnostic =
+                    Diagnostic::new(Code::E0217, message, span, label).with_help(format!("write `{example}`"));
+                return self.report(diagnostic);
+            }
+        }
+    }
+
+    fn check_kind(&mut self, definition: &Definition<'a>, n: usize, parameter: &Parameter) {
+        let Some(kind) = &parameter.kind else { return };
+        let is_target = definition.sort == Sort::Loss && n == 1;
+        if is_target && kind.name == "class" {
+            return;
+        }
+        let label = if is_target { "expected `class`" } else { "expected no kind" };
+        let diagnostic = Diagnostic::new(
+            Code::E0217,
+            format!("parameter `{}` cannot be of kind `{}`", parameter.name.name, kind.name),
+            kind.span,
+            format!("{label}, found `{}`", kind.name),
+        );
+        let diagnostic = if is_target {
+            diagnostic.with_help("`target: class` is a class; without a kind, the target is like the output")
+        } else {
+            diagnostic.with_help("only the target of a loss has a kind: `target: class`")
+        };
+        self.report(diagnostic);
+    }
+
+    fn report_cycle(&mut self, id: DefId, call: Option<Span>) {
+        let Some(definition) = self.definition(id) else { return };
+        let name = &definition.name.name;
+        let from = self.stack.iter().position(|(on_stack, _)| *on_stack == id).unwrap_or(0);
+        let cycle: Vec<(DefId, Option<Span>)> = self.stack.iter().skip(from).copied().collect();
+        let span = call.unwrap_or(definition.name.span);
+        let mut diagnostic = if cycle.len() < 2 {
+            Diagnostic::new(Code::E0208, format!("`{name}` calls itself"), span, "this call never ends")
+        } else {
+            let path: Vec<String> = cycle
+                .iter()
+                .filter_map(|(id, _)| self.definition(*id))
+                .map(|definition| format!("`{}`", definition.name.name))
+                .collect();
+            let note = format!("{} calls `{name}`", path.join(" calls "));
+            Diagnostic::new(Code::E0208, format!("`{name}` calls itself"), span, format!("calls `{name}` again"))
+                .with_note(note)
+        };
+        for (id, call) in cycle.iter().skip(1) {
+            if let (Some(definition), Some(call)) = (self.definition(*id), call) {
+                diagnostic = diagnostic.with_label(*call, format!("calls `{}`", definition.name.name));
+            }
+        }
+        if definition.origin == Origin::User && self.lookup(Origin::Library, definition.sort, name).is_some() {
+            diagnostic = diagnostic.with_note(format!("this definition hides the `{name}` of the standard library"));
+        }
+        self.report(diagnostic);
+    }
+
+    /// Warns of definitions of the user that no model uses.
+    pub(super) fn warn_of_unused(&mut self) {
+        for idx in 0..self.definitions.len() {
+            let Some(definition) = self.definition(DefId(idx)) else { continue };
+            if definition.origin == Origin::User && !definition.is_used {
+                let noun = definition.sort.noun();
+                self.report(Diagnostic::new(
+                    Code::W0102,
+                    format!("{noun} `{}` is never used", definition.name.name),
+                    definition.name.span,
+                    "no model uses it",
+                ));
+            }
+        }
+    }
+}
+
+/// Names that every definition of a sort is given.
+pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
+    match sort {
+        Sort::Init => &["fan_in", "fan_out"],
+        Sort::Optimizer => &["weight", "gradient", "step"],
+        Sort::Block => &["input"],
+        Sort::Loss => &["reduction"],
+        Sort::Activation => &[],
+    }
+}

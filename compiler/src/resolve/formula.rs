@@ -1,0 +1,328 @@
+//! What expressions of the language become while names are bound: formulas over scalars and over whole values.
+//!
+//! One tree serves activations, losses, initializers, optimizers and constants; at the end it is turned into the
+//! [`Scalar`] or the [`LossExpr`] that a program holds. Constants are computed as the tree is made, so that a formula
+//! without variables is a number.
+
+use crate::program::{LossExpr, Reduction, TargetKind};
+use crate::scalar::{Binary, Condition, Relation, Scalar, Unary, Variable};
+
+/// What a formula has one value of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rank {
+    /// One for all.
+    Constant,
+    /// One a sample.
+    Sample,
+    /// One an element.
+    Elements,
+}
+
+/// A number that is computed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Formula {
+    Number(f64),
+    Variable(Variable),
+    /// Not known while a definition is checked by itself, or poisoned.
+    Opaque(Rank),
+    /// Output of the model, in losses.
+    Output,
+    /// Target, in losses.
+    Target(TargetKind),
+    Unary(Unary, Box<Formula>),
+    Binary(Binary, Box<Formula>, Box<Formula>),
+    Select(Box<Truth>, Box<Formula>, Box<Formula>),
+    Reduce(Reduction, Box<Formula>),
+    Softmax(Box<Formula>),
+    LogSoftmax(Box<Formula>),
+    OneHot(Box<Formula>),
+}
+
+/// A truth value that is computed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Truth {
+    Known(bool),
+    /// Not known while a definition is checked by itself, or poisoned.
+    Opaque,
+    Compare(Relation, Box<Formula>, Box<Formula>),
+    And(Box<Truth>, Box<Truth>),
+    Or(Box<Truth>, Box<Truth>),
+    Not(Box<Truth>),
+}
+
+impl Formula {
+    /// `op(x)`, computed if `x` is a number.
+    pub(super) fn unary(op: Unary, x: Formula) -> Self {
+        match x {
+            Self::Number(value) => Self::Number(op.apply(value)),
+            x => Self::Unary(op, Box::new(x)),
+        }
+    }
+
+    /// `a op b`, computed if both are numbers.
+    pub(super) fn binary(op: Binary, a: Formula, b: Formula) -> Self {
+        match (a, b) {
+            (Self::Number(a), Self::Number(b)) => Self::Number(op.apply(a, b)),
+            (a, b) => Self::Binary(op, Box::new(a), Box::new(b)),
+        }
+    }
+
+    /// The number, if it is one.
+    pub(super) fn value(&self) -> Option<f64> {
+        match self {
+            Self::Number(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// What it has one value of.
+    pub(super) fn rank(&self) -> Rank {
+        match self {
+            Self::Number(_) | Self::Variable(_) => Rank::Constant,
+            Self::Opaque(rank) => *rank,
+            Self::Output | Self::Target(TargetKind::Values) => Rank::Elements,
+            Self::Target(TargetKind::Class) => Rank::Sample,
+            Self::Unary(_, x) => x.rank(),
+            Self::Binary(_, a, b) => a.rank().max(b.rank()),
+            Self::Select(condition, a, b) => condition.rank().max(a.rank()).max(b.rank()),
+            Self::Reduce(..) => Rank::Sample,
+            Self::Softmax(_) | Self::LogSoftmax(_) | Self::OneHot(_) => Rank::Elements,
+        }
+    }
+
+    /// Number of nodes.
+    pub(super) fn size(&self) -> usize {
+        1 + match self {
+            Self::Number(_) | Self::Variable(_) | Self::Opaque(_) | Self::Output | Self::Target(_) => 0,
+            Self::Unary(_, x)
+            | Self::Reduce(_, x)
+            | Self::Softmax(x)
+            | Self::LogSoftmax(x)
+            | Self::OneHot(x) => x.size(),
+            Self::Binary(_, a, b) => a.size() + b.size(),
+            Self::Select(condition, a, b) => condition.size() + a.size() + b.size(),
+        }
+    }
+
+    /// Whether the model's output is in it.
+    pub(super) fn reads_output(&self) -> bool {
+        match self {
+            Self::Output => true,
+            Self::Number(_) | Self::Variable(_) | Self::Opaque(_) | Self::Target(_) => false,
+            Self::Unary(_, x)
+            | Self::Reduce(_, x)
+            | Self::Softmax(x)
+            | Self::LogSoftmax(x)
+            | Self::OneHot(x) => x.reads_output(),
+            Self::Binary(_, a, b) => a.reads_output() || b.reads_output(),
+            Self::Select(condition, a, b) => condition.reads_output() || a.reads_output() || b.reads_output(),
+        }
+    }
+
+    /// As a formula over scalars; `None` if it holds what is none.
+    pub(super) fn to_scalar(&self) -> Option<Scalar> {
+        Some(match self {
+            Self::Number(value) => Scalar::Number(*value),
+            Self::Variable(variable) => Scalar::Variable(*variable),
+            Self::Unary(op, x) => Scalar::unary(*op, x.to_scalar()?),
+            Self::Binary(op, a, b) => Scalar::binary(*op, a.to_scalar()?, b.to_scalar()?),
+            Self::Select(condition, a, b) => {
+                Scalar::Select(Box::new(condition.to_condition()?), Box::new(a.to_scalar()?), Box::new(b.to_scalar()?))
+            }
+            Self::Opaque(_)
+            | Self::Output
+            | Self::Target(_)
+            | Self::Reduce(..)
+            | Self::Softmax(_)
+            | Self::LogSoftmax(_)
+            | Self::OneHot(_) => return None,
+        })
+    }
+
+    /// As the body of a loss. `None` if it holds what has no place there, or needs more than `budget` nodes: a
+    /// condition with `&&` or `||` repeats its alternatives.
+    pub(super) fn to_loss(&self, budget: &mut usize) -> Option<LossExpr> {
+        *budget = budget.checked_sub(1)?;
+        Some(match self {
+            Self::Number(value) => LossExpr::Number(*value),
+            Self::Output => LossExpr::Output,
+            Self::Target(_) => LossExpr::Target,
+            Self::Unary(op, x) => LossExpr::Unary(*op, Box::new(x.to_loss(budget)?)),
+            Self::Binary(op, a, b) => {
+                LossExpr::Binary(*op, Box::new(a.to_loss(budget)?), Box::new(b.to_loss(budget)?))
+            }
+            Self::Select(condition, a, b) => select(condition, a, b, budget)?,
+            Self::Reduce(reduction, x) => LossExpr::Reduce(*reduction, Box::new(x.to_loss(budget)?)),
+            Self::Softmax(x) => LossExpr::Softmax(Box::new(x.to_loss(budget)?)),
+            Self::LogSoftmax(x) => LossExpr::LogSoftmax(Box::new(x.to_loss(budget)?)),
+            Self::OneHot(x) => LossExpr::OneHot(Box::new(x.to_loss(budget)?)),
+            Self::Variable(_) | Self::Opaque(_) => return None,
+        })
+    }
+
+    /// With each outermost mean as a sum.
+    pub(super) fn with_sums(self) -> Self {
+        let sums = |x: Box<Formula>| Box::new(x.with_sums());
+        match self {
+            Self::Reduce(Reduction::Mean, x) => Self::Reduce(Reduction::Sum, x),
+            Self::Unary(op, x) => Self::Unary(op, sums(x)),
+            Self::Binary(op, a, b) => Self::Binary(op, sums(a), sums(b)),
+            Self::Select(condition, a, b) => Self::Select(condition, sums(a), sums(b)),
+            other => other,
+        }
+    }
+}
+
+/// `if condition { a } else { b }` with plain comparisons for conditions.
+fn select(condition: &Truth, a: &Formula, b: &Formula, budget: &mut usize) -> Option<LossExpr> {
+    *budget = budget.checked_sub(1)?;
+    Some(match condition {
+        Truth::Known(true) => a.to_loss(budget)?,
+        Truth::Known(false) => b.to_loss(budget)?,
+        Truth::Opaque => return None,
+        Truth::Not(inner) => select(inner, b, a, budget)?,
+        Truth::Compare(relation, x, y) => LossExpr::Select(
+            *relation,
+            Box::new(x.to_loss(budget)?),
+            Box::new(y.to_loss(budget)?),
+            Box::new(a.to_loss(budget)?),
+            Box::new(b.to_loss(budget)?),
+        ),
+        Truth::And(first, second) => {
+            *budget = budget.checked_sub(second.size() + a.size() + b.size())?;
+            let inner = Formula::Select(second.clone(), Box::new(a.clone()), Box::new(b.clone()));
+            select(first, &inner, b, budget)?
+        }
+        Truth::Or(first, second) => {
+            *budget = budget.checked_sub(second.size() + a.size() + b.size())?;
+            let inner = Formula::Select(second.clone(), Box::new(a.clone()), Box::new(b.clone()));
+            select(first, a, &inner, budget)?
+        }
+    })
+}
+
+impl Truth {
+    /// `a relation b`, decided if both are numbers.
+    pub(super) fn compare(relation: Relation, a: Formula, b: Formula) -> Self {
+        match (a, b) {
+            (Formula::Number(a), Formula::Number(b)) => Self::Known(relation.holds(a, b)),
+            (a, b) => Self::Compare(relation, Box::new(a), Box::new(b)),
+        }
+    }
+
+    /// Both.
+    pub(super) fn and(a: Truth, b: Truth) -> Self {
+        match (a, b) {
+            (Self::Known(false), _) | (_, Self::Known(false)) => Self::Known(false),
+            (Self::Known(true), other) | (other, Self::Known(true)) => other,
+            (a, b) => Self::And(Box::new(a), Box::new(b)),
+        }
+    }
+
+    /// At least one.
+    pub(super) fn or(a: Truth, b: Truth) -> Self {
+        match (a, b) {
+            (Self::Known(true), _) | (_, Self::Known(true)) => Self::Known(true),
+            (Self::Known(false), other) | (other, Self::Known(false)) => other,
+            (a, b) => Self::Or(Box::new(a), Box::new(b)),
+        }
+    }
+
+    /// The opposite.
+    pub(super) fn negated(self) -> Self {
+        match self {
+            Self::Known(value) => Self::Known(!value),
+            Self::Not(inner) => *inner,
+            other => Self::Not(Box::new(other)),
+        }
+    }
+
+    /// What it has one value of.
+    pub(super) fn rank(&self) -> Rank {
+        match self {
+            Self::Known(_) | Self::Opaque => Rank::Constant,
+            Self::Compare(_, a, b) => a.rank().max(b.rank()),
+            Self::And(a, b) | Self::Or(a, b) => a.rank().max(b.rank()),
+            Self::Not(a) => a.rank(),
+        }
+    }
+
+    /// Number of nodes.
+    pub(super) fn size(&self) -> usize {
+        1 + match self {
+            Self::Known(_) | Self::Opaque => 0,
+            Self::Compare(_, a, b) => a.size() + b.size(),
+            Self::And(a, b) | Self::Or(a, b) => a.size() + b.size(),
+            Self::Not(a) => a.size(),
+        }
+    }
+
+    fn reads_output(&self) -> bool {
+        match self {
+            Self::Known(_) | Self::Opaque => false,
+            Self::Compare(_, a, b) => a.reads_output() || b.reads_output(),
+            Self::And(a, b) | Self::Or(a, b) => a.reads_output() || b.reads_output(),
+            Self::Not(a) => a.reads_output(),
+        }
+    }
+
+    fn to_condition(&self) -> Option<Condition> {
+        Some(match self {
+            // A condition has no constants; 0 < 1 and 1 < 0 are what `simplify` folds.
+            Self::Known(value) => {
+                let (a, b) = if *value { (0.0, 1.0) } else { (1.0, 0.0) };
+                Condition::Compare(Relation::Lt, Scalar::Number(a), Scalar::Number(b))
+            }
+            Self::Opaque => return None,
+            Self::Compare(relation, a, b) => Condition::Compare(*relation, a.to_scalar()?, b.to_scalar()?),
+            Self::And(a, b) => Condition::And(Box::new(a.to_condition()?), Box::new(b.to_condition()?)),
+            Self::Or(a, b) => Condition::Or(Box::new(a.to_condition()?), Box::new(b.to_condition()?)),
+            Self::Not(a) => Condition::Not(Box::new(a.to_condition()?)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_of_losses_become_nested_comparisons() {
+        let below = |limit: f64| Truth::compare(Relation::Lt, Formula::Output, Formula::Number(limit));
+        let both = Truth::and(below(1.0), below(2.0).negated());
+        let formula =
+            Formula::Select(Box::new(both), Box::new(Formula::Number(3.0)), Box::new(Formula::Number(4.0)));
+        let number = |value: f64| Box::new(LossExpr::Number(value));
+        let output = || Box::new(LossExpr::Output);
+        let inner = LossExpr::Select(Relation::Lt, output(), number(2.0), number(4.0), number(3.0));
+        let expected = LossExpr::Select(Relation::Lt, output(), number(1.0), Box::new(inner), number(4.0));
+        assert_eq!(formula.to_loss(&mut 100), Some(expected));
+    }
+
+    #[test]
+    fn the_budget_stops_conditions_from_growing() {
+        let mut condition = Truth::Compare(Relation::Lt, Box::new(Formula::Output), Box::new(Formula::Number(0.0)));
+        let mut formula = Formula::Output;
+        for _ in 0..20 {
+            condition = Truth::or(condition.clone(), condition);
+            if condition.size() > 200 {
+                break;
+            }
+        }
+        for _ in 0..10 {
+            formula = Formula::Select(Box::new(condition.clone()), Box::new(formula), Box::new(Formula::Output));
+        }
+        assert_eq!(formula.to_loss(&mut 10_000), None);
+    }
+
+    #[test]
+    fn outermost_means_become_sums() {
+        let mean = |x: Formula| Formula::Reduce(Reduction::Mean, Box::new(x));
+        let body = Formula::unary(Unary::Neg, mean(mean(Formula::Output)));
+        let expected = Formula::unary(
+            Unary::Neg,
+            Formula::Reduce(Reduction::Sum, Box::new(mean(Formula::Output))),
+        );
+        assert_eq!(body.with_sums(), expected);
+    }
+}

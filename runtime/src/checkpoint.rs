@@ -1,0 +1,163 @@
+//! Checkpoints: weights, optimizer states and step count in one safetensors file, so that training goes on as if it had
+//! never stopped. [`fit`](crate::fit::fit) adds its own place in the epoch.
+//!
+//! A checkpoint is a weights file too: its extra tensors are called `optimizer.<state>.<tensor>` (`best.<tensor>` for
+//! the best epoch's), and [`safetensors::load`](crate::safetensors::load) leaves them aside.
+
+use std::path::Path;
+
+use crate::error::Error;
+use crate::model::{ModelInfo, Train};
+use crate::safetensors::{
+    Metadata, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
+};
+
+/// Everything that a model's next step depends on, copied out of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    tensors: Tensors,
+    states: Vec<Tensors>,
+    steps: u64,
+}
+
+impl Snapshot {
+    /// Room for a model's values; nothing is copied yet.
+    pub fn new(info: &ModelInfo) -> Self {
+        let states = info.states.iter().map(|_| Tensors::new(info)).collect();
+        Self { tensors: Tensors::new(info), states, steps: 0 }
+    }
+
+    /// Copies a model, without allocating.
+    pub fn take<M: Train<Elem = f32> + ?Sized>(&mut self, model: &M) {
+        let info = *model.info();
+        self.tensors.fill(&info, |idx, values| model.read_tensor(idx, values));
+        for (state, tensors) in self.states.iter_mut().enumerate() {
+            tensors.fill(&info, |idx, values| model.read_state(state, idx, values));
+        }
+        self.steps = model.steps();
+    }
+
+    /// Puts the copy back into the model.
+    pub fn give<M: Train<Elem = f32> + ?Sized>(&self, model: &mut M) {
+        let info = *model.info();
+        for (idx, values) in self.tensors.each(&info) {
+            model.write_tensor(idx, values);
+        }
+        for (state, tensors) in self.states.iter().enumerate() {
+            for (idx, values) in tensors.each(&info) {
+                model.write_state(state, idx, values);
+            }
+        }
+        model.set_steps(self.steps);
+    }
+
+    /// The number of the first tensor that holds a value that is not finite.
+    pub fn first_non_finite(&self, info: &ModelInfo) -> Option<usize> {
+        self.tensors.first_non_finite(info)
+    }
+
+    /// The parameters and buffers.
+    pub fn tensors(&self) -> &Tensors {
+        &self.tensors
+    }
+
+    /// Writes it to a file, with the best epoch's tensors if there are some.
+    pub fn write(
+        &self,
+        info: &ModelInfo,
+        best: Option<&Tensors>,
+        metadata: &Metadata,
+        path: &Path,
+    ) -> Result<(), Error> {
+        let mut metadata = describe(info, metadata);
+        metadata.insert("kind".to_owned(), "checkpoint".to_owned());
+        metadata.insert("steps".to_owned(), self.steps.to_string());
+        let mut file = Vec::new();
+        self.tensors.push_to(info, "", &mut file);
+        for (name, tensors) in info.states.iter().zip(&self.states) {
+            tensors.push_to(info, &state_prefix(name), &mut file);
+        }
+        if let Some(best) = best {
+            best.push_to(info, "best.", &mut file);
+        }
+        write(path, &metadata, &file)
+    }
+
+    /// Reads it from a file that was found to be of this model.
+    fn from_file(info: &ModelInfo, file: &SafeTensors) -> Result<Self, Error> {
+        let mut states = Vec::with_capacity(info.states.len());
+        for name in info.states {
+            let prefix = state_prefix(name);
+            find_misfits(info, &prefix, file).map_err(|error| {
+                let message = format!("it has no whole state `{name}` of the optimizer: {}", error.message);
+                not_resumable(file.path(), message)
+            })?;
+            states.push(Tensors::from_file(info, &prefix, file)?);
+        }
+        let steps = number(file, "steps")?;
+        Ok(Self { tensors: Tensors::from_file(info, "", file)?, states, steps })
+    }
+}
+
+/// Saves a model with all that its next step depends on.
+///
+/// # Errors
+/// E0417; the file is written whole or not at all.
+pub fn save<M>(model: &M, path: &Path, metadata: &Metadata) -> Result<(), Error>
+where
+    M: Train<Elem = f32> + ?Sized,
+{
+    let mut snapshot = Snapshot::new(model.info());
+    snapshot.take(model);
+    snapshot.write(model.info(), None, metadata, path)
+}
+
+/// Brings a model back to where it was when it was saved, and returns the metadata that were saved with it.
+///
+/// # Errors
+/// E0413 when the checkpoint is of another model, E0419 when it is no checkpoint or of another optimizer, E0414 and
+/// E0415 when the file cannot be read or is damaged. The model is then unchanged.
+pub fn load<M>(model: &mut M, path: &Path) -> Result<Metadata, Error>
+where
+    M: Train<Elem = f32> + ?Sized,
+{
+    let file = SafeTensors::read(path)?;
+    let snapshot = read(model.info(), &file)?;
+    snapshot.give(model);
+    Ok(file.metadata().clone())
+}
+
+/// A checkpoint out of a file, checked against the model.
+pub(crate) fn read(info: &ModelInfo, file: &SafeTensors) -> Result<Snapshot, Error> {
+    find_misfits(info, "", file)?;
+    check_hash(info, file)?;
+    if file.metadata().get("kind").map(String::as_str) != Some("checkpoint") {
+        let message = "it holds weights alone, without the state of the optimizer";
+        return Err(not_resumable(file.path(), message).help("load it as weights, and train from there"));
+    }
+    Snapshot::from_file(info, file)
+}
+
+/// The best epoch's tensors, if the checkpoint has them.
+pub(crate) fn read_best(info: &ModelInfo, file: &SafeTensors) -> Result<Option<Tensors>, Error> {
+    match find_misfits(info, "best.", file) {
+        Ok(()) => Tensors::from_file(info, "best.", file).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A whole number in the metadata.
+pub(crate) fn number<T: std::str::FromStr>(file: &SafeTensors, key: &str) -> Result<T, Error> {
+    let text = file.metadata().get(key);
+    text.and_then(|text| text.parse().ok())
+        .ok_or_else(|| not_resumable(file.path(), format!("its `{key}` is missing or damaged")))
+}
+
+/// E0419.
+pub(crate) fn not_resumable(path: &Path, reason: impl std::fmt::Display) -> Error {
+    Error::new("E0419", format!("cannot resume `{}`: {reason}", path.display())).at(path)
+}
+
+fn state_prefix(state: &str) -> String {
+    format!("optimizer.{state}.")
+}

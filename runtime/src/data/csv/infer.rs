@@ -1,0 +1,129 @@
+//! What the columns of a table mean, found out from its content.
+
+use std::collections::BTreeSet;
+
+use super::{CsvOptions, Table, fault, find, is_missing, number};
+use crate::data::no_loss;
+use crate::data::{Feature, Schema};
+use crate::error::{Error, count, listed};
+use crate::model::{ModelInfo, TargetInfo};
+
+/// Finds out what the columns of the training data mean, and whether they fit the model.
+///
+/// A target of classes is sorted by name, or by number where all names are numbers. Values may be named too: two names
+/// for a model with one output become 0 and 1, and as many names as there are outputs become a 1 among zeros.
+///
+/// # Errors
+/// E0406 for a column that is not there, E0408 for a missing value in the target, E0416 when features or classes
+/// differ in number from what the model takes, E0401 for a model without a loss.
+pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Schema, Error> {
+    let Some(target_info) = info.target else {
+        return Err(no_loss(info));
+    };
+    if options.target.is_empty() {
+        let error = Error::new("E0406", format!("no column of `{}` is named as the target", table.source()));
+        let names = listed(table.header());
+        return Err(error
+            .at(table.source())
+            .note(format!("the columns are {names}"))
+            .help("name it in the data section: `target NAME`"));
+    }
+    let mut target = Vec::new();
+    for name in &options.target {
+        target.push(find(table, name, "target column")?);
+    }
+    let schema = infer_features(table, options)?;
+    let classes = match (target_info, target.as_slice()) {
+        (TargetInfo::Class { classes }, &[column]) => class_names(table, column, classes, info)?,
+        (TargetInfo::Class { .. }, _) => {
+            let message =
+                format!("model `{}` has classes, which one column names, found {}", info.name, target.len());
+            return Err(Error::new("E0416", message).at(table.source()));
+        }
+        (TargetInfo::Values { len: 1 }, &[column]) if is_text(table, column) => {
+            class_names(table, column, 2, info)?
+        }
+        (TargetInfo::Values { len }, &[column]) if len > 1 => class_names(table, column, len, info)?,
+        (TargetInfo::Values { len }, columns) if columns.len() == len => Vec::new(),
+        (TargetInfo::Values { len }, columns) => {
+            let found = count(columns.len(), "column");
+            let message =
+                format!("model `{}` is compared with {}, the target is {found}", info.name, count(len, "value"));
+            return Err(Error::new("E0416", message).at(table.source()));
+        }
+    };
+    Ok(Schema { target: options.target.clone(), classes, ..schema })
+}
+
+/// Finds out what the columns of a table mean as inputs, with no regard to a target.
+///
+/// # Errors
+/// E0406 for a column that is not there, E0416 for one that is both input and target.
+pub fn infer_features(table: &Table, options: &CsvOptions) -> Result<Schema, Error> {
+    for name in &options.ignore {
+        find(table, name, "ignored column")?;
+    }
+    let columns = if options.features.is_empty() {
+        let is_left_out = |name: &String| options.target.contains(name) || options.ignore.contains(name);
+        (0..table.header().len()).filter(|&at| !table.header().get(at).is_some_and(is_left_out)).collect()
+    } else {
+        options.features.iter().map(|name| find(table, name, "feature column")).collect::<Result<Vec<_>, _>>()?
+    };
+    let mut features = Vec::with_capacity(columns.len());
+    for column in columns {
+        let name = table.header().get(column).cloned().unwrap_or_default();
+        if options.target.contains(&name) {
+            let message = format!("column `{name}` is the target, it cannot be a feature too");
+            return Err(Error::new("E0416", message).at(table.source()).column(name));
+        }
+        let categories = if is_text(table, column) { categories(table, column) } else { Vec::new() };
+        features.push(Feature { name, categories });
+    }
+    Ok(Schema { features, ..Schema::default() })
+}
+
+/// Whether more than half of the values are not numbers.
+fn is_text(table: &Table, column: usize) -> bool {
+    let (mut texts, mut numbers) = (0_usize, 0_usize);
+    for field in table.column(column).filter(|field| !is_missing(field)) {
+        *(if number(field).is_some() { &mut numbers } else { &mut texts }) += 1;
+    }
+    texts > numbers
+}
+
+fn categories(table: &Table, column: usize) -> Vec<String> {
+    let names: BTreeSet<&str> = table.column(column).filter(|field| !is_missing(field)).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// The names of the classes in a column, in order, as many as the model has.
+fn class_names(table: &Table, column: usize, expected: usize, info: &ModelInfo) -> Result<Vec<String>, Error> {
+    if let Some(row) = table.column(column).position(is_missing) {
+        let name = table.header().get(column).map_or("", String::as_str);
+        let message = format!("missing value in target column `{name}`");
+        return Err(fault(table, row, column, "E0408", message).help("leave this row out"));
+    }
+    let mut names = categories(table, column);
+    let numbers: Option<Vec<f64>> = names.iter().map(|name| name.parse().ok()).collect();
+    if let Some(numbers) = numbers {
+        let mut by_number: Vec<(f64, String)> = numbers.into_iter().zip(names).collect();
+        by_number.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        // `1` and `1.0` are one class.
+        by_number.dedup_by(|(a, _), (b, _)| a == b);
+        names = by_number.into_iter().map(|(_, name)| name).collect();
+    }
+    if names.len() == expected {
+        return Ok(names);
+    }
+    let name = table.header().get(column).map_or("", String::as_str);
+    let found = names.len();
+    let message = match info.target {
+        Some(TargetInfo::Values { len: 1 }) => {
+            format!("target column `{name}` holds {found} different texts; one output tells only two apart")
+        }
+        _ => format!("target column `{name}` has {found} classes, model `{}` has {expected}", info.name),
+    };
+    let error = Error::new("E0416", message).at(table.source()).column(name);
+    let error = error.note(format!("the classes are {}", listed(&names)));
+    Err(error.help(format!("give the last layer {}: `dense({found})`", count(found, "output"))))
+}

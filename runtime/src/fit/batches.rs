@@ -1,0 +1,65 @@
+//! Batches: the samples of an epoch in their order, copied into one buffer that every step uses again.
+
+use crate::data::{DataSet, Targets};
+use crate::model::Target;
+use crate::random::Rng;
+
+/// Random numbers of this stream and those after it, one for each epoch, order the samples. Parameters are drawn from
+/// streams counted from 0, which never come this far.
+const STREAM: u64 = 0x7368_7566_0000_0000;
+
+/// The order of samples in an epoch, and room for one batch of them.
+pub(super) struct Batches<'a> {
+    data: &'a DataSet,
+    order: Vec<u32>,
+    inputs: Vec<f32>,
+    classes: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl<'a> Batches<'a> {
+    /// Room for batches of up to `batch` samples, which come in the order of the data until they are shuffled.
+    pub fn new(data: &'a DataSet, batch: usize) -> Self {
+        let width = match &data.targets {
+            Targets::Classes(_) => 0,
+            Targets::Values(_, width) => *width,
+        };
+        Self {
+            data,
+            order: (0..data.rows as u32).collect(),
+            inputs: vec![0.0; batch * data.features],
+            classes: vec![0; if width == 0 { batch } else { 0 }],
+            values: vec![0.0; batch * width],
+        }
+    }
+
+    /// The order of an epoch: a function of seed and epoch alone.
+    pub fn shuffle(&mut self, seed: u64, epoch: usize) {
+        Rng::new(seed, STREAM.wrapping_add(epoch as u64)).permutation(&mut self.order);
+    }
+
+    /// Samples `from..from + rows` of the epoch's order; `rows` is at most that of a batch.
+    pub fn gather(&mut self, from: usize, rows: usize) -> (&[f32], Target<'_, f32>) {
+        let order = self.order.get(from..from + rows).unwrap_or_default();
+        let features = self.data.features;
+        for (place, &row) in self.inputs.chunks_exact_mut(features.max(1)).zip(order) {
+            place.copy_from_slice(self.data.row(row as usize));
+        }
+        let inputs = self.inputs.get(..rows * features).unwrap_or_default();
+        match &self.data.targets {
+            Targets::Classes(classes) => {
+                for (place, &row) in self.classes.iter_mut().zip(order) {
+                    *place = classes.get(row as usize).copied().unwrap_or_default();
+                }
+                (inputs, Target::Classes(self.classes.get(..rows).unwrap_or_default()))
+            }
+            Targets::Values(values, width) => {
+                for (place, &row) in self.values.chunks_exact_mut((*width).max(1)).zip(order) {
+                    let row = row as usize;
+                    place.copy_from_slice(values.get(row * width..(row + 1) * width).unwrap_or_default());
+                }
+                (inputs, Target::Values(self.values.get(..rows * width).unwrap_or_default()))
+            }
+        }
+    }
+}
