@@ -1,1 +1,65 @@
-//! stub
+//! What code emitted by nnc is linked with.
+//!
+//! The core is `no_std`, with an allocator, and has no dependency: lanes of sixteen numbers, kernels over them, functions
+//! of numbers, random numbers, and the traits [`model::Model`] and [`model::Train`] that every emitted model has. Features
+//! add the rest: `std` (files, the training loop, metrics), `data` (CSV and IDX), `ndarray` (batches as arrays).
+//!
+//! Emitted code reaches the core through [`__private`], which belongs to the compiler of the same version.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+mod element;
+pub mod kernels;
+pub mod lanes;
+pub mod layout;
+mod macros;
+pub mod math;
+pub mod math64;
+mod memory;
+pub mod model;
+mod random;
+mod simd;
+
+#[cfg(feature = "std")]
+pub mod checkpoint;
+#[cfg(feature = "std")]
+pub mod data;
+#[cfg(feature = "std")]
+mod error;
+#[cfg(feature = "std")]
+mod file;
+#[cfg(feature = "std")]
+pub mod fit;
+mod inherent;
+#[cfg(feature = "std")]
+pub mod metrics;
+#[cfg(feature = "ndarray")]
+pub mod ndarray_api;
+#[cfg(feature = "std")]
+pub mod safetensors;
+
+pub use element::Element;
+#[cfg(feature = "std")]
+pub use error::Error;
+pub use random::Rng;
+pub use simd::{Kernel, Set, Simd};
+
+/// What emitted code uses. Not for people: it changes with the compiler.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::element::Element;
+    pub use crate::kernels::{dense, pack};
+    pub use crate::lanes::{LANES, Lanes, Plain, Row};
+    pub use crate::layout::{self, fill};
+    pub use crate::math64;
+    pub use crate::memory::{Box, Zeroed};
+    pub use crate::model::{
+        LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, Role, ShapeError, StepError, Target, TargetInfo,
+        TensorInfo, Train,
+    };
+    pub use crate::random::Rng;
+    pub use crate::simd::{Kernel, Simd};
+    pub use crate::{__comment as comment, __entries as entries, __inherent as inherent};
+}

@@ -1,0 +1,7 @@
+//! Loops of emitted code: products with matrices, and the borders between samples and lanes.
+//!
+//! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
+//! instruction sets and all strategies give the same bits.
+
+pub mod dense;
+pub mod pack;

@@ -1,0 +1,124 @@
+//! Samples become lanes, and lanes samples.
+
+use crate::element::Element;
+use crate::lanes::{LANES, Lanes, Row};
+
+/// Turns `n` samples of `F` values, one after the other, into lanes: `lanes[g][f][l]` is value `f` of sample `16 g + l`.
+///
+/// Lanes behind the last sample repeat the first, so that they hold no value that the data does not. Does nothing
+/// without a sample.
+#[inline(always)]
+pub fn rows<L: Lanes, const F: usize, const G: usize>(
+    samples: &[L::Elem],
+    n: usize,
+    lanes: &mut [[Row<L::Elem>; F]; G],
+) {
+    let (samples, _) = samples.as_chunks::<F>();
+    let Some(first) = samples.first() else { return };
+    for (g, group) in lanes.iter_mut().enumerate() {
+        let sample = |lane: usize| {
+            let index = g * LANES + lane;
+            if index < n { samples.get(index).unwrap_or(first) } else { first }
+        };
+        for start in (0..F / LANES * LANES).step_by(LANES) {
+            let mut square = [L::zero(); LANES];
+            for (lane, row) in square.iter_mut().enumerate() {
+                if let Some(values) = sample(lane)[start..].first_chunk() {
+                    *row = L::load(values);
+                }
+            }
+            L::transpose(&mut square);
+            for (row, values) in group[start..].iter_mut().zip(square) {
+                values.store(row);
+            }
+        }
+        for lane in 0..LANES {
+            let values = sample(lane);
+            for f in F / LANES * LANES..F {
+                group[f][lane] = values[f];
+            }
+        }
+    }
+}
+
+/// Turns lanes into the first `n` samples of `F` values, one after the other.
+#[inline(always)]
+pub fn unpack<L: Lanes, const F: usize, const G: usize>(
+    lanes: &[[Row<L::Elem>; F]; G],
+    n: usize,
+    samples: &mut [L::Elem],
+) {
+    let (samples, _) = samples.as_chunks_mut::<F>();
+    let n = n.min(samples.len());
+    for (group, samples) in lanes.iter().zip(samples[..n].chunks_mut(LANES)) {
+        for start in (0..F / LANES * LANES).step_by(LANES) {
+            let mut square = [L::zero(); LANES];
+            for (lanes, row) in square.iter_mut().zip(&group[start..]) {
+                *lanes = L::load(row);
+            }
+            L::transpose(&mut square);
+            for (sample, values) in samples.iter_mut().zip(square) {
+                if let Some(row) = sample[start..].first_chunk_mut() {
+                    values.store(row);
+                }
+            }
+        }
+        for (lane, sample) in samples.iter_mut().enumerate() {
+            for f in F / LANES * LANES..F {
+                sample[f] = group[f][lane];
+            }
+        }
+    }
+}
+
+/// One sample in rows of sixteen features; the last row is padded with zeros.
+#[inline(always)]
+pub fn vector<E: Element, const F: usize, const ROWS: usize>(sample: &[E; F]) -> [Row<E>; ROWS] {
+    let mut rows = [[E::ZERO; LANES]; ROWS];
+    for (to, from) in rows.as_flattened_mut().iter_mut().zip(sample) {
+        *to = *from;
+    }
+    rows
+}
+
+/// The sample in rows of sixteen features.
+#[inline(always)]
+pub fn features<E: Element, const F: usize>(rows: &[Row<E>]) -> [E; F] {
+    let mut sample = [E::ZERO; F];
+    for (to, from) in sample.iter_mut().zip(rows.as_flattened()) {
+        *to = *from;
+    }
+    sample
+}
+
+/// Copies `len` features of one sample, from feature `from` of `source` to feature `to` of `target`.
+#[inline(always)]
+pub fn copy_features<E: Element>(source: &[Row<E>], from: usize, target: &mut [Row<E>], to: usize, len: usize) {
+    let source = source.as_flattened().iter().skip(from);
+    for (to, from) in target.as_flattened_mut().iter_mut().skip(to).zip(source).take(len) {
+        *to = *from;
+    }
+}
+
+/// Classes as lanes; behind the last sample the first is repeated.
+#[inline(always)]
+pub fn classes<E: Element, const G: usize>(classes: &[u32], n: usize, lanes: &mut [[Row<E>; 1]; G]) {
+    let first = classes.first().copied().unwrap_or(0);
+    for (index, lane) in lanes.as_flattened_mut().as_flattened_mut().iter_mut().enumerate() {
+        let class = if index < n { classes.get(index).copied().unwrap_or(first) } else { first };
+        *lane = E::from_f64(f64::from(class));
+    }
+}
+
+/// What each sample counts: `value` for the first `n`, 0 for the padding behind them.
+#[inline(always)]
+pub fn scale<E: Element>(n: usize, value: E, rows: &mut [Row<E>]) {
+    for (index, lane) in rows.as_flattened_mut().iter_mut().enumerate() {
+        *lane = if index < n { value } else { E::ZERO };
+    }
+}
+
+/// Whether every value is finite.
+pub fn is_finite<E: Element, const F: usize, const G: usize>(lanes: &[[Row<E>; F]; G]) -> bool {
+    lanes.as_flattened().as_flattened().iter().all(|value| value.is_finite())
+}

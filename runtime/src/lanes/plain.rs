@@ -1,0 +1,232 @@
+//! Lanes as an array: for every machine, and the only ones of `f64`.
+
+use core::array::from_fn;
+use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+
+use super::parts::{HALF_SQRT_BITS, f32_math};
+use super::{LANES, Lanes, Lanes32, Row};
+use crate::element::Element;
+use crate::math64;
+
+/// Sixteen numbers in an array.
+#[derive(Debug, Clone, Copy)]
+pub struct Plain<E>(Row<E>);
+
+/// A yes or no for each lane.
+#[derive(Debug, Clone, Copy)]
+pub struct PlainMask([bool; LANES]);
+
+impl<E: Element> Plain<E> {
+    #[inline(always)]
+    fn map(self, f: impl Fn(E) -> E) -> Self {
+        Self(from_fn(|lane| f(self.0[lane])))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(E, E) -> E) -> Self {
+        Self(from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+
+    #[inline(always)]
+    fn compare(self, other: Self, f: impl Fn(&E, &E) -> bool) -> PlainMask {
+        PlainMask(from_fn(|lane| f(&self.0[lane], &other.0[lane])))
+    }
+}
+
+impl BitAnd for PlainMask {
+    type Output = Self;
+    #[inline(always)]
+    fn bitand(self, other: Self) -> Self {
+        Self(from_fn(|lane| self.0[lane] & other.0[lane]))
+    }
+}
+
+impl BitOr for PlainMask {
+    type Output = Self;
+    #[inline(always)]
+    fn bitor(self, other: Self) -> Self {
+        Self(from_fn(|lane| self.0[lane] | other.0[lane]))
+    }
+}
+
+impl Not for PlainMask {
+    type Output = Self;
+    #[inline(always)]
+    fn not(self) -> Self {
+        Self(self.0.map(|yes| !yes))
+    }
+}
+
+macro_rules! plain {
+    ($elem:ty, $mul_add:expr, $sqrt:expr, $floor:expr, $round:expr, { $($math:tt)* }) => {
+        plain!(@binary $elem, Add add, Sub sub, Mul mul, Div div);
+
+        impl Neg for Plain<$elem> {
+            type Output = Self;
+            #[inline(always)]
+            fn neg(self) -> Self {
+                self.map(|x| -x)
+            }
+        }
+
+        impl Lanes for Plain<$elem> {
+            type Elem = $elem;
+            type Mask = PlainMask;
+            const IS_WIDE: bool = false;
+
+            #[inline(always)]
+            fn splat(value: $elem) -> Self {
+                Self([value; LANES])
+            }
+            #[inline(always)]
+            fn load(row: &Row<$elem>) -> Self {
+                Self(*row)
+            }
+            #[inline(always)]
+            fn store(self, row: &mut Row<$elem>) {
+                *row = self.0;
+            }
+            #[inline(always)]
+            fn mul_add(self, factor: Self, term: Self) -> Self {
+                Self(from_fn(|lane| $mul_add(self.0[lane], factor.0[lane], term.0[lane])))
+            }
+            #[inline(always)]
+            fn min(self, other: Self) -> Self {
+                self.zip(other, |a, b| if a < b { a } else { b })
+            }
+            #[inline(always)]
+            fn max(self, other: Self) -> Self {
+                self.zip(other, |a, b| if a > b { a } else { b })
+            }
+            #[inline(always)]
+            fn abs(self) -> Self {
+                self.map(|x| x.abs())
+            }
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.map($sqrt)
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                self.map($floor)
+            }
+            #[inline(always)]
+            fn round(self) -> Self {
+                self.map($round)
+            }
+            #[inline(always)]
+            fn lt(self, other: Self) -> PlainMask {
+                self.compare(other, |a, b| a < b)
+            }
+            #[inline(always)]
+            fn le(self, other: Self) -> PlainMask {
+                self.compare(other, |a, b| a <= b)
+            }
+            #[inline(always)]
+            fn eq(self, other: Self) -> PlainMask {
+                self.compare(other, |a, b| a == b)
+            }
+            #[inline(always)]
+            fn select(mask: PlainMask, yes: Self, no: Self) -> Self {
+                Self(from_fn(|lane| if mask.0[lane] { yes.0[lane] } else { no.0[lane] }))
+            }
+            #[inline(always)]
+            fn first(n: usize) -> PlainMask {
+                PlainMask(from_fn(|lane| lane < n))
+            }
+            $($math)*
+        }
+    };
+    (@binary $elem:ty, $($trait:ident $function:ident),*) => {
+        $(
+            impl $trait for Plain<$elem> {
+                type Output = Self;
+                #[inline(always)]
+                fn $function(self, other: Self) -> Self {
+                    self.zip(other, |a, b| <$elem as $trait>::$function(a, b))
+                }
+            }
+        )*
+    };
+}
+
+plain!(f32, fused, sqrt32, floor32, round32, { f32_math!(); });
+
+/// Methods that are one function of a number.
+macro_rules! each {
+    ($($name:ident),*) => {
+        $(
+            #[inline(always)]
+            fn $name(self) -> Self {
+                self.map(math64::$name)
+            }
+        )*
+    };
+}
+
+plain!(f64, |a: f64, b: f64, c: f64| a * b + c, math64::sqrt, math64::floor, math64::round, {
+    each!(exp, expm1, log, log1p, tanh, sigmoid, softplus, erf, sin, cos);
+
+    #[inline(always)]
+    fn pow(self, exponent: Self) -> Self {
+        self.zip(exponent, math64::pow)
+    }
+});
+
+impl Lanes32 for Plain<f32> {
+    #[inline(always)]
+    fn scale_exponent(self, n: Self) -> Self {
+        self.zip(n, |x, n| x * f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+    }
+
+    #[inline(always)]
+    fn split_exponent(self) -> (Self, Self) {
+        let exponent = self.map(|x| ((x.to_bits() as i32).wrapping_sub(HALF_SQRT_BITS) >> 23) as f32);
+        let mantissa =
+            self.zip(exponent, |x, n| f32::from_bits((x.to_bits() as i32).wrapping_sub((n as i32) << 23) as u32));
+        (mantissa, exponent)
+    }
+}
+
+/// `a * b + c`, rounded once, without an instruction for it.
+///
+/// The product of two f32 is exact in f64. Their sum with `c` is rounded to odd there, which keeps what the second
+/// rounding to f32 has to know (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
+#[inline(always)]
+fn fused(a: f32, b: f32, c: f32) -> f32 {
+    let product = f64::from(a) * f64::from(b);
+    let c = f64::from(c);
+    let sum = product + c;
+    let from_c = sum - product;
+    let error = (product - (sum - from_c)) + (c - from_c);
+    let bits = sum.to_bits();
+    // Towards the error by one place; away from zero when it has the sign of the sum.
+    let step = if (error > 0.0) == (sum > 0.0) { 1 } else { u64::MAX };
+    let is_even = bits & 1 == 0;
+    let is_inexact = error != 0.0 && sum.is_finite();
+    let odd = if is_inexact & is_even { bits.wrapping_add(step) } else { bits };
+    f64::from_bits(odd) as f32
+}
+
+#[inline(always)]
+fn sqrt32(x: f32) -> f32 {
+    // Rounded to f64 and then to f32 is rounded once: f64 has more than twice the digits.
+    math64::sqrt(f64::from(x)) as f32
+}
+
+/// Numbers from here on are whole.
+const WHOLE: f32 = 8_388_608.0;
+
+#[inline(always)]
+fn floor32(x: f32) -> f32 {
+    let whole = (x as i32) as f32;
+    let floor = if whole > x { whole - 1.0 } else { whole };
+    if x.abs() < WHOLE { floor.copysign(x) } else { x }
+}
+
+#[inline(always)]
+fn round32(x: f32) -> f32 {
+    let magic = WHOLE.copysign(x);
+    let round = (x + magic) - magic;
+    if x.abs() < WHOLE { round.copysign(x) } else { x }
+}

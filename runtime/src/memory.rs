@@ -1,0 +1,47 @@
+//! Memory of emitted models: zeros that take no room in the program.
+#![allow(unsafe_code)]
+
+pub use alloc::boxed::Box;
+use core::cell::UnsafeCell;
+use core::ptr::copy_nonoverlapping;
+
+/// What a model starts from, as a static that lies in `.bss`: it takes no room in the file.
+///
+/// A constant would lie in `.rodata`, zero by zero. An `UnsafeCell` may be written to in principle, so that linkers put
+/// it among the writable zeros.
+#[derive(Debug)]
+pub struct Zeroed<T>(UnsafeCell<T>);
+
+// SAFETY: nothing writes to it: there is no method that does.
+unsafe impl<T: Sync> Sync for Zeroed<T> {}
+
+impl<T: Copy> Zeroed<T> {
+    /// Usually zeros all over.
+    pub const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// A copy on the heap, which was never on the stack: a model is larger than the stack of a thread.
+    pub fn boxed(&self) -> Box<T> {
+        let mut copy = Box::<T>::new_uninit();
+        // SAFETY: both are places of one `T`, which do not overlap; `T` is `Copy`, and nothing writes to the cell.
+        unsafe {
+            copy_nonoverlapping(self.0.get().cast_const(), copy.as_mut_ptr(), 1);
+            copy.assume_init()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Zeroed;
+
+    #[test]
+    fn is_copied() {
+        static LARGE: Zeroed<[u64; 4096]> = Zeroed::new([7; 4096]);
+        let mut copy = LARGE.boxed();
+        copy[5] = 1;
+        assert_eq!(LARGE.boxed()[5], 7);
+        assert_eq!((copy[4], copy[5], copy[4095]), (7, 1, 7));
+    }
+}

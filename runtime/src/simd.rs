@@ -1,0 +1,209 @@
+//! Which instructions this machine has, found when the program runs.
+#![allow(unsafe_code)]
+
+use core::sync::atomic::{AtomicU8, Ordering};
+
+use crate::element::Element;
+use crate::lanes::{Lanes, Plain};
+
+/// Code that is generic over lanes: every instruction set gets a copy of its own.
+pub trait Kernel<E: Element> {
+    /// What it returns.
+    type Output;
+
+    /// The code.
+    fn run<L: Lanes<Elem = E>>(self) -> Self::Output;
+}
+
+/// An instruction set, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Set {
+    /// No instructions beyond those that the target always has.
+    Plain,
+    /// NEON, on 64-bit ARM.
+    Neon,
+    /// AVX2 and FMA.
+    Avx2,
+    /// AVX-512 F.
+    Avx512,
+}
+
+impl Set {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Plain, Self::Neon, Self::Avx2, Self::Avx512];
+
+    /// What it is called in `NNC_SIMD`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Neon => "neon",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// The set with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|set| set.name() == name)
+    }
+}
+
+/// The instructions that kernels run with.
+///
+/// There is a value of a set only where the machine has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Simd(Set);
+
+/// The greatest set to use, as its number; `UNKNOWN` until somebody has asked.
+static CAP: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = u8::MAX;
+
+impl Simd {
+    /// The widest set of the machine, up to the one that [`Simd::cap`] or the variable `NNC_SIMD` allows.
+    ///
+    /// A value of `NNC_SIMD` that names no set is passed over.
+    pub fn detect() -> Self {
+        let cap = match CAP.load(Ordering::Relaxed) {
+            UNKNOWN => {
+                let cap = cap_from_environment();
+                Self::cap(cap);
+                cap
+            }
+            known => Set::ALL.into_iter().find(|set| *set as u8 == known).unwrap_or(Set::Avx512),
+        };
+        Self::up_to(cap)
+    }
+
+    /// Allows no set above `set`, for all models made from now on.
+    pub fn cap(set: Set) {
+        CAP.store(set as u8, Ordering::Relaxed);
+    }
+
+    /// The widest set of the machine up to `cap`.
+    pub fn up_to(cap: Set) -> Self {
+        let set = Set::ALL.into_iter().rev().find(|set| *set <= cap && is_available(*set));
+        Self(set.unwrap_or(Set::Plain))
+    }
+
+    /// Which set it is.
+    pub fn set(self) -> Set {
+        self.0
+    }
+
+    /// Runs a kernel.
+    #[inline(always)]
+    pub fn run<E: Element, K: Kernel<E>>(self, kernel: K) -> K::Output {
+        E::dispatch(self, kernel)
+    }
+
+    #[inline(always)]
+    pub(crate) fn dispatch_f32<K: Kernel<f32>>(self, kernel: K) -> K::Output {
+        match self.0 {
+            // SAFETY: `up_to`, which makes every `Simd`, has found the instructions on this machine.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { run_avx512(kernel) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { run_avx2(kernel) },
+            // SAFETY: as above; every aarch64 has them.
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => unsafe { run_neon(kernel) },
+            _ => kernel.run::<Plain<f32>>(),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn run_avx512<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<crate::lanes::avx512::Avx512>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn run_avx2<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<crate::lanes::avx2::Avx2>()
+}
+
+#[cfg(target_arch = "aarch64")]
+#[target_feature(enable = "neon")]
+fn run_neon<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<crate::lanes::neon::Neon>()
+}
+
+#[cfg(feature = "std")]
+fn cap_from_environment() -> Set {
+    std::env::var("NNC_SIMD").ok().and_then(|name| Set::parse(&name)).unwrap_or(Set::Avx512)
+}
+
+#[cfg(not(feature = "std"))]
+fn cap_from_environment() -> Set {
+    Set::Avx512
+}
+
+/// Whether this build has the set, and the machine too.
+///
+/// `--cfg nnc_only="…"` leaves the other sets out of a build that is made on the machine it runs on.
+fn is_available(set: Set) -> bool {
+    match set {
+        Set::Plain => true,
+        Set::Neon => cfg!(target_arch = "aarch64"),
+        #[cfg(target_arch = "x86_64")]
+        Set::Avx2 | Set::Avx512 => x86::has(set),
+        #[cfg(not(target_arch = "x86_64"))]
+        Set::Avx2 | Set::Avx512 => false,
+    }
+}
+
+/// What `is_x86_feature_detected!` does, which `core` lacks.
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use core::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+
+    use super::Set;
+
+    /// Bit of leaf 1, ecx.
+    const FMA: u32 = 1 << 12;
+    /// Bit of leaf 1, ecx: the system saves registers with `xsave`, and says which.
+    const OSXSAVE: u32 = 1 << 27;
+    /// Bit of leaf 1, ecx.
+    const AVX: u32 = 1 << 28;
+    /// Bit of leaf 7, ebx.
+    const AVX2: u32 = 1 << 5;
+    /// Bit of leaf 7, ebx.
+    const AVX512F: u32 = 1 << 16;
+    /// Registers that the system saves: SSE, AVX.
+    const YMM: u64 = 0b110;
+    /// And masks and both halves of the AVX-512 registers.
+    const ZMM: u64 = 0b1110_0110;
+
+    pub fn has(set: Set) -> bool {
+        if __cpuid(0).eax < 7 {
+            return false;
+        }
+        let (one, seven) = (__cpuid(1).ecx, __cpuid_count(7, 0).ebx);
+        let avx2 = FMA | OSXSAVE | AVX;
+        if one & avx2 != avx2 || seven & AVX2 == 0 {
+            return false;
+        }
+        let saved = saved_registers();
+        match set {
+            Set::Avx512 => saved & ZMM == ZMM && seven & AVX512F != 0,
+            _ => saved & YMM == YMM,
+        }
+    }
+
+    fn saved_registers() -> u64 {
+        // SAFETY: `has` has seen that the processor and the system know the instruction.
+        unsafe { read() }
+    }
+
+    #[target_feature(enable = "xsave")]
+    fn read() -> u64 {
+        // SAFETY: register 0 is always there.
+        #[allow(unused_unsafe)]
+        unsafe {
+            _xgetbv(0)
+        }
+    }
+}
