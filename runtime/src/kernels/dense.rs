@@ -77,7 +77,14 @@ pub fn forward<L: Lanes, const G: usize, const I: usize, const O: usize, const P
 
 /// All outputs of `C` groups.
 #[inline(always)]
-fn forward_groups<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize, const C: usize>(
+fn forward_groups<
+    L: Lanes,
+    const G: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const C: usize,
+>(
     x: &[[Row<L::Elem>; I]; G],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
@@ -243,7 +250,14 @@ pub fn input_gradient<L: Lanes, const G: usize, const I: usize, const O: usize, 
 
 /// All inputs of `C` groups.
 #[inline(always)]
-fn gradient_groups<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize, const C: usize>(
+fn gradient_groups<
+    L: Lanes,
+    const G: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const C: usize,
+>(
     d_y: &[[Row<L::Elem>; O]; G],
     weight: &[[Row<L::Elem>; I]; P],
     g: usize,
@@ -271,7 +285,8 @@ fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize
 ) -> [[L; C]; R] {
     for p in from..to {
         // Behind the last input the last is repeated; nobody asks for those sums.
-        let rows: [&Row<L::Elem>; R] = core::array::from_fn(|r| &weight[p][if i + r < I { i + r } else { I - 1 }]);
+        let rows: [&Row<L::Elem>; R] =
+            core::array::from_fn(|r| &weight[p][if i + r < I { i + r } else { I - 1 }]);
         for lane in 0..LANES.min(O - p * LANES) {
             let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][p * LANES + lane]));
             for r in 0..R {
@@ -317,7 +332,14 @@ pub fn input_gradient_blocked<
 
 /// All inputs of `C` groups over one block of panels.
 #[inline(always)]
-fn gradient_block<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize, const C: usize>(
+fn gradient_block<
+    L: Lanes,
+    const G: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const C: usize,
+>(
     d_y: &[[Row<L::Elem>; O]; G],
     weight: &[[Row<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; I]; G],
@@ -416,7 +438,8 @@ fn weight_panels<
     cover!(L, I, |i, R| {
         let mut sums = [[L::zero(); C]; R];
         for g in 0..N.div_ceil(LANES) {
-            let inputs: [&Row<L::Elem>; R] = core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
+            let inputs: [&Row<L::Elem>; R] =
+                core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
             for lane in 0..LANES.min(N - g * LANES) {
                 let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][g * LANES + lane]));
                 for r in 0..R {
@@ -458,7 +481,8 @@ pub fn single<L: Lanes, const I: usize, const XP: usize, const P: usize>(
     mut finish: impl FnMut(usize, L),
 ) {
     cover!(L, P, |p, R| {
-        let panels: [&[Row<L::Elem>; I]; R] = core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
+        let panels: [&[Row<L::Elem>; I]; R] =
+            core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
         let mut sums: [L; R] = core::array::from_fn(|r| match bias {
             Some(bias) => L::load(&bias[if p + r < P { p + r } else { P - 1 }]),
             None => L::zero(),

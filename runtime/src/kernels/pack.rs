@@ -93,7 +93,13 @@ pub fn features<E: Element, const F: usize>(rows: &[Row<E>]) -> [E; F] {
 
 /// Copies `len` features of one sample, from feature `from` of `source` to feature `to` of `target`.
 #[inline(always)]
-pub fn copy_features<E: Element>(source: &[Row<E>], from: usize, target: &mut [Row<E>], to: usize, len: usize) {
+pub fn copy_features<E: Element>(
+    source: &[Row<E>],
+    from: usize,
+    target: &mut [Row<E>],
+    to: usize,
+    len: usize,
+) {
     let source = source.as_flattened().iter().skip(from);
     for (to, from) in target.as_flattened_mut().iter_mut().skip(to).zip(source).take(len) {
         *to = *from;

@@ -150,7 +150,9 @@ macro_rules! plain {
     };
 }
 
-plain!(f32, fused, sqrt32, floor32, round32, { f32_math!(); });
+plain!(f32, fused, sqrt32, floor32, round32, {
+    f32_math!();
+});
 
 /// Methods that are one function of a number.
 macro_rules! each {
@@ -182,8 +184,8 @@ impl Lanes32 for Plain<f32> {
     #[inline(always)]
     fn split_exponent(self) -> (Self, Self) {
         let exponent = self.map(|x| ((x.to_bits() as i32).wrapping_sub(HALF_SQRT_BITS) >> 23) as f32);
-        let mantissa =
-            self.zip(exponent, |x, n| f32::from_bits((x.to_bits() as i32).wrapping_sub((n as i32) << 23) as u32));
+        let mantissa = self
+            .zip(exponent, |x, n| f32::from_bits((x.to_bits() as i32).wrapping_sub((n as i32) << 23) as u32));
         (mantissa, exponent)
     }
 }

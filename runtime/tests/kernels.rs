@@ -1,0 +1,262 @@
+//! Every kernel against loops that anybody can read, for sizes on both sides of each tile, in every set.
+//!
+//! The plain loops add in the order that the kernels promise, rounding once a product, so that bits can be compared.
+
+#![allow(clippy::needless_range_loop)]
+
+use nnc_runtime::__private::{dense, entries, pack};
+use nnc_runtime::lanes::{Lanes, Row};
+use nnc_runtime::{Set, Simd};
+
+type R = Row<f32>;
+
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
+        let mut rows = Box::new([[[0.0; 16]; F]; G]);
+        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
+        rows
+    }
+}
+
+/// A module for one size: `$inputs` to `$outputs`, `$groups` groups of samples of which `$batch` are real, blocks of
+/// `$block` inputs and `$panels` panels.
+macro_rules! size {
+    ($name:ident: $inputs:literal to $outputs:literal, groups $groups:literal, batch $batch:literal, block $block:literal, panels $panels:literal) => {
+        mod $name {
+            use super::*;
+
+            const I: usize = $inputs;
+            const O: usize = $outputs;
+            const P: usize = O.div_ceil(16);
+            const XP: usize = I.div_ceil(16);
+            const G: usize = $groups;
+            const S: usize = 16 * G;
+            const N: usize = $batch;
+
+            #[inline(always)]
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; I]; G], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [[R; O]; G]) {
+                dense::forward::<L, G, I, O, P>(x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn forward_blocked<L: Lanes<Elem = f32>>(x: &[[R; I]; G], weight: &[[R; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]; G], y: &mut [[R; O]; G]) {
+                dense::forward_blocked::<L, G, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn input_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], weight: &[[R; I]; P], d_x: &mut [[R; I]; G]) {
+                dense::input_gradient::<L, G, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            }
+
+            #[inline(always)]
+            fn input_gradient_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], weight: &[[R; I]; P], partial: &mut [[R; I]; G], d_x: &mut [[R; I]; G]) {
+                dense::input_gradient_blocked::<L, G, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            }
+
+            #[inline(always)]
+            fn transpose<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], rows: &mut [[R; S]; P]) {
+                dense::transpose_gradient::<L, G, O, P, S>(d_y, rows);
+            }
+
+            #[inline(always)]
+            fn weight_gradient<L: Lanes<Elem = f32>>(x: &[[R; I]; G], rows: &[[R; S]; P], d_weight: &mut [[R; I]; P]) {
+                dense::weight_gradient::<L, G, I, P, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            }
+
+            #[inline(always)]
+            fn bias_gradient<L: Lanes<Elem = f32>>(rows: &[[R; S]; P], d_bias: &mut [R; P]) {
+                dense::bias_gradient::<L, P, S, N>(rows, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
+            }
+
+            #[inline(always)]
+            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [R; P]) {
+                dense::single::<L, I, XP, P>(x, weight, bias, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            }
+
+            #[inline(always)]
+            fn load<L: Lanes<Elem = f32>>(samples: &[f32], lanes: &mut [[R; I]; G]) {
+                pack::rows::<L, I, G>(samples, samples.len() / I, lanes);
+            }
+
+            #[inline(always)]
+            fn unload<L: Lanes<Elem = f32>>(lanes: &[[R; I]; G], samples: &mut [f32]) {
+                pack::unpack::<L, I, G>(lanes, samples.len() / I, samples);
+            }
+
+            entries! {
+                f32;
+                Forward<'a> = forward(x: &'a [[R; I]; G], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; O]; G]);
+                ForwardBlocked<'a> = forward_blocked(x: &'a [[R; I]; G], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, partial: &'a mut [[R; O]; G], y: &'a mut [[R; O]; G]);
+                InputGradient<'a> = input_gradient(d_y: &'a [[R; O]; G], weight: &'a [[R; I]; P], d_x: &'a mut [[R; I]; G]);
+                InputGradientBlocked<'a> = input_gradient_blocked(d_y: &'a [[R; O]; G], weight: &'a [[R; I]; P], partial: &'a mut [[R; I]; G], d_x: &'a mut [[R; I]; G]);
+                Transpose<'a> = transpose(d_y: &'a [[R; O]; G], rows: &'a mut [[R; S]; P]);
+                WeightGradient<'a> = weight_gradient(x: &'a [[R; I]; G], rows: &'a [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
+                BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]; P], d_bias: &'a mut [R; P]);
+                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
+                Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; I]; G]);
+                Unload<'a> = unload(lanes: &'a [[R; I]; G], samples: &'a mut [f32]);
+            }
+
+            /// Weights and bias, with zeros in the padding.
+            fn parameters(numbers: &mut Numbers) -> (Box<[[R; I]; P]>, Box<[R; P]>) {
+                let (mut weight, mut bias) = (numbers.rows::<I, P>(), Box::new([[0.0; 16]; P]));
+                for o in 0..16 * P {
+                    bias[o / 16][o % 16] = if o < O { numbers.next() } else { 0.0 };
+                    for i in 0..I {
+                        if o >= O {
+                            weight[o / 16][i][o % 16] = 0.0;
+                        }
+                    }
+                }
+                (weight, bias)
+            }
+
+            #[test]
+            fn products() {
+                let mut numbers = Numbers(7);
+                let (x, d_y) = (numbers.rows::<I, G>(), numbers.rows::<O, G>());
+                let (weight, bias) = parameters(&mut numbers);
+                for simd in Set::ALL.map(Simd::up_to) {
+                    for bias in [None, Some(&*bias)] {
+                        let (mut y, mut blocked) = (numbers.rows::<O, G>(), numbers.rows::<O, G>());
+                        let mut partial = numbers.rows::<O, G>();
+                        simd.run(Forward { x: &x, weight: &weight, bias, y: &mut y });
+                        simd.run(ForwardBlocked { x: &x, weight: &weight, bias, partial: &mut partial, y: &mut blocked });
+                        for g in 0..G {
+                            for o in 0..O {
+                                for lane in 0..16 {
+                                    let start = bias.map_or(0.0, |bias| bias[o / 16][o % 16]);
+                                    let sum = (0..I).fold(start, |sum, i| weight[o / 16][i][o % 16].mul_add(x[g][i][lane], sum));
+                                    assert_eq!(y[g][o][lane].to_bits(), sum.to_bits(), "{simd:?} y[{g}][{o}][{lane}]");
+                                    assert_eq!(blocked[g][o][lane].to_bits(), sum.to_bits(), "{simd:?} blocked y[{g}][{o}][{lane}]");
+                                }
+                            }
+                        }
+                        let mut one = [[0.0; 16]; XP];
+                        for i in 0..I {
+                            one[i / 16][i % 16] = x[0][i][3];
+                        }
+                        let mut out = [[1.0; 16]; P];
+                        simd.run(Single { x: &one, weight: &weight, bias, y: &mut out });
+                        for o in 0..O {
+                            assert_eq!(out[o / 16][o % 16].to_bits(), y[0][o][3].to_bits(), "{simd:?} single {o}");
+                        }
+                    }
+                    let (mut d_x, mut blocked) = (numbers.rows::<I, G>(), numbers.rows::<I, G>());
+                    let mut partial = numbers.rows::<I, G>();
+                    simd.run(InputGradient { d_y: &d_y, weight: &weight, d_x: &mut d_x });
+                    simd.run(InputGradientBlocked { d_y: &d_y, weight: &weight, partial: &mut partial, d_x: &mut blocked });
+                    for g in 0..G {
+                        for i in 0..I {
+                            for lane in 0..16 {
+                                let sum = (0..O).fold(0.0, |sum, o: usize| weight[o / 16][i][o % 16].mul_add(d_y[g][o][lane], sum));
+                                assert_eq!(d_x[g][i][lane].to_bits(), sum.to_bits(), "{simd:?} d_x[{g}][{i}][{lane}]");
+                                assert_eq!(blocked[g][i][lane].to_bits(), sum.to_bits(), "{simd:?} blocked d_x[{g}][{i}][{lane}]");
+                            }
+                        }
+                    }
+                }
+            }
+
+            #[test]
+            fn gradients_of_parameters() {
+                let mut numbers = Numbers(11);
+                let (x, d_y) = (numbers.rows::<I, G>(), numbers.rows::<O, G>());
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let mut rows = numbers.rows::<S, P>();
+                    simd.run(Transpose { d_y: &d_y, rows: &mut rows });
+                    for o in 0..16 * P {
+                        for sample in 0..S {
+                            let expected = if o < O { d_y[sample / 16][o][sample % 16] } else { 0.0 };
+                            assert_eq!(rows[o / 16][sample][o % 16], expected, "{simd:?} rows of output {o}");
+                        }
+                    }
+                    let (mut d_weight, mut d_bias) = (numbers.rows::<I, P>(), [[1.0; 16]; P]);
+                    simd.run(WeightGradient { x: &x, rows: &rows, d_weight: &mut d_weight });
+                    simd.run(BiasGradient { rows: &rows, d_bias: &mut d_bias });
+                    for o in 0..O {
+                        for i in 0..I {
+                            let sum = (0..N).fold(0.0, |sum, s: usize| x[s / 16][i][s % 16].mul_add(d_y[s / 16][o][s % 16], sum));
+                            assert_eq!(d_weight[o / 16][i][o % 16].to_bits(), sum.to_bits(), "{simd:?} d_weight[{o}][{i}]");
+                        }
+                        let sum = (0..N).fold(0.0, |sum, s: usize| sum + d_y[s / 16][o][s % 16]);
+                        assert_eq!(d_bias[o / 16][o % 16].to_bits(), f32::to_bits(sum), "{simd:?} d_bias[{o}]");
+                    }
+                }
+            }
+
+            #[test]
+            fn borders() {
+                let mut numbers = Numbers(13);
+                for simd in Set::ALL.map(Simd::up_to) {
+                    for n in [1, 15, 16, N, S] {
+                        let n = n.min(S);
+                        let samples: Vec<f32> = (0..n * I).map(|_| numbers.next()).collect();
+                        let mut lanes = numbers.rows::<I, G>();
+                        simd.run(Load { samples: &samples, lanes: &mut lanes });
+                        for sample in 0..S {
+                            let from = if sample < n { sample } else { 0 };
+                            for i in 0..I {
+                                assert_eq!(lanes[sample / 16][i][sample % 16], samples[from * I + i], "{simd:?} {n} {sample} {i}");
+                            }
+                        }
+                        let mut back = vec![0.0; n * I];
+                        simd.run(Unload { lanes: &lanes, samples: &mut back });
+                        assert_eq!(back, samples, "{simd:?} {n}");
+                    }
+                }
+            }
+        }
+    };
+}
+
+size!(one: 1 to 1, groups 1, batch 1, block 1, panels 1);
+size!(narrow: 4 to 3, groups 1, batch 10, block 2, panels 1);
+size!(tiles: 8 to 16, groups 2, batch 32, block 8, panels 1);
+size!(odd: 37 to 21, groups 3, batch 41, block 16, panels 1);
+size!(rest_of_two: 18 to 34, groups 2, batch 17, block 5, panels 2);
+size!(rest_of_five: 21 to 45, groups 1, batch 16, block 7, panels 1);
+
+#[test]
+fn without_samples_nothing_is_written() {
+    #[inline(always)]
+    fn load<L: Lanes<Elem = f32>>(samples: &[f32], lanes: &mut [[R; 3]; 1]) {
+        pack::rows::<L, 3, 1>(samples, samples.len() / 3, lanes);
+    }
+    entries! { f32; Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; 3]; 1]); }
+    let mut lanes = [[[5.0; 16]; 3]; 1];
+    Simd::detect().run(Load { samples: &[1.0, 2.0], lanes: &mut lanes });
+    assert_eq!(lanes, [[[5.0; 16]; 3]; 1]);
+}
+
+#[test]
+fn classes_and_scales() {
+    let mut lanes = [[[9.0f32; 16]; 1]; 2];
+    pack::classes(&[2, 0, 1], 3, &mut lanes);
+    let expected: Vec<f32> =
+        (0..32).map(|sample| [2.0, 0.0, 1.0].get(sample).copied().unwrap_or(2.0)).collect();
+    assert_eq!(lanes.as_flattened().as_flattened(), expected);
+    pack::scale(3, 0.5, lanes.as_flattened_mut());
+    let expected: Vec<f32> = (0..32).map(|sample| if sample < 3 { 0.5 } else { 0.0 }).collect();
+    assert_eq!(lanes.as_flattened().as_flattened(), expected);
+    assert!(pack::is_finite(&lanes));
+    lanes[1][0][7] = f32::NAN;
+    assert!(!pack::is_finite(&lanes));
+}
+
+#[test]
+fn one_sample() {
+    let rows: [R; 2] = pack::vector(&std::array::from_fn::<f32, 18, _>(|n| n as f32));
+    assert_eq!((rows[1][1], rows[1][2]), (17.0, 0.0));
+    assert_eq!(pack::features::<f32, 18>(&rows), std::array::from_fn::<f32, 18, _>(|n| n as f32));
+    let mut joined = [[0.0; 16]; 3];
+    pack::copy_features(&rows, 0, &mut joined, 20, 18);
+    assert_eq!((joined[1][3], joined[1][5], joined[2][5], joined[2][6]), (0.0, 1.0, 17.0, 0.0));
+}
