@@ -10,7 +10,9 @@ mod sealed {
 }
 
 /// A number of a model: `f32`, or `f64` for checks.
-pub trait Element: Copy + PartialOrd + Default + core::fmt::Debug + Send + Sync + sealed::Sealed + 'static {
+pub trait Element:
+    Copy + PartialOrd + Default + core::fmt::Debug + Send + Sync + sealed::Sealed + 'static
+{
     /// 0.
     const ZERO: Self;
     /// 1.

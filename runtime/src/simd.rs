@@ -4,7 +4,9 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::element::Element;
-use crate::lanes::{Lanes, Plain};
+use crate::lanes::Lanes;
+#[cfg(any(not(nnc_only), nnc_only = "plain"))]
+use crate::lanes::Plain;
 
 /// Code that is generic over lanes: every instruction set gets a copy of its own.
 pub trait Kernel<E: Element> {
@@ -80,9 +82,15 @@ impl Simd {
     }
 
     /// The widest set of the machine up to `cap`.
+    ///
+    /// # Panics
+    /// In a build for one set (`--cfg nnc_only`), where the machine lacks it or `cap` is below it.
     pub fn up_to(cap: Set) -> Self {
-        let set = Set::ALL.into_iter().rev().find(|set| *set <= cap && is_available(*set));
-        Self(set.unwrap_or(Set::Plain))
+        let set = Set::ALL.into_iter().rev().find(|set| *set <= cap && is_built(*set) && is_available(*set));
+        match set {
+            Some(set) => Self(set),
+            None => panic!("built for an instruction set that this machine lacks, or that NNC_SIMD forbids"),
+        }
     }
 
     /// Which set it is.
@@ -100,32 +108,35 @@ impl Simd {
     pub(crate) fn dispatch_f32<K: Kernel<f32>>(self, kernel: K) -> K::Output {
         match self.0 {
             // SAFETY: `up_to`, which makes every `Simd`, has found the instructions on this machine.
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx512")))]
             Set::Avx512 => unsafe { run_avx512(kernel) },
             // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx2")))]
             Set::Avx2 => unsafe { run_avx2(kernel) },
             // SAFETY: as above; every aarch64 has them.
-            #[cfg(target_arch = "aarch64")]
+            #[cfg(all(target_arch = "aarch64", any(not(nnc_only), nnc_only = "neon")))]
             Set::Neon => unsafe { run_neon(kernel) },
-            _ => kernel.run::<Plain<f32>>(),
+            #[cfg(any(not(nnc_only), nnc_only = "plain"))]
+            Set::Plain => kernel.run::<Plain<f32>>(),
+            #[allow(unreachable_patterns)]
+            other => unreachable!("there is no value of the set {other:?} in this build"),
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx512")))]
 #[target_feature(enable = "avx512f,avx2,fma")]
 fn run_avx512<K: Kernel<f32>>(kernel: K) -> K::Output {
     kernel.run::<crate::lanes::avx512::Avx512>()
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx2")))]
 #[target_feature(enable = "avx2,fma")]
 fn run_avx2<K: Kernel<f32>>(kernel: K) -> K::Output {
     kernel.run::<crate::lanes::avx2::Avx2>()
 }
 
-#[cfg(target_arch = "aarch64")]
+#[cfg(all(target_arch = "aarch64", any(not(nnc_only), nnc_only = "neon")))]
 #[target_feature(enable = "neon")]
 fn run_neon<K: Kernel<f32>>(kernel: K) -> K::Output {
     kernel.run::<crate::lanes::neon::Neon>()
@@ -141,9 +152,20 @@ fn cap_from_environment() -> Set {
     Set::Avx512
 }
 
-/// Whether this build has the set, and the machine too.
+/// Whether this build has code for the set.
 ///
-/// `--cfg nnc_only="…"` leaves the other sets out of a build that is made on the machine it runs on.
+/// A program that is compiled on the machine it runs on needs one set: with `--cfg nnc_only --cfg nnc_only="avx512"`,
+/// for this crate, the code of a model is compiled once rather than three times.
+fn is_built(set: Set) -> bool {
+    match set {
+        Set::Plain => cfg!(any(not(nnc_only), nnc_only = "plain")),
+        Set::Neon => cfg!(any(not(nnc_only), nnc_only = "neon")),
+        Set::Avx2 => cfg!(any(not(nnc_only), nnc_only = "avx2")),
+        Set::Avx512 => cfg!(any(not(nnc_only), nnc_only = "avx512")),
+    }
+}
+
+/// Whether the machine has the set.
 fn is_available(set: Set) -> bool {
     match set {
         Set::Plain => true,

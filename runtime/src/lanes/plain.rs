@@ -3,10 +3,10 @@
 use core::array::from_fn;
 use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
-use super::parts::{HALF_SQRT_BITS, f32_math};
+use super::parts::HALF_SQRT_BITS;
 use super::{LANES, Lanes, Lanes32, Row};
 use crate::element::Element;
-use crate::math64;
+use crate::{math, math64};
 
 /// Sixteen numbers in an array.
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +57,68 @@ impl Not for PlainMask {
     }
 }
 
+/// Functions of `f32` rows that are compiled once, in this crate.
+///
+/// Written out at each place where they are used, they would be most of the code of a model, and most of the time that
+/// it takes to compile, for machines that hardly anybody has.
+macro_rules! once {
+    ($($name:ident($($argument:ident),*) $body:expr;)*) => {
+        mod once {
+            use super::*;
+            $(
+                #[inline(never)]
+                pub fn $name($($argument: &Plain<f32>),*) -> Plain<f32> {
+                    $body
+                }
+            )*
+        }
+
+        macro_rules! f32_methods {
+            () => {
+                $(f32_methods!(@method $name $($argument)*);)*
+            };
+            (@method $method:ident $x:ident) => {
+                #[inline(always)]
+                fn $method(self) -> Self {
+                    once::$method(&self)
+                }
+            };
+            (@method $method:ident $x:ident $y:ident) => {
+                #[inline(always)]
+                fn $method(self, $y: Self) -> Self {
+                    once::$method(&self, &$y)
+                }
+            };
+            (@method $method:ident $x:ident $y:ident $z:ident) => {
+                #[inline(always)]
+                fn $method(self, $y: Self, $z: Self) -> Self {
+                    once::$method(&self, &$y, &$z)
+                }
+            };
+        }
+    };
+}
+
+once! {
+    mul_add(x, factor, term) Plain(from_fn(|lane| fused(x.0[lane], factor.0[lane], term.0[lane])));
+    sqrt(x) x.map(sqrt32);
+    floor(x) x.map(floor32);
+    round(x) x.map(round32);
+    exp(x) math::exp(*x);
+    expm1(x) math::expm1(*x);
+    log(x) math::log(*x);
+    log1p(x) math::log1p(*x);
+    tanh(x) math::tanh(*x);
+    sigmoid(x) math::sigmoid(*x);
+    softplus(x) math::softplus(*x);
+    erf(x) math::erf(*x);
+    sin(x) math::sin(*x);
+    cos(x) math::cos(*x);
+    pow(x, exponent) math::pow(*x, *exponent);
+}
+
 macro_rules! plain {
-    ($elem:ty, $mul_add:expr, $sqrt:expr, $floor:expr, $round:expr, { $($math:tt)* }) => {
+    ($elem:ty, { $($math:tt)* }) => {
         plain!(@binary $elem, Add add, Sub sub, Mul mul, Div div);
 
         impl Neg for Plain<$elem> {
@@ -87,10 +147,6 @@ macro_rules! plain {
                 *row = self.0;
             }
             #[inline(always)]
-            fn mul_add(self, factor: Self, term: Self) -> Self {
-                Self(from_fn(|lane| $mul_add(self.0[lane], factor.0[lane], term.0[lane])))
-            }
-            #[inline(always)]
             fn min(self, other: Self) -> Self {
                 self.zip(other, |a, b| if a < b { a } else { b })
             }
@@ -101,18 +157,6 @@ macro_rules! plain {
             #[inline(always)]
             fn abs(self) -> Self {
                 self.map(|x| x.abs())
-            }
-            #[inline(always)]
-            fn sqrt(self) -> Self {
-                self.map($sqrt)
-            }
-            #[inline(always)]
-            fn floor(self) -> Self {
-                self.map($floor)
-            }
-            #[inline(always)]
-            fn round(self) -> Self {
-                self.map($round)
             }
             #[inline(always)]
             fn lt(self, other: Self) -> PlainMask {
@@ -150,9 +194,7 @@ macro_rules! plain {
     };
 }
 
-plain!(f32, fused, sqrt32, floor32, round32, {
-    f32_math!();
-});
+plain!(f32, { f32_methods!(); });
 
 /// Methods that are one function of a number.
 macro_rules! each {
@@ -166,8 +208,14 @@ macro_rules! each {
     };
 }
 
-plain!(f64, |a: f64, b: f64, c: f64| a * b + c, math64::sqrt, math64::floor, math64::round, {
-    each!(exp, expm1, log, log1p, tanh, sigmoid, softplus, erf, sin, cos);
+plain!(f64, {
+    each!(sqrt, floor, round, exp, expm1, log, log1p, tanh, sigmoid, softplus, erf, sin, cos);
+
+    /// Rounded twice: f64 has digits to spare, and no machine without the instruction could do it as fast.
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        self * factor + term
+    }
 
     #[inline(always)]
     fn pow(self, exponent: Self) -> Self {
