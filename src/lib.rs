@@ -1,1 +1,76 @@
-//! stub
+//! nnc compiles the description of a neural network into Rust for exactly that network: forward pass, backward pass
+//! and optimizer step, with every size a constant.
+//!
+//! ```
+//! use nnc::network;
+//!
+//! network! {
+//!     /// Tells whether exactly one of two inputs is on.
+//!     pub model Xor {
+//!         input [2]
+//!         hidden: dense(8) -> tanh
+//!         head: dense(1) -> sigmoid
+//!         loss mse
+//!         optimizer sgd(lr = 0.5)
+//!     }
+//!     train { batch 4 }
+//! }
+//!
+//! fn main() -> Result<(), nnc::StepError> {
+//!     let x = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]];
+//!     let y = [[0.0], [1.0], [1.0], [0.0]];
+//!
+//!     let mut xor = Xor::new(7);
+//!     for _ in 0..5000 {
+//!         xor.train_step(&x, &y)?;
+//!     }
+//!     assert!(xor.predict(&[1.0, 0.0])[0] > 0.9);
+//!     assert!(xor.predict(&[1.0, 1.0])[0] < 0.1);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A model comes in by one of three doors, and is the same code behind each:
+//!
+//! - [`network!`] with the model inside,
+//! - [`network!`] with the name of a file: `network!("models/iris.nn")`,
+//! - a build script with `nnc_build::compile("models/iris.nn")`, and [`include_model!`] in the source.
+//!
+//! # Features
+//!
+//! - `std`: instruction sets found at run time, files, the training loop.
+//! - `ndarray`: batches as views of arrays.
+//! - `data`: data sets from CSV and IDX files.
+//!
+//! All three are on by default. Without them the crate is `no_std`, with an allocator, and models still train.
+
+#![no_std]
+
+pub use nnc_macros::network;
+#[doc(inline)]
+pub use nnc_runtime::model::{
+    self, LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, TargetInfo, TensorInfo, Train,
+};
+#[doc(inline)]
+pub use nnc_runtime::{Element, Rng, Set, Simd};
+#[cfg(feature = "std")]
+#[doc(inline)]
+pub use nnc_runtime::{Error, checkpoint, data, fit, metrics, safetensors};
+
+#[doc(hidden)]
+pub use nnc_runtime::__private;
+
+/// Includes the models that `nnc_build::compile` has compiled from a file, by the file's name without its ending.
+///
+/// ```ignore
+/// // build.rs: nnc_build::compile("models/iris.nn")
+/// nnc::include_model!("iris");
+///
+/// let iris = Iris::new(7);
+/// ```
+#[macro_export]
+macro_rules! include_model {
+    ($name:literal) => {
+        ::core::include!(::core::concat!(::core::env!("OUT_DIR"), "/", $name, ".rs"));
+    };
+}

@@ -1,7 +1,7 @@
 //! The whole way from text to tokens.
 
 use nnc_grammar::ast::Ast;
-use nnc_grammar::diagnostic::{self, Diagnostic};
+use nnc_grammar::diagnostic::{self, Code, Diagnostic};
 use nnc_grammar::span::{FileId, SourceMap};
 use proc_macro2::TokenStream;
 
@@ -72,8 +72,15 @@ pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
     let parsed = nnc_grammar::parse(&sources, file);
     let mut diagnostics = parsed.diagnostics;
     let library = Library::load(&mut sources);
-    let Resolved { programs, diagnostics: faults } = resolve(&sources, &parsed.ast, &library, &resolve_options(options));
-    diagnostics.extend(faults);
+    let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
+    let Resolved { programs, incomplete, diagnostics: faults } = resolve(&sources, &parsed.ast, &library, options);
+    diagnostics.extend(faults.into_iter().filter(|fault| !has_syntax_errors || !may_follow_from_syntax(fault, &sources)));
+    for program in incomplete {
+        let batch = options.batch.unwrap_or(program.train.batch);
+        if let Err(faults) = infer(&program, &sources, batch) {
+            diagnostics.extend(faults);
+        }
+    }
     let mut models = Vec::new();
     for program in programs {
         match stages(program, &sources, name, options, &mut diagnostics) {
@@ -85,8 +92,16 @@ pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
     Compilation { sources, file, ast: parsed.ast, models, diagnostics }
 }
 
-fn resolve_options(options: &Options) -> crate::resolve::Options {
-    crate::resolve::Options { set: options.set.clone(), model: options.model.clone() }
+/// Whether something may only be missing because its text could not be read, which was reported there.
+fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap) -> bool {
+    match fault.code {
+        Code::E0210 | Code::E0219 | Code::E0221 | Code::E0401 | Code::E0402 | Code::W0102 => true,
+        // A key of the section `data`; an argument stands or falls with its call.
+        Code::E0203 => sources.text(fault.primary.span) == "data",
+        // A model without a chain, an optimizer without an assignment.
+        Code::E0217 => fault.primary.text.ends_with("found none"),
+        _ => false,
+    }
 }
 
 /// The stages after `resolve`.

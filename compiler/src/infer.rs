@@ -47,7 +47,8 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         direction: Direction::Forward,
         gradient_of: None,
     });
-    check_size(&graph, batch, input.span)?;
+    let mut size = Size::default();
+    size.check(&graph, batch, input.span)?;
     let mut diagnostics = Vec::new();
     // Value n of the program; `None` where a fault was reported.
     let mut values: Vec<Option<NodeId>> = vec![Some(NodeId(0))];
@@ -62,7 +63,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
             }
         });
         values.push(value);
-        check_size(&graph, batch, application.span)?;
+        size.check(&graph, batch, application.span)?;
     }
     let output = values.get(program.output.0 as usize).copied().flatten();
     if let Some(output) = output {
@@ -76,27 +77,44 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
     if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }
 }
 
-/// Refuses a model before anything of its size is allocated.
-fn check_size(graph: &Graph, batch: usize, span: nnc_grammar::span::Span) -> Result<(), Vec<Diagnostic>> {
-    let len = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
-    let parameters: u128 = graph.parameters.iter().map(|parameter| len(&parameter.shape)).sum();
-    let widest = graph.nodes.iter().filter(|node| node.batched).map(|node| len(&node.shape)).max().unwrap_or(0);
-    let groups = batch.div_ceil(16) as u128 * 16;
-    let bytes = 4 * (parameters + widest * groups);
-    if bytes <= LARGEST_MODEL {
-        return Ok(());
+/// What a graph takes, counted as it grows.
+#[derive(Debug, Default)]
+struct Size {
+    parameters: u128,
+    widest: u128,
+    n_parameters: usize,
+    n_nodes: usize,
+}
+
+impl Size {
+    /// Refuses a model before anything of its size is allocated.
+    fn check(&mut self, graph: &Graph, batch: usize, span: nnc_grammar::span::Span) -> Result<(), Vec<Diagnostic>> {
+        let len = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
+        for parameter in graph.parameters.iter().skip(self.n_parameters) {
+            self.parameters = self.parameters.saturating_add(len(&parameter.shape));
+        }
+        for node in graph.nodes.iter().skip(self.n_nodes).filter(|node| node.batched) {
+            self.widest = self.widest.max(len(&node.shape));
+        }
+        (self.n_parameters, self.n_nodes) = (graph.parameters.len(), graph.nodes.len());
+        let (parameters, widest) = (self.parameters, self.widest);
+        let groups = batch.div_ceil(16) as u128 * 16;
+        let bytes = widest.saturating_mul(groups).saturating_add(parameters).saturating_mul(4);
+        if bytes <= LARGEST_MODEL {
+            return Ok(());
+        }
+        let gib = bytes as f64 / (1u64 << 30) as f64;
+        Err(vec![
+            Diagnostic::new(
+                Code::E0502,
+                "the model is too large",
+                span,
+                format!("with this layer it needs {gib:.1} GiB for parameters and activations"),
+            )
+            .with_note(format!("{parameters} parameters, at most {widest} values a sample, batch {batch}"))
+            .with_help(format!("the limit is {} GiB", LARGEST_MODEL >> 30)),
+        ])
     }
-    let gib = bytes as f64 / (1u64 << 30) as f64;
-    Err(vec![
-        Diagnostic::new(
-            Code::E0502,
-            "the model is too large",
-            span,
-            format!("with this layer it needs {gib:.1} GiB for parameters and activations"),
-        )
-        .with_note(format!("{parameters} parameters, at most {widest} values a sample, batch {batch}"))
-        .with_help(format!("the limit is {} GiB", LARGEST_MODEL >> 30)),
-    ])
 }
 
 fn apply(

@@ -2,6 +2,7 @@
 
 mod compile;
 pub mod differentiate;
+pub mod door;
 pub mod emit;
 pub mod graph;
 mod hash;

@@ -1,10 +1,13 @@
 //! One emitted function: a layer and a direction.
 
+use std::collections::HashMap;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::comments::{comment, docs};
 use super::kernel::KernelCx;
+use super::locals::locals;
 use super::optimizer::Optimizer;
 use super::rows::rows;
 use super::{Domain, PassCx, names};
@@ -180,8 +183,9 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
         lines.push(String::new());
         match step {
             Step::Kernel { node, epilogue, update, strategy } => {
-                lines.push(format!("    {}", formula_of(cx, *node)));
-                lines.extend(epilogue.iter().map(|id| format!("    {}", formula_of(cx, *id))));
+                let speaker = Speaker::new(cx, &[]);
+                lines.push(format!("    {}", speaker.formula(*node)));
+                lines.extend(epilogue.iter().map(|id| format!("    {}", speaker.formula(*id))));
                 lines.push(String::new());
                 let sizes = sizes(cx, *node);
                 match cx.domain {
@@ -192,7 +196,10 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
                     lines.push("Each sum goes straight into the update; it is not stored.".to_owned());
                 }
             }
-            Step::Rows { nodes } => lines.extend(nodes.iter().map(|id| format!("    {}", formula_of(cx, *id)))),
+            Step::Rows { nodes } => {
+                let speaker = Speaker::new(cx, nodes);
+                lines.extend(nodes.iter().map(|id| format!("    {}", speaker.formula(*id))));
+            }
         }
     }
     lines
@@ -206,44 +213,57 @@ fn direction(function: &Function) -> &'static str {
     }
 }
 
-/// What a value is called in comments, whether or not it is kept.
-fn spoken(cx: PassCx<'_>, id: NodeId) -> String {
-    let graph = cx.graph();
-    let node = graph.node(id);
-    match (&node.op, cx.pass.value(id)) {
-        (Op::Parameter(parameter), _) => graph.parameter(*parameter).name.clone(),
-        (_, Some(value)) => value.name.clone(),
-        (Op::Total, _) => "loss".to_owned(),
-        _ => match node.gradient_of {
-            Some(of) => format!("d_{}", spoken(cx, of)),
-            None if node.direction == Direction::Forward => graph.layer(node.layer).name.clone(),
-            None => format!("v{}", id.0),
-        },
-    }
+/// Formulas for comments.
+struct Speaker<'a> {
+    cx: PassCx<'a>,
+    /// What the code of the step calls values that are not kept.
+    locals: HashMap<NodeId, String>,
 }
 
-/// `relu = if hidden > 0 { hidden } else { 0 }`
-fn formula_of(cx: PassCx<'_>, id: NodeId) -> String {
-    let graph = cx.graph();
-    let node = graph.node(id);
-    let operand = |n: usize| node.inputs.get(n).map_or_else(String::new, |id| spoken(cx, *id));
-    let value = match &node.op {
-        Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
-            Variable::Input(n) => operand(n as usize),
-            _ => "index".to_owned(),
-        }),
-        Op::Reduce(reduction) => format!("{}({})", format!("{reduction:?}").to_lowercase(), operand(0)),
-        Op::Total => format!("sum over samples of {} * {}", operand(0), operand(1)),
-        Op::Operator(op) => {
-            let names: Vec<String> = node.inputs.iter().map(|id| spoken(cx, *id)).collect();
-            op.formula(&names)
-        }
-        _ => String::new(),
-    };
-    if let Some(update) = graph.updates.iter().find(|update| update.gradient == id) {
-        return format!("d_{} = {value}", graph.parameter(update.parameter).name);
+impl<'a> Speaker<'a> {
+    fn new(cx: PassCx<'a>, nodes: &[NodeId]) -> Self {
+        Self { cx, locals: locals(cx, nodes) }
     }
-    format!("{} = {value}", spoken(cx, id))
+
+    /// What a value is called, whether or not it is kept.
+    fn name(&self, id: NodeId) -> String {
+        let graph = self.cx.graph();
+        let node = graph.node(id);
+        match (&node.op, self.cx.pass.value(id)) {
+            (Op::Parameter(parameter), _) => graph.parameter(*parameter).name.clone(),
+            (_, Some(value)) => value.name.clone(),
+            (Op::Total, _) => "loss".to_owned(),
+            _ => match (self.locals.get(&id), node.gradient_of) {
+                (Some(name), _) => name.clone(),
+                (None, Some(of)) => format!("d_{}", self.name(of)),
+                (None, None) => graph.layer(node.layer).name.clone(),
+            },
+        }
+    }
+
+    /// `relu = if hidden > 0 { hidden } else { 0 }`
+    fn formula(&self, id: NodeId) -> String {
+        let graph = self.cx.graph();
+        let node = graph.node(id);
+        let operand = |n: usize| node.inputs.get(n).map_or_else(String::new, |id| self.name(*id));
+        let value = match &node.op {
+            Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
+                Variable::Input(n) => operand(n as usize),
+                _ => "index".to_owned(),
+            }),
+            Op::Reduce(reduction) => format!("{}({})", format!("{reduction:?}").to_lowercase(), operand(0)),
+            Op::Total => format!("sum over samples of {} * {}", operand(0), operand(1)),
+            Op::Operator(op) => {
+                let names: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
+                op.formula(&names)
+            }
+            _ => String::new(),
+        };
+        if let Some(update) = graph.updates.iter().find(|update| update.gradient == id) {
+            return format!("d_{} = {value}", graph.parameter(update.parameter).name);
+        }
+        format!("{} = {value}", self.name(id))
+    }
 }
 
 /// `[4] -> [16]`
@@ -256,7 +276,10 @@ fn sizes(cx: PassCx<'_>, id: NodeId) -> String {
 
 fn step_comment(cx: PassCx<'_>, step: &Step) -> String {
     match step {
-        Step::Kernel { node, .. } => formula_of(cx, *node),
-        Step::Rows { nodes } => nodes.last().map_or_else(String::new, |id| formula_of(cx, *id)),
+        Step::Kernel { node, .. } => Speaker::new(cx, &[]).formula(*node),
+        Step::Rows { nodes } => {
+            let speaker = Speaker::new(cx, nodes);
+            nodes.last().map_or_else(String::new, |id| speaker.formula(*id))
+        }
     }
 }

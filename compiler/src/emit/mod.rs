@@ -8,6 +8,7 @@ mod format;
 mod function;
 mod info;
 mod kernel;
+mod locals;
 mod model;
 mod names;
 mod optimizer;
@@ -19,6 +20,7 @@ pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};
 pub use kernel::KernelCx;
 pub use model::emit;
+pub(crate) use names::ident as identifier;
 
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};

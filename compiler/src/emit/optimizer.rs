@@ -178,6 +178,7 @@ impl Optimizer {
             let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(value);
             let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
             match self.precision {
+                Precision::F32 if value.clone().into_iter().count() == 1 => quote!(#value as f32),
                 Precision::F32 => quote!((#value) as f32),
                 Precision::F64 => value,
             }
@@ -233,14 +234,12 @@ impl Optimizer {
         let load_weight = weight_read.then(|| quote!(let weight = L::load(weight_row);));
         let body = self.assignments.iter().map(|(target, value)| {
             let mut leaf = |variable| self.read(variable);
-            let (lets, value) = Writer::new(Style::Lanes(self.precision), &mut leaf).formula(value);
+            let writer = Writer::new(Style::Lanes(self.precision), &mut leaf);
             let name = self.target(*target);
-            let flush = if matches!(target, Variable::State(_)) { flush.clone() } else { TokenStream::new() };
-            if flush.is_empty() {
-                quote!(#(#lets)* let #name = #value;)
-            } else {
-                quote!(#(#lets)* let #name = (#value)#flush;)
-            }
+            let is_flushed = matches!(target, Variable::State(_)) && !flush.is_empty();
+            let (lets, value) = if is_flushed { writer.operand(value) } else { writer.formula(value) };
+            let flush = is_flushed.then_some(&flush);
+            quote!(#(#lets)* let #name = #value #flush;)
         });
         let stores = states.iter().map(|state| {
             let row = format_ident!("{state}_row");

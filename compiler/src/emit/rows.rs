@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use super::locals::locals;
 use super::scalar::{Style, Writer, literal};
-use super::{Domain, Feature, PassCx, number};
+use super::{Domain, Feature, PassCx, names, number};
 use crate::graph::{Node, NodeId, Op};
 use crate::plan::{Function, LANES, rows};
 use crate::program::Reduction;
@@ -23,7 +24,7 @@ pub fn rows(cx: PassCx<'_>, function: &Function, nodes: &[NodeId]) -> TokenStrea
         width: rows::width(cx.graph(), nodes),
         phases: rows::phases(cx.graph(), nodes),
         lanes: HashMap::new(),
-        taken: Vec::new(),
+        names: locals(cx, nodes),
     };
     let unrolled = cx.domain == Domain::Batch && rows::is_unrolled(cx.graph(), nodes);
     let body = if unrolled { rows.unrolled() } else { rows.loops() };
@@ -44,7 +45,8 @@ struct Rows<'a> {
     phases: BTreeMap<NodeId, usize>,
     /// What narrow values are called, and in unrolled code the features of wide ones.
     lanes: HashMap<(NodeId, usize), TokenStream>,
-    taken: Vec<String>,
+    /// What values that are not kept are called.
+    names: HashMap<NodeId, String>,
 }
 
 impl<'a> Rows<'a> {
@@ -64,25 +66,12 @@ impl<'a> Rows<'a> {
         self.function.writes.contains(&id)
     }
 
-    /// A short name that is not taken in this step.
-    fn name(&mut self, id: NodeId) -> Ident {
-        let node = self.node(id);
-        let stem = match (&node.op, self.is_stored(id)) {
-            (Op::Reduce(Reduction::Max), _) => "largest".to_owned(),
-            (Op::Reduce(Reduction::Sum), _) => "sum".to_owned(),
-            (Op::Reduce(Reduction::Mean), _) => "mean".to_owned(),
-            (_, true) => format!("{}_lanes", self.cx.value_name(id)),
-            _ if self.is_wide(id) => "u".to_owned(),
-            _ => "s".to_owned(),
-        };
-        let mut name = stem.clone();
-        let mut n = 1;
-        while self.taken.contains(&name) {
-            n += 1;
-            name = format!("{stem}{n}");
+    /// What the lanes of a value are called: one that is kept in memory has its name taken by its argument.
+    fn name(&self, id: NodeId) -> Ident {
+        match self.names.get(&id) {
+            Some(name) => names::ident(name),
+            None => format_ident!("{}_lanes", self.cx.value_name(id)),
         }
-        self.taken.push(name.clone());
-        format_ident!("{name}")
     }
 
     /// A formula over what `leaf` gives for each operand.
@@ -167,7 +156,6 @@ impl<'a> Rows<'a> {
             }
             let value = self.cx.value_name(id);
             let name = if features == 1 { format_ident!("{value}_lanes") } else { format_ident!("{value}_{k}") };
-            self.taken.push(name.to_string());
             out.push(quote!(let #name = #load;));
             self.lanes.insert((id, k), quote!(#name));
         }
@@ -369,7 +357,7 @@ impl<'a> Rows<'a> {
             node.inputs.iter().map(|input| (*input, self.wide(*input, phase, feature, body, inside))).collect();
         let mut leaf = |input: NodeId| operands.get(&input).cloned().unwrap_or_else(|| quote!(()));
         let (lets, value) = self.formula(scalar, &node.inputs, feature, &mut leaf);
-        let name = format_ident!("u{}", inside.len() + 1);
+        let name = self.name(id);
         let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
         body.push(quote!(let #name = #value;));
         let name = quote!(#name);

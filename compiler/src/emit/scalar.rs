@@ -77,6 +77,13 @@ impl<'a> Writer<'a> {
         (self.lets, value)
     }
 
+    /// As [`Writer::formula`], in parentheses where a method call would otherwise take a part of it.
+    pub fn operand(mut self, scalar: &Scalar) -> (Vec<TokenStream>, TokenStream) {
+        self.count(scalar);
+        let value = self.code(scalar).within(Binds::Atom);
+        (self.lets, value)
+    }
+
     fn count(&mut self, scalar: &Scalar) {
         let trivial = match scalar {
             Scalar::Number(_) | Scalar::Variable(_) => true,

@@ -37,6 +37,11 @@ pub trait Layer: std::fmt::Debug + Sync {
         Arity::One
     }
 
+    /// Whether the layer may have parameters or buffers, which its label names.
+    fn has_parameters(&self) -> bool {
+        self.arguments().iter().any(|argument| argument.kind == ArgumentKind::Init)
+    }
+
     /// Checks the shapes of `inputs` and adds what the layer computes to the graph.
     ///
     /// # Errors

@@ -41,6 +41,10 @@ impl Layer for Normalize {
         }]
     }
 
+    fn has_parameters(&self) -> bool {
+        true
+    }
+
     fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
         let [x] = inputs else {
             return Err(cx.error(Code::E0302, "`normalize` takes one value", format!("found {}", inputs.len())));

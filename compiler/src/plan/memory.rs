@@ -67,7 +67,11 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
         if node == graph.output {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
-        let name = unique(&values, name(graph, node, &values, input_name));
+        let name = match graph.node(node).op {
+            // The one value that these names are meant for.
+            Op::Target | Op::SampleScale => name(graph, node, &values, input_name),
+            _ => unique(&values, name(graph, node, &values, input_name)),
+        };
         values.push(Value {
             node,
             name,
@@ -110,16 +114,26 @@ fn plain_name(graph: &Graph, id: NodeId, input_name: &str) -> String {
     if matches!(node.op, Op::Input) { input_name.to_owned() } else { graph.layer(node.layer).name.replace('.', "_") }
 }
 
+/// A name that no other value has, and that emitted functions do not use for something else.
 fn unique(values: &[Value], name: String) -> String {
-    let taken = |name: &str| {
-        // Names that emitted functions use for other things.
-        matches!(name, "parameters" | "state" | "rates" | "simd" | "g" | "p" | "k" | "o" | "i" | "z" | "total" | "rt")
-            || values.iter().any(|value| value.name == name)
-    };
+    let name = if is_reserved(&name) { format!("{name}_value") } else { name };
+    let taken = |name: &str| values.iter().any(|value| value.name == name);
     if !taken(&name) {
         return name;
     }
     (2..).map(|n| format!("{name}_{n}")).find(|name| !taken(name)).unwrap_or(name)
+}
+
+/// Names of arguments and local values in emitted functions, with or without a number behind them.
+const RESERVED: &[&str] = &[
+    "arena", "bias", "d", "flat", "g", "i", "index", "joined", "k", "lanes", "loss", "lr", "o", "out", "outputs", "p",
+    "parameters", "part", "partial", "parts", "rates", "rows", "rt", "s", "samples", "scale", "scratch", "simd", "state", "step",
+    "t", "target", "targets", "total", "u", "update", "weight", "x", "y", "z",
+];
+
+fn is_reserved(name: &str) -> bool {
+    let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
+    RESERVED.contains(&stem)
 }
 
 /// Gives each value the first slot of its form that is free for its life.

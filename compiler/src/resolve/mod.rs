@@ -112,6 +112,10 @@ struct Cx<'a> {
     budget: usize,
     /// Random draws of the initializer that is being resolved: uniform, normal.
     draws: (u32, u32),
+    /// Names of items that were reported as not supported: their uses stay silent.
+    unsupported: Vec<&'a str>,
+    /// Whether the file uses another, which may define any name.
+    has_use: bool,
 }
 
 impl<'a> Cx<'a> {
@@ -125,6 +129,8 @@ impl<'a> Cx<'a> {
             depth: 0,
             budget: scalar::LARGEST_FORMULA,
             draws: (0, 0),
+            unsupported: Vec::new(),
+            has_use: false,
         }
     }
 
@@ -138,20 +144,32 @@ impl<'a> Cx<'a> {
     }
 
     /// Items that a later version gives a meaning to.
-    fn report_unsupported(&mut self, user: &Ast) {
+    fn report_unsupported(&mut self, user: &'a Ast) {
         for item in &user.items {
-            let (what, span, help) = match item {
-                Item::Cell(cell) => ("cells", cell.name.span, "a `block` puts layers together, without state"),
-                Item::Schedule(schedule) => ("schedules", schedule.name.span, "`lr` is a constant: `adam(lr = 0.01)`"),
-                Item::Import(import) => ("imports", import.span, "define the model in this file"),
-                Item::Use(include) => ("other files", include.span, "put the definitions into this file"),
+            let (what, name, span, help) = match item {
+                Item::Cell(cell) => {
+                    ("cells", Some(&cell.name), cell.name.span, "a `block` puts layers together, without state")
+                }
+                Item::Schedule(schedule) => {
+                    let help = "`lr` is a constant: `adam(lr = 0.01)`";
+                    ("schedules", Some(&schedule.name), schedule.name.span, help)
+                }
+                Item::Import(import) => ("imports", Some(&import.name), import.span, "define the model in this file"),
+                Item::Use(include) => ("other files", None, include.span, "put the definitions into this file"),
                 _ => continue,
             };
+            self.unsupported.extend(name.map(|name| name.name.as_str()));
+            self.has_use |= name.is_none();
             self.report(
                 Diagnostic::new(Code::E0501, format!("{what} are not supported yet"), span, "not supported")
                     .with_help(help),
             );
         }
+    }
+
+    /// Whether what `name` means, or may mean, was reported as not supported.
+    fn is_unsupported(&self, name: &str) -> bool {
+        self.has_use || self.unsupported.contains(&name)
     }
 
     /// The models to resolve.

@@ -51,7 +51,8 @@ impl Inversion<'_> {
             return Some(target);
         }
         let output = self.pool.intern(Node::Variable(Variable::Output));
-        let replaced = self.replace(target, &self.equal_parts(function, output));
+        let parts = self.equal_parts(function, output);
+        let replaced = self.replace(target, &parts);
         let replaced = simplify_node(self.pool, replaced);
         if !self.has_operand(replaced) {
             return Some(replaced);

@@ -1,15 +1,11 @@
 //! Chains of scalar functions become one.
 //!
 //! A pointwise node whose value is used once, by a pointwise node over the same elements, is put into its user. A
-//! function that costs no more than an addition is put into all of its users. Formulas stop growing at a bound, so
-//! that no chain makes the emitted function too long.
+//! function that costs no more than an addition is put into all of its users.
 
+use super::inline::inlined;
 use super::rewrite::rewrite;
-use crate::graph::{Graph, NodeId, Op};
-use crate::scalar::{Scalar, Variable, simplify};
-
-/// The largest formula that fusion makes.
-const LARGEST: usize = 64;
+use crate::graph::{Graph, Op};
 
 /// Joins chains of scalar functions.
 pub fn fuse_pointwise(graph: Graph) -> Graph {
@@ -20,42 +16,12 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
         let here = uses.get(at).copied().unwrap_or(0);
         at += 1;
         if let Op::Pointwise(scalar) = &node.op {
-            let mut scalar = scalar.clone();
-            let mut inputs: Vec<NodeId> = Vec::new();
-            let mut place = |inputs: &mut Vec<NodeId>, id: NodeId| {
-                inputs.iter().position(|known| *known == id).unwrap_or_else(|| {
-                    inputs.push(id);
-                    inputs.len() - 1
-                }) as u32
-            };
-            let mut parts: Vec<Scalar> = Vec::new();
-            for id in &node.inputs {
-                let operand = out.node(*id);
+            let (scalar, inputs) = inlined(out, scalar, &node.inputs, |id, inner| {
+                let operand = out.node(id);
                 let same_elements = operand.len() == node.len() && operand.batched == node.batched;
                 let count = new_uses.get(id.0 as usize).copied().unwrap_or(2);
-                let part = match &operand.op {
-                    Op::Pointwise(inner)
-                        if same_elements
-                            && (count <= 1 || inner.size() == 0)
-                            && inner.size() + scalar.size() <= LARGEST =>
-                    {
-                        let sources = operand.inputs.clone();
-                        inner.substitute(&mut |variable| match variable {
-                            Variable::Input(n) => {
-                                sources.get(n as usize).map(|id| Scalar::input(place(&mut inputs, *id)))
-                            }
-                            _ => None,
-                        })
-                    }
-                    _ => Scalar::input(place(&mut inputs, *id)),
-                };
-                parts.push(part);
-            }
-            scalar = scalar.substitute(&mut |variable| match variable {
-                Variable::Input(n) => parts.get(n as usize).cloned(),
-                _ => None,
+                same_elements && (count <= 1 || inner.size() == 0)
             });
-            let (scalar, inputs) = without_unused(simplify(&scalar), inputs);
             node.op = Op::Pointwise(scalar);
             node.inputs = inputs;
         }
@@ -66,20 +32,4 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
         }
         id
     })
-}
-
-/// Drops operands that the formula no longer names.
-fn without_unused(scalar: Scalar, inputs: Vec<NodeId>) -> (Scalar, Vec<NodeId>) {
-    let mut kept: Vec<NodeId> = Vec::new();
-    let scalar = scalar.substitute(&mut |variable| match variable {
-        Variable::Input(n) => inputs.get(n as usize).map(|id| {
-            let at = kept.iter().position(|known| known == id).unwrap_or_else(|| {
-                kept.push(*id);
-                kept.len() - 1
-            });
-            Scalar::input(at as u32)
-        }),
-        _ => None,
-    });
-    (scalar, kept)
 }

@@ -7,6 +7,7 @@
 
 mod common;
 mod fuse_pointwise;
+mod inline;
 mod lower;
 mod one_hot;
 mod reshape;

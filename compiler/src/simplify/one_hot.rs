@@ -3,10 +3,14 @@
 //! `sum(if index == t { a } else { 0 })` is `a` when neither `t` nor `a` varies along the vector. The index is taken
 //! to be inside it: class indices are checked before a step.
 
+use super::inline::inlined;
 use super::rewrite::rewrite;
 use crate::graph::{Graph, Node, Op};
 use crate::program::Reduction;
 use crate::scalar::{Condition, Relation, Scalar, Variable};
+
+/// How many scalar functions behind the sum are looked through.
+const DEPTH: usize = 3;
 
 /// Rewrites sums of a single hot element.
 pub fn one_hot(graph: Graph) -> Graph {
@@ -23,7 +27,12 @@ pub fn one_hot(graph: Graph) -> Graph {
 fn hot_value(graph: &Graph, x: crate::graph::NodeId, sum: &Node) -> Option<Node> {
     let vector = graph.node(x);
     let Op::Pointwise(scalar) = &vector.op else { return None };
-    // A factor outside the selection comes inside: both are the same number a sample.
+    // The selection may be a value of its own, which others use too: `d * one_hot`. What it is made of is put in, and
+    // the factor comes inside.
+    let (mut scalar, mut inputs) = (scalar.clone(), vector.inputs.clone());
+    for _ in 0..DEPTH {
+        (scalar, inputs) = inlined(graph, &scalar, &inputs, |id, _| graph.node(id).len() == vector.len());
+    }
     let Scalar::Select(condition, hot, rest) = scalar else { return None };
     let Condition::Compare(Relation::Eq, a, b) = condition.as_ref() else { return None };
     let is_index = |x: &Scalar| matches!(x, Scalar::Variable(Variable::Index));
@@ -35,7 +44,7 @@ fn hot_value(graph: &Graph, x: crate::graph::NodeId, sum: &Node) -> Option<Node>
     let mut varies = false;
     let mut visit = |variable| match variable {
         Variable::Input(n) => {
-            varies |= vector.inputs.get(n as usize).is_none_or(|id| graph.node(*id).len() != 1);
+            varies |= inputs.get(n as usize).is_none_or(|id| graph.node(*id).len() != 1);
         }
         _ => varies = true,
     };
@@ -45,8 +54,8 @@ fn hot_value(graph: &Graph, x: crate::graph::NodeId, sum: &Node) -> Option<Node>
         return None;
     }
     Some(Node {
-        op: Op::Pointwise((**hot).clone()),
-        inputs: vector.inputs.clone(),
+        op: Op::Pointwise(*hot),
+        inputs,
         shape: Vec::new(),
         batched: true,
         layer: sum.layer,

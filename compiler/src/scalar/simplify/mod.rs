@@ -193,7 +193,7 @@ impl Simplifier<'_> {
         step: impl Fn(Node, usize, f64) -> f64,
     ) -> Vec<(Id, f64)> {
         let mut leaves = Vec::new();
-        let mut open = vec![(id, 1.0)];
+        let mut open = vec![(id, 1.0_f64)];
         while let Some((at, weight)) = open.pop() {
             if at != id && (!table.is_interior(at) || weight.abs() > EXPONENT) {
                 leaves.push((table.done(at), weight));

@@ -1,0 +1,91 @@
+//! Lists that the formatter breaks although they fit on a line.
+//!
+//! The formatter gives up early on type arguments, struct literals and calls. Its text has one element a line, indented
+//! by four, which is all that is relied on here.
+
+use super::{WIDTH, indent};
+
+/// The text with lists on one line where they fit.
+pub fn join(text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    chains(&mut lines);
+    // Inner lists first; an outer one can be joined once they are.
+    while lists(&mut lines) {}
+    let mut out = lines.join("\n");
+    out.push('\n');
+    out
+}
+
+/// `simd` / `.run(…` becomes `simd.run(…`.
+fn chains(lines: &mut Vec<String>) {
+    let mut at = 0;
+    while at + 1 < lines.len() {
+        let depth = indent(&lines[at]);
+        let next = lines[at + 1].clone();
+        let is_run = next.trim_start().starts_with(".run(") && indent(&next) == depth + 4;
+        let is_place = lines[at].trim_end().chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        if !is_run || !is_place {
+            at += 1;
+            continue;
+        }
+        lines[at].push_str(next.trim_start());
+        lines.remove(at + 1);
+        // What stood behind `.run(` moves to the left with it.
+        for line in lines[at + 1..].iter_mut().take_while(|line| indent(line) > depth) {
+            line.drain(..4);
+        }
+    }
+}
+
+/// Joins innermost lists; whether there was one.
+fn lists(lines: &mut Vec<String>) -> bool {
+    let mut joined = false;
+    let mut at = 0;
+    while at < lines.len() {
+        if let Some((end, line)) = list(lines, at) {
+            lines.splice(at..=end, [line]);
+            joined = true;
+        }
+        at += 1;
+    }
+    joined
+}
+
+/// The list that opens at the end of a line: its last line, and all of it on one line, where that fits.
+fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
+    let open = &lines[at];
+    let text = open.trim_start();
+    if text.starts_with("//") || text.starts_with("#") {
+        return None;
+    }
+    let close = match open.chars().next_back()? {
+        '(' => ')',
+        '[' => ']',
+        '<' => '>',
+        '{' if is_literal(text) => '}',
+        _ => return None,
+    };
+    let depth = indent(open);
+    let end = at + 1 + lines[at + 1..].iter().position(|line| indent(line) <= depth)?;
+    let last = lines[end].trim_start();
+    let elements = &lines[at + 1..end];
+    let is_list = elements.iter().all(|line| {
+        indent(line) == depth + 4 && line.ends_with(',') && !line.trim_start().starts_with(['/', '#'])
+    });
+    if !last.starts_with(close) || elements.is_empty() || !is_list {
+        return None;
+    }
+    let elements = elements.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join(" ");
+    let elements = elements.trim_end_matches(',');
+    let line = if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
+    // Type arguments read badly when broken, even in a long line.
+    (line.len() <= WIDTH || close == '>').then_some((end, line))
+}
+
+/// Whether a line that ends in `{` opens a struct literal: `rt::LayerInfo {`, `Self {`.
+fn is_literal(text: &str) -> bool {
+    let is_item = ["struct ", "pub struct ", "impl ", "match ", "if ", "for ", "fn ", "pub fn "];
+    let name = text.trim_end_matches(['{', ' ']);
+    let name = name.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or("");
+    !is_item.iter().any(|item| text.starts_with(item)) && name.starts_with(|c: char| c.is_ascii_uppercase())
+}

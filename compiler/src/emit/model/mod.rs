@@ -1,0 +1,309 @@
+//! The module of one model: constants, memory, functions, and the type that users see.
+
+mod memory;
+mod predict;
+mod train;
+
+use nnc_grammar::span::SourceMap;
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote};
+
+use super::comments::docs;
+use super::function::{Argument, ArgumentKind, Emitted, function};
+use super::info::{ModelInfo, info_item};
+use super::optimizer::Optimizer;
+use super::parameters::{initialize, initialize_state};
+use super::{Domain, PassCx, names, number};
+use crate::graph::{Direction, Graph};
+use crate::plan::{Function, LANES, Pass, Plan, thousands};
+use crate::program::{Precision, Program};
+
+/// Emits a model: the items of one module.
+pub fn emit(program: &Program, plan: &Plan, info: &ModelInfo, sources: &SourceMap) -> TokenStream {
+    Model::new(program, plan, info, sources).module()
+}
+
+struct Model<'a> {
+    program: &'a Program,
+    plan: &'a Plan,
+    info: &'a ModelInfo,
+    sources: &'a SourceMap,
+    optimizer: Option<Optimizer>,
+    element: TokenStream,
+    /// Functions by name, in order of emission.
+    functions: Vec<Emitted>,
+}
+
+/// A step of a public method: run this entry.
+struct Run {
+    emitted: Emitted,
+    direction: Direction,
+}
+
+impl<'a> Model<'a> {
+    fn new(program: &'a Program, plan: &'a Plan, info: &'a ModelInfo, sources: &'a SourceMap) -> Self {
+        let precision = plan.predict.graph.precision;
+        let optimizer = plan
+            .train
+            .as_ref()
+            .and_then(|train| train.graph.optimizer.as_ref())
+            .map(|optimizer| Optimizer::new(optimizer, precision));
+        let element = match precision {
+            Precision::F32 => quote!(f32),
+            Precision::F64 => quote!(f64),
+        };
+        Self { program, plan, info, sources, optimizer, element, functions: Vec::new() }
+    }
+
+    /// Emits the functions of a pass. A function that is there already is used again; one of the same name that
+    /// differs gets `suffix`.
+    fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
+        let cx = PassCx { pass, domain, sources: self.sources };
+        pass.functions
+            .iter()
+            .map(|planned| {
+                let emitted = self.one(cx, planned, suffix);
+                Run { emitted, direction: planned.direction }
+            })
+            .collect()
+    }
+
+    fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
+        let name = match cx.domain {
+            Domain::Single => format!("{}_one", planned.name.trim_end_matches("_forward")),
+            Domain::Batch => planned.name.clone(),
+        };
+        let emitted = function(cx, planned, &name, self.optimizer.as_ref());
+        match self.functions.iter().find(|known| known.name == emitted.name) {
+            Some(known) if known.item.to_string() == emitted.item.to_string() => emitted,
+            None => {
+                self.functions.push(emitted.clone());
+                emitted
+            }
+            Some(_) => {
+                let renamed = function(cx, planned, &format!("{name}_{suffix}"), self.optimizer.as_ref());
+                if !self.functions.iter().any(|known| known.name == renamed.name) {
+                    self.functions.push(renamed.clone());
+                }
+                renamed
+            }
+        }
+    }
+
+    fn graph(&self) -> &'a Graph {
+        &self.plan.predict.graph
+    }
+
+    fn module(mut self) -> TokenStream {
+        let plan = self.plan;
+        let train = plan.train.as_ref().map(|pass| self.pass(pass, Domain::Batch, "train"));
+        let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "evaluate"));
+        let predict = self.pass(&plan.predict, Domain::Batch, "predict");
+        let single = self.pass(&plan.single, Domain::Single, "one");
+        let (load, store) = self.borders();
+        let memory = self.memory();
+        let methods = self.model_type(train.as_deref(), evaluate.as_deref(), &predict, &single);
+        let header = self.header();
+        let element = &self.element;
+        let functions: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.item).collect();
+        let lines: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.line).collect();
+        let (load_item, load_lines) = load;
+        let (store_item, store_lines) = store;
+        let update = self.optimizer.as_ref().map(|optimizer| {
+            let (rates, update) = (optimizer.rates_item(), optimizer.update_item());
+            quote!(#rates #update)
+        });
+        let info = info_item(self.info);
+        let constants = self.constants();
+        quote! {
+            #header
+            use ::nnc::__private as rt;
+            use ::nnc::__private::Lanes;
+
+            /// Sixteen numbers.
+            type Row = rt::Row<#element>;
+            const ZERO_ROW: Row = [0.0; 16];
+            #constants
+            #info
+            #memory
+            #methods
+            #load_item
+            #store_item
+            #(#functions)*
+            #update
+            rt::entries! {
+                #element;
+                #load_lines
+                #store_lines
+                #(#lines)*
+            }
+        }
+    }
+
+    /// What the module is, for whoever opens it.
+    fn header(&self) -> TokenStream {
+        let graph = self.graph();
+        let trained: usize = graph.parameters.iter().map(crate::graph::Parameter::len).sum();
+        let mut lines = vec![
+            format!("`{}`, compiled by nnc from `{}`. Do not edit: edit the model.", self.info.name, self.info.source),
+            String::new(),
+            format!("{:?} -> {:?}, {} parameters.", self.info.input, self.info.output, thousands(trained)),
+        ];
+        if let Some(train) = &self.plan.train {
+            lines.extend([String::new(), format!("Memory of a training step, batch {}:", self.info.batch), String::new()]);
+            lines.extend(["| slot | values a sample | bytes | holds |".to_owned(), "|---|---|---|---|".to_owned()]);
+            let size = if self.element.to_string() == "f64" { 8 } else { 4 };
+            lines.extend(train.slots.iter().map(|slot| {
+                let bytes = thousands(slot.bytes(self.plan.groups, size));
+                format!("| `{}` | {} | {bytes} | {} |", slot.name, slot.len, slot.values.join(", "))
+            }));
+        }
+        let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
+        quote! {
+            #(#![doc = #lines])*
+            #![allow(clippy::needless_range_loop, clippy::excessive_precision, clippy::too_many_arguments)]
+        }
+    }
+
+    fn constants(&self) -> TokenStream {
+        let (groups, batch) = (number(self.plan.groups), number(self.info.batch));
+        let samples = number(self.plan.groups * LANES);
+        let predict = number(self.plan.predict_groups);
+        let train = self.plan.train.is_some() || self.plan.evaluate.is_some();
+        let train = train.then(|| {
+            quote! {
+                /// Samples in a full training batch.
+                const BATCH: usize = #batch;
+                /// Groups of sixteen samples that hold it.
+                const GROUPS: usize = #groups;
+            }
+        });
+        let samples = self.plan.train.is_some().then(|| {
+            quote! {
+                /// Samples in those groups, padding included.
+                const SAMPLES: usize = #samples;
+            }
+        });
+        quote! {
+            #train
+            #samples
+            /// Groups of sixteen samples that are predicted at once.
+            const PREDICT_GROUPS: usize = #predict;
+        }
+    }
+
+    /// `simd.run(HiddenForward { … })`
+    fn run(&self, pass: &Pass, run: &Run, in_arena: bool) -> TokenStream {
+        let entry = &run.emitted.entry;
+        let fields = run.emitted.arguments.iter().map(|argument| {
+            let name = &argument.name;
+            let value = self.argument(pass, argument, in_arena);
+            if value.to_string() == name.to_string() { quote!(#name) } else { quote!(#name: #value) }
+        });
+        quote!(simd.run(#entry { #(#fields),* }))
+    }
+
+    fn argument(&self, pass: &Pass, argument: &Argument, in_arena: bool) -> TokenStream {
+        let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
+        match &argument.kind {
+            ArgumentKind::Value(id) => {
+                let place = self.place(pass, *id, in_arena);
+                quote!(#reference #place)
+            }
+            ArgumentKind::Partial(len) => {
+                let name = format_ident!("partial_{len}");
+                let memory = if in_arena { quote!(arena) } else { quote!(scratch) };
+                quote!(#reference #memory.#name)
+            }
+            ArgumentKind::Parameters => quote!(parameters),
+            ArgumentKind::State => quote!(state),
+            ArgumentKind::Rates => quote!(&rates),
+        }
+    }
+
+    fn model_type(
+        &self,
+        train: Option<&[Run]>,
+        evaluate: Option<&[Run]>,
+        predict: &[Run],
+        single: &[Run],
+    ) -> TokenStream {
+        let name = names::ident(&self.info.name);
+        let graph = self.graph();
+        let optimizer = self.optimizer.as_ref();
+        let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
+        let has_lr = optimizer.is_some_and(|optimizer| optimizer.lr.is_some());
+        let has_arena = evaluate.is_some();
+        let element = &self.element;
+        let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
+        let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
+        if has_state {
+            fields.push(quote!(state: rt::Box<State>));
+            values.push(quote!(state));
+        }
+        if has_arena {
+            fields.push(quote!(arena: rt::Box<Arena>));
+            values.push(quote!(arena: ZERO_ARENA.boxed()));
+        }
+        if train.is_some() {
+            fields.push(quote!(steps: u64));
+            values.push(quote!(steps: 0));
+        }
+        if has_lr {
+            let lr = super::scalar::literal(optimizer.and_then(|optimizer| optimizer.lr).unwrap_or(0.0), Precision::F64);
+            fields.push(quote!(lr: f64));
+            values.push(quote!(lr: #lr));
+        }
+        let init = initialize(graph);
+        let init_mut = (!init.is_empty()).then(|| quote!(mut));
+        let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
+        let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
+        let new_state = has_state.then(|| quote!(let #state_mut state = ZERO_STATE.boxed(); #init_state));
+        let seed = if init.to_string().contains("seed") { quote!(seed) } else { quote!(_seed) };
+        let predict_one = self.predict_one(single);
+        let train_methods = self.train_methods(train.is_some());
+        let model_impl = self.model_impl(&name, predict);
+        let train_impl = match (train, evaluate) {
+            (Some(train), Some(evaluate)) => self.train_impl(&name, train, evaluate),
+            _ => TokenStream::new(),
+        };
+        let mut doc_lines: Vec<String> = self.program.docs.clone();
+        if doc_lines.is_empty() {
+            doc_lines.push(format!("The model `{}` of `{}`.", self.info.name, self.info.source));
+        }
+        let docs = docs(doc_lines);
+        let _ = element;
+        quote! {
+            #docs
+            #[derive(Clone)]
+            pub struct #name { #(#fields,)* }
+
+            impl #name {
+                /// A model whose parameters start as the source says, with random numbers from `seed`.
+                #[must_use]
+                pub fn new(#seed: u64) -> Self {
+                    let #init_mut parameters = ZERO_PARAMETERS.boxed();
+                    #init
+                    #new_state
+                    Self { #(#values,)* }
+                }
+
+                #predict_one
+                #train_methods
+            }
+
+            rt::inherent! { #name }
+            #model_impl
+            #train_impl
+        }
+    }
+
+}
+
+/// `[[f32; 28]; 28]` for `[28, 28]`.
+fn array_type(shape: &[usize], element: &TokenStream) -> TokenStream {
+    shape.iter().rev().fold(element.clone(), |ty, n| {
+        let n = number(*n);
+        quote!([#ty; #n])
+    })
+}

@@ -1,0 +1,191 @@
+//! Prediction: samples into lanes, `predict`, and the trait `Model`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{Model, Run, array_type};
+use crate::emit::function::ArgumentKind;
+use crate::emit::{names, number};
+use crate::plan::LANES;
+use crate::program::TargetKind;
+
+impl Model<'_> {
+    /// Functions that turn samples into lanes, and lanes back into samples.
+    pub(super) fn borders(&mut self) -> ((TokenStream, TokenStream), (TokenStream, TokenStream)) {
+        let element = &self.element;
+        let inputs = number(self.info.input.iter().product());
+        let outputs = number(self.info.output.iter().product());
+        let load = quote! {
+            /// Samples become lanes; padding repeats the first sample.
+            #[inline(always)]
+            fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], lanes: &mut [[Row; #inputs]; G]) {
+                rt::pack::rows::<L, #inputs, G>(samples, samples.len() / #inputs, lanes);
+            }
+        };
+        let load_line = quote! {
+            LoadSamples<'a, G> = load_samples(samples: &'a [#element], lanes: &'a mut [[Row; #inputs]; G]);
+        };
+        let store = quote! {
+            /// Lanes become predictions, sample after sample.
+            #[inline(always)]
+            fn store_outputs<L: Lanes<Elem = #element>, const G: usize>(lanes: &[[Row; #outputs]; G], outputs: &mut [#element]) {
+                rt::pack::unpack::<L, #outputs, G>(lanes, outputs.len() / #outputs, outputs);
+            }
+        };
+        let store_line = quote! {
+            StoreOutputs<'a, G> = store_outputs(lanes: &'a [[Row; #outputs]; G], outputs: &'a mut [#element]);
+        };
+        let targets = match self.plan.evaluate.as_ref().and_then(|pass| pass.graph.loss.as_ref()) {
+            Some(loss) if loss.target == TargetKind::Values => {
+                let len = number(loss.target_len);
+                let item = quote! {
+                    /// Target values become lanes.
+                    #[inline(always)]
+                    fn load_targets<L: Lanes<Elem = #element>, const G: usize>(targets: &[#element], lanes: &mut [[Row; #len]; G]) {
+                        rt::pack::rows::<L, #len, G>(targets, targets.len() / #len, lanes);
+                    }
+                };
+                let line = quote! {
+                    LoadTargets<'a, G> = load_targets(targets: &'a [#element], lanes: &'a mut [[Row; #len]; G]);
+                };
+                Some((item, line))
+            }
+            _ => None,
+        };
+        let (target_item, target_line) = targets.unwrap_or_default();
+        ((quote!(#load #target_item), quote!(#load_line #target_line)), (store, store_line))
+    }
+
+    /// `predict`: one sample, no allocation.
+    pub(super) fn predict_one(&self, single: &[Run]) -> TokenStream {
+        let pass = &self.plan.single;
+        let element = &self.element;
+        let (input_ty, output_ty) = (array_type(&self.info.input, element), array_type(&self.info.output, element));
+        let inputs: usize = self.info.input.iter().product();
+        let outputs: usize = self.info.output.iter().product();
+        let input = names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
+        let flat = flatten(&quote!(#input), self.info.input.len());
+        let (in_rows, in_len) = (number(inputs.div_ceil(LANES)), number(inputs));
+        let written = pass.functions.iter().flat_map(|function| &function.writes).map(|id| {
+            let name = names::ident(&pass.value(*id).map_or_else(String::new, |value| value.name.clone()));
+            let rows = number(pass.graph.node(*id).len().div_ceil(LANES));
+            quote!(let mut #name: [Row; #rows] = [ZERO_ROW; #rows];)
+        });
+        let runs = single.iter().map(|run| {
+            let entry = &run.emitted.entry;
+            let fields = run.emitted.arguments.iter().map(|argument| {
+                let name = &argument.name;
+                let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
+                match argument.kind {
+                    ArgumentKind::Parameters => quote!(#name: &self.parameters),
+                    _ => quote!(#name: #reference #name),
+                }
+            });
+            quote!(self.simd.run(#entry { #(#fields),* });)
+        });
+        let output = names::ident(&pass.value(pass.graph.output).map_or_else(String::new, |value| value.name.clone()));
+        let result = match self.info.output.as_slice() {
+            [_] => {
+                let len = number(outputs);
+                quote!(rt::pack::features::<#element, #len>(&#output))
+            }
+            _ => {
+                let len = number(outputs);
+                let shape = unflatten(&quote!(rt::pack::features::<#element, #len>(&#output)), &self.info.output);
+                quote!(#shape)
+            }
+        };
+        quote! {
+            /// Predicts one sample, without allocating.
+            #[must_use]
+            pub fn predict(&self, #input: &#input_ty) -> #output_ty {
+                let #input = rt::pack::vector::<#element, #in_len, #in_rows>(#flat);
+                #(#written)*
+                #(#runs)*
+                #result
+            }
+        }
+    }
+
+    pub(super) fn model_impl(&self, name: &Ident, predict: &[Run]) -> TokenStream {
+        let pass = &self.plan.predict;
+        let element = &self.element;
+        let inputs = number(self.info.input.iter().product());
+        let outputs = number(self.info.output.iter().product());
+        let runs = predict.iter().map(|run| {
+            let run = self.run(pass, run, false);
+            quote!(#run;)
+        });
+        let (input, output) = (self.place(pass, pass.graph.input, false), self.place(pass, pass.graph.output, false));
+        let scratch = if self.has_large_scratch() {
+            quote!(let mut scratch = ZERO_SCRATCH.boxed();)
+        } else {
+            quote!(let mut scratch = Scratch::ZERO;)
+        };
+        let needs_parameters = predict.iter().any(|run| {
+            run.emitted.arguments.iter().any(|argument| argument.kind == ArgumentKind::Parameters)
+        });
+        let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
+        quote! {
+            impl rt::Model for #name {
+                type Elem = #element;
+
+                fn info(&self) -> &rt::ModelInfo {
+                    &INFO
+                }
+
+                fn predict_rows(&self, x: &[#element], out: &mut [#element]) -> Result<(), rt::ShapeError> {
+                    INFO.check_rows(x.len(), out.len())?;
+                    let simd = self.simd;
+                    #parameters
+                    #scratch
+                    let samples = 16 * PREDICT_GROUPS;
+                    for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {
+                        simd.run(LoadSamples { samples: x, lanes: &mut #input });
+                        #(#runs)*
+                        simd.run(StoreOutputs { lanes: &#output, outputs: out });
+                    }
+                    Ok(())
+                }
+
+                fn read_tensor(&self, tensor: usize, out: &mut [#element]) {
+                    if let Some(info) = INFO.tensors.get(tensor) {
+                        rt::layout::read(info.layout, self.parameters.rows(tensor), out);
+                    }
+                }
+
+                fn write_tensor(&mut self, tensor: usize, values: &[#element]) {
+                    if let Some(info) = INFO.tensors.get(tensor) {
+                        rt::layout::write(info.layout, self.parameters.rows_mut(tensor), values);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `x` for a vector, `x.as_flattened()` for more, made an array reference again.
+fn flatten(x: &TokenStream, rank: usize) -> TokenStream {
+    (1..rank).fold(x.clone(), |tokens, _| quote!(#tokens.as_flattened()))
+}
+
+/// A flat array as nested ones.
+fn unflatten(x: &TokenStream, shape: &[usize]) -> TokenStream {
+    let [first, rest @ ..] = shape else { return x.clone() };
+    if rest.is_empty() {
+        return x.clone();
+    }
+    let (count, stride) = (number(*first), number(rest.iter().product()));
+    let inner = unflatten(&quote!(part), rest);
+    let stride_ = stride.clone();
+    quote! {
+        {
+            let flat = #x;
+            let (parts, _) = flat.as_chunks::<#stride>();
+            ::core::array::from_fn::<_, #count, _>(|n| {
+                let part: [_; #stride_] = parts[n];
+                #inner
+            })
+        }
+    }
+}

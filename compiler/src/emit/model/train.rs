@@ -1,0 +1,218 @@
+//! Training: `train_step`, and the trait `Train`.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+
+use super::{Model, Run, array_type};
+use crate::emit::comments::docs;
+use crate::emit::optimizer::Optimizer;
+use crate::emit::{names, number};
+use crate::graph::{Direction, Op};
+use crate::plan::Pass;
+use crate::program::{Reduction, TargetKind};
+
+impl Model<'_> {
+    pub(super) fn train_methods(&self, trains: bool) -> TokenStream {
+        if !trains {
+            return TokenStream::new();
+        }
+        let element = &self.element;
+        let input_ty = array_type(&self.info.input, element);
+        let input = names::ident(
+            &self.plan.predict.value(self.graph().input).map_or_else(String::new, |value| value.name.clone()),
+        );
+        let flat = (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
+        let (target_ty, target) = match self.info.target {
+            Some((TargetKind::Class, _)) => (quote!(u32), quote!(rt::Target::Classes(target))),
+            _ => {
+                let flat = (0..self.info.output.len()).fold(quote!(target), |tokens, _| quote!(#tokens.as_flattened()));
+                (array_type(&self.info.output, element), quote!(rt::Target::Values(#flat)))
+            }
+        };
+        let batch = format!("One step on up to {} samples: forward, loss, backward, update. Returns the loss.", self.info.batch);
+        let docs = docs([
+            batch.as_str(),
+            "",
+            "When the loss is not finite the model is left as it was.",
+            "",
+            "# Errors",
+            "When there are no samples or too many, targets of another number, or a class outside the model's.",
+        ]);
+        quote! {
+            #docs
+            pub fn train_step(&mut self, #input: &[#input_ty], target: &[#target_ty]) -> Result<f32, rt::StepError> {
+                rt::Train::step_rows(self, #flat, #target)
+            }
+        }
+    }
+
+    pub(super) fn train_impl(&self, name: &Ident, train: &[Run], evaluate: &[Run]) -> TokenStream {
+        let (Some(train_pass), Some(evaluate_pass)) = (&self.plan.train, &self.plan.evaluate) else {
+            return TokenStream::new();
+        };
+        let optimizer = self.optimizer.as_ref();
+        let element = &self.element;
+        let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
+        let has_lr = optimizer.is_some_and(|optimizer| optimizer.lr.is_some());
+        let has_rates = optimizer.is_some_and(Optimizer::has_rates);
+        let before = train.iter().filter(|run| run.direction == Direction::Forward).map(|run| {
+            let run = self.run(train_pass, run, true);
+            quote!(#run;)
+        });
+        let loss = train.iter().filter(|run| run.direction == Direction::Loss).map(|run| {
+            let code = self.run(train_pass, run, true);
+            if run.emitted.line.to_string().contains("->") { quote!(let loss = #code;) } else { quote!(#code;) }
+        });
+        let after = train.iter().filter(|run| run.direction == Direction::Backward).map(|run| {
+            let run = self.run(train_pass, run, true);
+            quote!(#run;)
+        });
+        let evaluate_runs = evaluate.iter().map(|run| {
+            let code = self.run(evaluate_pass, run, true);
+            if run.emitted.line.to_string().contains("->") { quote!(let loss = #code;) } else { quote!(#code;) }
+        });
+        let load_train = self.load_batch(train_pass);
+        let load_evaluate = self.load_batch(evaluate_pass);
+        let state = has_state.then(|| quote!(let state = &mut *self.state;));
+        let rates = has_rates.then(|| {
+            let lr = if has_lr { quote!(self.lr) } else { quote!(0.0) };
+            quote!(let rates = Rates::new(self.steps, #lr);)
+        });
+        let checks = self.finite_checks(train_pass);
+        let (lr_get, lr_set) = if has_lr {
+            (quote!(Some(self.lr)), quote!(self.lr = lr;))
+        } else {
+            (quote!(None), quote!(let _ = lr;))
+        };
+        let (read_state, write_state) = if has_state {
+            (
+                quote! {
+                    if let (Some(info), Some(values)) = (INFO.tensors.get(tensor), self.state.get(state)) {
+                        rt::layout::read(info.layout, values.rows(tensor), out);
+                    }
+                },
+                quote! {
+                    if let (Some(info), Some(rows)) = (INFO.tensors.get(tensor), self.state.get_mut(state)) {
+                        rt::layout::write(info.layout, rows.rows_mut(tensor), values);
+                    }
+                },
+            )
+        } else {
+            (quote!(let _ = (state, tensor, out);), quote!(let _ = (state, tensor, values);))
+        };
+        let to_f32 = if element.to_string() == "f64" { quote!(loss as f32) } else { quote!(loss) };
+        quote! {
+            impl rt::Train for #name {
+                fn step_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
+                    let samples = INFO.check_batch(x.len(), &target)?;
+                    let simd = self.simd;
+                    let arena = &mut *self.arena;
+                    let parameters = &mut *self.parameters;
+                    #state
+                    #load_train
+                    #(#before)*
+                    #(#loss)*
+                    if !loss.is_finite() {
+                        return Ok(#to_f32);
+                    }
+                    self.steps += 1;
+                    #rates
+                    #(#after)*
+                    Ok(#to_f32)
+                }
+
+                fn loss_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
+                    let samples = INFO.check_batch(x.len(), &target)?;
+                    let simd = self.simd;
+                    let arena = &mut *self.arena;
+                    let parameters = &*self.parameters;
+                    #load_evaluate
+                    #(#evaluate_runs)*
+                    Ok(#to_f32)
+                }
+
+                fn first_non_finite(&self) -> Option<rt::LayerInfo> {
+                    let arena = &*self.arena;
+                    #checks
+                    None
+                }
+
+                fn steps(&self) -> u64 {
+                    self.steps
+                }
+
+                fn set_steps(&mut self, steps: u64) {
+                    self.steps = steps;
+                }
+
+                fn learning_rate(&self) -> Option<f64> {
+                    #lr_get
+                }
+
+                fn set_learning_rate(&mut self, lr: f64) {
+                    #lr_set
+                }
+
+                fn read_state(&self, state: usize, tensor: usize, out: &mut [#element]) {
+                    #read_state
+                }
+
+                fn write_state(&mut self, state: usize, tensor: usize, values: &[#element]) {
+                    #write_state
+                }
+            }
+        }
+    }
+
+    /// Statements that bring a batch into the arena.
+    pub(super) fn load_batch(&self, pass: &Pass) -> TokenStream {
+        let graph = &pass.graph;
+        let input = self.place(pass, graph.input, true);
+        let find = |wanted: fn(&Op) -> bool| graph.ids().find(|id| wanted(&graph.node(*id).op));
+        let target = find(|op| matches!(op, Op::Target)).filter(|id| pass.value(*id).is_some()).map(|id| {
+            let place = self.place(pass, id, true);
+            match self.info.target {
+                Some((TargetKind::Class, _)) => quote! {
+                    if let rt::Target::Classes(classes) = target {
+                        rt::pack::classes(classes, samples, &mut #place);
+                    }
+                },
+                _ => quote! {
+                    if let rt::Target::Values(values) = target {
+                        simd.run(LoadTargets { targets: values, lanes: &mut #place });
+                    }
+                },
+            }
+        });
+        let scale = find(|op| matches!(op, Op::SampleScale)).filter(|id| pass.value(*id).is_some()).map(|id| {
+            let place = self.place(pass, id, true);
+            let element = &self.element;
+            let value = match graph.loss.as_ref().map(|loss| loss.reduction) {
+                Some(Reduction::Sum) => quote!(1.0),
+                _ => quote!(1.0 / samples as #element),
+            };
+            quote!(rt::pack::scale(samples, #value, #place.as_flattened_mut());)
+        });
+        quote! {
+            simd.run(LoadSamples { samples: x, lanes: &mut #input });
+            #target
+            #scale
+        }
+    }
+
+    /// Looks at the values of the forward part in order.
+    pub(super) fn finite_checks(&self, pass: &Pass) -> TokenStream {
+        let checks = pass.functions.iter().filter(|function| function.direction == Direction::Forward).flat_map(|function| {
+            let layer = number(function.layer.0 as usize);
+            function.writes.iter().map(move |id| {
+                let place = self.place(pass, *id, true);
+                quote! {
+                    if !rt::pack::is_finite(&#place) {
+                        return Some(INFO.layers[#layer]);
+                    }
+                }
+            })
+        });
+        quote!(#(#checks)*)
+    }
+}

@@ -1,0 +1,405 @@
+//! Bodies of models and blocks: statements, the running value, and the names of values.
+
+use nnc_grammar::ast::{Block, Body, Call, Chain, Ident, Input, Let, Statement};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::Cx;
+use super::definitions::DefId;
+use super::names::Names;
+use super::scalar::{Role, Scope};
+use crate::program::{Application, Kind, ValueId};
+
+/// The most layers that a model may have, and bodies that its repeats and blocks are expanded to.
+pub(super) const MOST_APPLICATIONS: usize = 10_000;
+
+/// A value that is known, or `None` where a fault was reported: what it flows into stays silent about it.
+pub(super) type Value = Option<ValueId>;
+
+/// What a chain goes on from.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Running {
+    /// Nothing was given yet.
+    Nothing,
+    /// One value.
+    One(Value),
+    /// What `branch` made, until they are joined; and where it stands.
+    Branches(Vec<Value>, Span),
+}
+
+/// A value with a name.
+#[derive(Debug)]
+struct Named {
+    name: String,
+    value: Value,
+    span: Span,
+    is_used: bool,
+    /// A name that nobody wrote, or that of an input: no warning when it is not used.
+    is_given: bool,
+}
+
+/// A model that is being put together, or a block that is being checked.
+#[derive(Debug, Default)]
+pub(super) struct Walk<'a> {
+    pub(super) inputs: Vec<crate::program::Input>,
+    pub(super) applications: Vec<Application>,
+    pub(super) names: Names,
+    pub(super) loss: Option<&'a Call>,
+    pub(super) optimizer: Option<&'a Call>,
+    pub(super) metrics: Vec<&'a Ident>,
+    /// Whether anything could not be resolved.
+    pub(super) is_poisoned: bool,
+    /// Whether only faults matter: a block by itself, its parameters unknown.
+    pub(super) is_dry: bool,
+    /// The first statement `input` of the model, wherever it stands.
+    pub(super) first_input: Option<Span>,
+    /// Whether a chain that continues the running value was met.
+    pub(super) has_chain: bool,
+    values: Vec<Named>,
+    unused: Vec<(String, Span)>,
+    n_bodies: usize,
+    is_too_large: bool,
+}
+
+/// Where a body stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Directly in a model.
+    Model,
+    /// In a block, or in the braces of a stage.
+    Inside,
+}
+
+/// A body that is being walked.
+#[derive(Debug)]
+pub(super) struct Frame<'s> {
+    pub(super) scope: &'s Scope,
+    pub(super) place: Place,
+    /// Put before the names of layers: empty, or ending with a dot.
+    pub(super) path: String,
+    /// The use in the model of the block that this is in.
+    pub(super) site: Option<Span>,
+    pub(super) running: Running,
+    /// The first of the values that can be seen.
+    pub(super) base: usize,
+}
+
+impl<'s> Frame<'s> {
+    /// A body inside of this one that sees its values.
+    pub(super) fn inner(&self, path: String, running: Running) -> Frame<'s> {
+        Frame { scope: self.scope, place: Place::Inside, path, site: self.site, running, base: self.base }
+    }
+}
+
+impl Walk<'_> {
+    /// The value of an application that will be pushed, or of an input.
+    fn id(&self, n: usize) -> ValueId {
+        ValueId(n as u32)
+    }
+
+    /// The value called `name`, which is now used.
+    pub(super) fn value(&mut self, frame: &Frame<'_>, name: &str) -> Option<Value> {
+        let named = self.values.iter_mut().skip(frame.base).rev().find(|named| named.name == name)?;
+        named.is_used = true;
+        Some(named.value)
+    }
+
+    /// Names of values that can be seen.
+    pub(super) fn value_names(&self, frame: &Frame<'_>) -> Vec<&str> {
+        self.values.iter().skip(frame.base).map(|named| named.name.as_str()).collect()
+    }
+
+    /// Gives a value a name that no statement `let` defines.
+    pub(super) fn give(&mut self, name: &str, value: Value, span: Span) {
+        self.values.push(Named { name: name.to_owned(), value, span, is_used: false, is_given: true });
+    }
+
+    /// The place of the next value that gets a name.
+    pub(super) fn n_values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Forgets the names of a body that ends.
+    pub(super) fn forget(&mut self, n_values: usize) {
+        let ended = self.values.drain(n_values.min(self.values.len())..);
+        let unused = ended.filter(|named| !named.is_used && !named.is_given).map(|named| (named.name, named.span));
+        self.unused.extend(unused);
+    }
+
+    /// A value that could not be resolved.
+    pub(super) fn poison(&mut self) -> Value {
+        self.is_poisoned = true;
+        None
+    }
+}
+
+/// Checks a block by itself.
+pub(super) fn check_block<'a>(cx: &mut Cx<'a>, id: DefId, block: &'a Block) -> bool {
+    let Some(definition) = cx.definition(id) else { return false };
+    let n_before = cx.diagnostics.len();
+    let scope = cx.opaque_scope(id, &definition, Role::Constant);
+    let mut walk = Walk { is_dry: true, ..Walk::default() };
+    walk.give("input", None, block.name.span);
+    let running = Running::One(None);
+    let mut frame = Frame { scope: &scope, place: Place::Inside, path: String::new(), site: None, running, base: 0 };
+    cx.body(&mut walk, &mut frame, &block.body);
+    cx.one_value(&mut walk, &frame.running, block.name.span);
+    let is_valid = !cx.errors_since(n_before);
+    if is_valid {
+        cx.warn_of_unused_values(&walk);
+    }
+    is_valid
+}
+
+impl<'a> Cx<'a> {
+    /// Walks the statements of a body that is entered for the first time on this path.
+    pub(super) fn body(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, body: &'a Body) {
+        // Each level holds a few frames of the stack: bodies, chains, stages.
+        if !self.enter(4, body.span) {
+            walk.is_poisoned = true;
+            frame.running = Running::One(None);
+            return;
+        }
+        walk.n_bodies += 1;
+        if walk.n_bodies > MOST_APPLICATIONS {
+            self.report_too_large(walk, body.span);
+            frame.running = Running::One(None);
+        } else {
+            let n_values = walk.n_values();
+            for statement in &body.statements {
+                self.statement(walk, frame, statement);
+            }
+            walk.forget(n_values);
+        }
+        self.leave(4);
+    }
+
+    fn statement(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, statement: &'a Statement) {
+        let is_model = frame.place == Place::Model;
+        match statement {
+            Statement::Input(input) if is_model => self.input(walk, frame, input),
+            Statement::Loss(call) if is_model => {
+                if let Some(first) = walk.loss {
+                    self.report_second("loss", first.span, call.span);
+                } else {
+                    walk.loss = Some(call);
+                }
+            }
+            Statement::Optimizer(call) if is_model => {
+                if let Some(first) = walk.optimizer {
+                    self.report_second("optimizer", first.span, call.span);
+                } else {
+                    walk.optimizer = Some(call);
+                }
+            }
+            Statement::Metrics(metrics) if is_model => walk.metrics.extend(&metrics.names),
+            Statement::Chain(chain) => {
+                if is_model {
+                    walk.has_chain = true;
+                }
+                frame.running = self.chain(walk, frame, chain);
+            }
+            Statement::Let(binding) => self.binding(walk, frame, binding),
+            Statement::Input(input) => self.report_misplaced("input", input.span, "a model"),
+            Statement::Loss(call) => self.report_misplaced("loss", call.span, "a model"),
+            Statement::Optimizer(call) => self.report_misplaced("optimizer", call.span, "a model"),
+            Statement::Metrics(metrics) => self.report_misplaced("metrics", metrics.span, "a model"),
+            Statement::Output(name) => self.report_misplaced("output", name.span, "a cell"),
+            Statement::State(states) => {
+                let span = states.first().map_or(Span::default(), |first| first.span);
+                let span = states.last().map_or(span, |last| span.to(last.span));
+                self.report_misplaced("state", span, "a cell or an optimizer");
+            }
+            Statement::Assignment(assignment) => {
+                let name = &assignment.name.name;
+                let mut diagnostic = Diagnostic::new(
+                    Code::E0216,
+                    "an assignment has no place here",
+                    assignment.span,
+                    "expected a chain of layers",
+                )
+                .with_note("values are assigned in cells and optimizers");
+                if !assignment.is_let {
+                    diagnostic = diagnostic.with_help(format!("`let {name} = …` names the value of a chain"));
+                }
+                self.report(diagnostic);
+            }
+        }
+    }
+
+    fn report_second(&mut self, what: &str, first: Span, second: Span) {
+        self.report(
+            Diagnostic::new(Code::E0206, format!("more than one {what}"), second, "the second")
+                .with_label(first, "the first")
+                .with_help(format!("a model has one {what}")),
+        );
+    }
+
+    fn report_misplaced(&mut self, what: &str, span: Span, owner: &str) {
+        self.report(Diagnostic::new(
+            Code::E0216,
+            format!("`{what}` has no place here"),
+            span,
+            format!("expected directly in the body of {owner}"),
+        ));
+    }
+
+    fn input(&mut self, walk: &mut Walk<'_>, frame: &mut Frame<'_>, input: &Input) {
+        let name = input.name.as_ref().map_or("input", |name| name.name.as_str());
+        let span = input.name.as_ref().map_or(input.span, |name| name.span);
+        let shape = self.shape(frame.scope, &input.shape, "the shape of an input", Code::E0301);
+        if let Some(first) = walk.first_input.filter(|first| *first != input.span) {
+            self.report(
+                Diagnostic::new(
+                    Code::E0501,
+                    "more than one input is not supported yet",
+                    input.span,
+                    "the second input",
+                )
+                .with_label(first, "the first input")
+                .with_help("take one input of all values side by side"),
+            );
+            walk.give(name, None, span);
+            walk.is_poisoned = true;
+            return;
+        }
+        let value = match shape {
+            Some(shape) => {
+                walk.inputs.push(crate::program::Input { name: name.to_owned(), shape, span: input.span });
+                Some(ValueId(0))
+            }
+            None => walk.poison(),
+        };
+        self.name_value(walk, frame, name, span, value, true);
+        frame.running = Running::One(value);
+    }
+
+    fn binding(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, binding: &'a Let) {
+        let running = self.chain(walk, frame, &binding.chain);
+        let value = self.one_value(walk, &running, binding.chain.span);
+        if binding.is_list {
+            self.report(
+                Diagnostic::new(
+                    Code::E0501,
+                    "naming several values at once is not supported yet",
+                    binding.names.first().map_or(binding.span, |name| name.span),
+                    "expected one name",
+                )
+                .with_help("name one value: `let name = …`"),
+            );
+            walk.is_poisoned = true;
+            for name in &binding.names {
+                walk.give(&name.name, None, name.span);
+            }
+            return;
+        }
+        for name in &binding.names {
+            self.name_value(walk, frame, &name.name, name.span, value, false);
+        }
+    }
+
+    fn name_value(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        name: &str,
+        span: Span,
+        value: Value,
+        is_given: bool,
+    ) {
+        if let Some(first) = walk.values.iter_mut().skip(frame.base).find(|first| first.name == name) {
+            // Which of the two is meant is not known: neither is reported as unused.
+            first.is_used = true;
+            let first = first.span;
+            self.report(super::defined_twice("value", name, first, span));
+            return;
+        }
+        walk.values.push(Named { name: name.to_owned(), value, span, is_used: false, is_given });
+    }
+
+    /// What a chain makes of the running value.
+    fn chain(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, chain: &'a Chain) -> Running {
+        let before = frame.running.clone();
+        for (n, stage) in chain.stages.iter().enumerate() {
+            frame.running = self.stage(walk, frame, stage, n == 0);
+        }
+        std::mem::replace(&mut frame.running, before)
+    }
+
+    /// The one value that something goes on with. Reports branches that were not joined.
+    pub(super) fn one_value(&mut self, walk: &mut Walk<'_>, running: &Running, span: Span) -> Value {
+        match running {
+            Running::One(value) => *value,
+            Running::Nothing => {
+                if let Some(input) = walk.first_input {
+                    self.report_before_input(span, input);
+                }
+                walk.poison()
+            }
+            Running::Branches(values, branch) => {
+                let label = format!("expected one value, found {} branches", values.len());
+                self.report(
+                    Diagnostic::new(Code::E0302, "branches are not put together", *branch, label)
+                        .with_help("end them with `-> concat` or `-> add`"),
+                );
+                walk.poison()
+            }
+        }
+    }
+
+    fn report_before_input(&mut self, span: Span, input: Span) {
+        self.report(
+            Diagnostic::new(Code::E0219, "there is no value yet", span, "expected a value, found none before it")
+                .with_label(input, "the input comes later")
+                .with_help("put `input` first"),
+        );
+    }
+
+    /// Adds a layer or activation to the model.
+    pub(super) fn apply(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        layer: (String, bool),
+        kind: Kind,
+        inputs: Vec<ValueId>,
+        spans: (Span, Span),
+    ) -> Value {
+        if walk.applications.len() >= MOST_APPLICATIONS {
+            self.report_too_large(walk, frame.site.unwrap_or(spans.0));
+            return walk.poison();
+        }
+        let id = walk.id(walk.inputs.len() + walk.applications.len());
+        walk.applications.push(Application {
+            layer: layer.0,
+            labelled: layer.1,
+            kind,
+            inputs,
+            span: frame.site.unwrap_or(spans.0),
+            call_span: spans.1,
+            trainable: true,
+        });
+        Some(id)
+    }
+
+    fn report_too_large(&mut self, walk: &mut Walk<'_>, span: Span) {
+        walk.is_poisoned = true;
+        if std::mem::replace(&mut walk.is_too_large, true) {
+            return;
+        }
+        self.report(
+            Diagnostic::new(Code::E0502, "the model has too many layers", span, "one too many")
+                .with_note(format!("with repeats and blocks expanded, it may have {MOST_APPLICATIONS}")),
+        );
+    }
+
+    /// Warns of values that `let` names and nothing uses.
+    pub(super) fn warn_of_unused_values(&mut self, walk: &Walk<'_>) {
+        for (name, span) in &walk.unused {
+            self.report(
+                Diagnostic::new(Code::W0102, format!("value `{name}` is never used"), *span, "nothing uses it")
+                    .with_help("a `let` names a value; what follows goes on from where the last chain ended"),
+            );
+        }
+    }
+}

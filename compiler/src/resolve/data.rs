@@ -1,0 +1,177 @@
+//! The section `data`: where the rows come from, and how they are divided.
+
+use nnc_grammar::ast::{ExprKind, Section};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::Cx;
+use super::settings::Settings;
+use crate::program::{DataSource, DataSpec};
+
+const KEYS: &[&str] = &[
+    "csv",
+    "idx",
+    "labels",
+    "test",
+    "test_labels",
+    "target",
+    "features",
+    "ignore",
+    "delimiter",
+    "scale",
+    "split",
+    "validation",
+    "stratify",
+];
+
+/// Keys that belong to a table alone, and to images alone.
+const OF_CSV: &[&str] = &["target", "features", "ignore", "delimiter"];
+const OF_IDX: &[&str] = &["labels", "test_labels", "scale"];
+
+/// Reads the section. `None` after a report that leaves no source.
+pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
+    let settings = Settings::read(cx, section, "data", KEYS);
+    let span = super::cx_start(section.span, "data");
+    let source = source(cx, &settings, span);
+    let target = settings.names(cx, "target");
+    let features = settings.names(cx, "features");
+    let ignore = settings.names(cx, "ignore");
+    check_columns(cx, &[("target", &target), ("features", &features), ("ignore", &ignore)]);
+    let split = settings.number(cx, "split", "a share above 0 and up to 1", |share| share > 0.0 && share <= 1.0);
+    let validation = settings.number(cx, "validation", "a share from 0 and below 1", |share| (0.0..1.0).contains(&share));
+    let scale = settings.number(cx, "scale", "a number other than 0", |scale| scale != 0.0 && scale.is_finite());
+    let stratify = settings.flag(cx, "stratify");
+    let delimiter = delimiter(cx, &settings);
+    if let (Some(split), Some(test)) = (settings.key("split"), settings.key("test")) {
+        cx.report(
+            Diagnostic::new(Code::E0216, "`split` has no place beside `test`", split, "expected one of the two")
+                .with_label(test, "the test has rows of its own")
+                .with_help("leave `split` out: all rows are trained on; `validation` sets a share of them aside"),
+        );
+    }
+    Some(DataSpec {
+        source: source?,
+        target,
+        features,
+        ignore,
+        split: split.unwrap_or(1.0),
+        validation: validation.unwrap_or(0.0),
+        stratify: stratify.unwrap_or(false),
+        delimiter: delimiter.unwrap_or(','),
+        scale: scale.unwrap_or(1.0 / 255.0),
+        span: section.span,
+    })
+}
+
+fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSource> {
+    match (settings.key("csv"), settings.key("idx")) {
+        (Some(csv), Some(idx)) => {
+            cx.report(
+                Diagnostic::new(Code::E0216, "`idx` has no place beside `csv`", idx, "expected one of the two")
+                    .with_label(csv, "the rows are in a table"),
+            );
+            None
+        }
+        (Some(csv), None) => {
+            reject(cx, settings, OF_IDX, csv, "a table");
+            if settings.key("target").is_none() {
+                missing(cx, "target", span, "`target species`, the column to predict");
+            }
+            let test = settings.text(cx, "test");
+            Some(DataSource::Csv { path: settings.text(cx, "csv")?, test })
+        }
+        (None, Some(idx)) => {
+            reject(cx, settings, OF_CSV, idx, "images");
+            if settings.key("labels").is_none() {
+                missing(cx, "labels", span, "`labels \"train-labels-idx1-ubyte.gz\"`, the classes of the images");
+            }
+            let test = match (settings.key("test"), settings.key("test_labels")) {
+                (None, None) => None,
+                (Some(test), None) => {
+                    missing(cx, "test_labels", test, "`test_labels \"t10k-labels-idx1-ubyte.gz\"`");
+                    None
+                }
+                (None, Some(labels)) => {
+                    missing(cx, "test", labels, "`test \"t10k-images-idx3-ubyte.gz\"`");
+                    None
+                }
+                (Some(_), Some(_)) => settings.text(cx, "test").zip(settings.text(cx, "test_labels")),
+            };
+            let (images, labels) = (settings.text(cx, "idx"), settings.text(cx, "labels"));
+            Some(DataSource::Idx { images: images?, labels: labels?, test })
+        }
+        (None, None) => {
+            missing(cx, "csv", span, "`csv \"iris.csv\"` for a table, `idx \"images.gz\"` for images");
+            None
+        }
+    }
+}
+
+fn missing(cx: &mut Cx<'_>, key: &str, span: Span, example: &str) {
+    cx.report(
+        Diagnostic::new(
+            Code::E0203,
+            format!("`data` needs `{key}`"),
+            span,
+            format!("expected a key `{key}`, found none"),
+        )
+        .with_help(format!("write {example}")),
+    );
+}
+
+/// Reports keys that belong to another source.
+fn reject(cx: &mut Cx<'_>, settings: &Settings<'_>, keys: &[&str], source: Span, what: &str) {
+    for key in keys {
+        if let Some(span) = settings.key(key) {
+            cx.report(
+                Diagnostic::new(
+                    Code::E0216,
+                    format!("`{key}` has no place here"),
+                    span,
+                    format!("expected a key of {what}, found `{key}`"),
+                )
+                .with_label(source, format!("the data is {what}")),
+            );
+        }
+    }
+}
+
+/// A column has one use.
+fn check_columns(cx: &mut Cx<'_>, lists: &[(&str, &[(String, Span)])]) {
+    for (n, (key, columns)) in lists.iter().enumerate() {
+        for (name, span) in *columns {
+            let first = lists.iter().take(n).find_map(|(other, columns)| {
+                let found = columns.iter().find(|(column, _)| column == name)?;
+                Some((*other, found.1))
+            });
+            if let Some((other, first)) = first {
+                cx.report(
+                    Diagnostic::new(
+                        Code::E0206,
+                        format!("column `{name}` is in `{other}` and in `{key}`"),
+                        *span,
+                        format!("in `{key}`"),
+                    )
+                    .with_label(first, format!("in `{other}`")),
+                );
+            }
+        }
+    }
+}
+
+fn delimiter(cx: &mut Cx<'_>, settings: &Settings<'_>) -> Option<char> {
+    let text = settings.text(cx, "delimiter")?;
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) if c.is_ascii() && !matches!(c, '"' | '\n' | '\r') => Some(c),
+        _ => {
+            let value = settings.value("delimiter")?;
+            if let ExprKind::Text(_) = value.kind {
+                let found = cx.text(value.span);
+                let expected = "one ASCII character, neither a quote nor a line end";
+                cx.out_of_range(value.span, "`delimiter`", expected, &format!("`{found}`"));
+            }
+            None
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! One model: its body walked, its loss, optimizer and metrics resolved.
+
+use nnc_grammar::ast::{Ident, Model, Statement};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::body::{Frame, Place, Running, Walk};
+use super::{Cx, Sections};
+use crate::compile::Options;
+use crate::program::{Program, ValueId};
+
+/// What is reported of predictions.
+const METRICS: &[&str] = &["accuracy", "confusion", "mae", "rmse", "r2"];
+
+/// A model, with faults or without.
+pub(super) struct Resolution {
+    pub(super) program: Program,
+    /// Whether nothing is missing.
+    pub(super) is_complete: bool,
+}
+
+/// Resolves a model.
+pub(super) fn resolve<'a>(cx: &mut Cx<'a>, model: &'a Model, options: &Options, sections: &Sections) -> Resolution {
+    let n_before = cx.diagnostics.len();
+    let scope = cx.model_scope(model, options);
+    let first_input = model.body.statements.iter().find_map(|statement| match statement {
+        Statement::Input(input) => Some(input.span),
+        _ => None,
+    });
+    let mut walk = Walk::default();
+    walk.first_input = first_input;
+    walk.names.begin("", &model.body);
+    let mut frame =
+        Frame { scope: &scope, place: Place::Model, path: String::new(), site: None, running: Running::Nothing, base: 0 };
+    cx.body(&mut walk, &mut frame, &model.body);
+    let output = output(cx, &mut walk, &frame.running, &model.name);
+    let loss = walk.loss.map(|call| (call.span, cx.loss_use(&scope, call)));
+    let optimizer = walk.optimizer.map(|call| (call.span, cx.optimizer_use(&scope, call)));
+    let metrics = metrics(cx, &walk.metrics);
+    let is_unresolved = |part: Option<bool>| part == Some(false);
+    let is_lacking = is_unresolved(loss.as_ref().map(|(_, loss)| loss.is_some()))
+        || is_unresolved(optimizer.as_ref().map(|(_, optimizer)| optimizer.is_some()));
+    let spans = (loss.as_ref().map(|(span, _)| *span), optimizer.as_ref().map(|(span, _)| *span));
+    check_training(cx, &model.name, spans, sections.train.span);
+    if !cx.errors_since(n_before) {
+        cx.warn_of_unused_values(&walk);
+    }
+    let is_complete = sections.is_valid && !walk.is_poisoned && !is_lacking && !cx.errors_since(n_before);
+    if !is_complete && !cx.errors_since(0) {
+        cx.report(
+            Diagnostic::new(
+                Code::E0503,
+                "the compiler contradicts itself",
+                model.name.span,
+                "something of this model could not be resolved, and no fault was found",
+            )
+            .with_help("this is a fault of nnc, not of the model: please report it with the model's text"),
+        );
+    }
+    let last = (walk.inputs.len() + walk.applications.len()).saturating_sub(1);
+    let program = Program {
+        name: model.name.name.clone(),
+        docs: model.docs.clone(),
+        visibility: model.visibility,
+        name_span: model.name.span,
+        file: model.name.span.file,
+        output: output.unwrap_or(ValueId(last as u32)),
+        inputs: walk.inputs,
+        applications: walk.applications,
+        // The loss of another value than the output would be checked against the wrong shape.
+        loss: loss.and_then(|(_, loss)| loss).filter(|_| is_complete),
+        optimizer: optimizer.and_then(|(_, optimizer)| optimizer).filter(|_| is_complete),
+        metrics,
+        data: sections.data.clone(),
+        train: sections.train.clone(),
+    };
+    Resolution { program, is_complete }
+}
+
+/// The value of the last chain.
+fn output(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident) -> Option<ValueId> {
+    if walk.first_input.is_none() {
+        walk.is_poisoned = true;
+        cx.report(
+            Diagnostic::new(
+                Code::E0210,
+                format!("model `{}` has no input", name.name),
+                name.span,
+                "expected a statement `input`, found none",
+            )
+            .with_help("the shape of one sample: `input [4]`, or with a name `input features: [4]`"),
+        );
+        return None;
+    }
+    if !walk.has_chain {
+        walk.is_poisoned = true;
+        cx.report(
+            Diagnostic::new(
+                Code::E0217,
+                format!("model `{}` computes nothing", name.name),
+                name.span,
+                "expected a chain of layers, found none",
+            )
+            .with_note("the output of a model is the value of its last chain; `let` names a value and is none")
+            .with_help("add one: `dense(3)`"),
+        );
+        return None;
+    }
+    cx.one_value(walk, running, name.span)
+}
+
+/// What training needs stands together.
+fn check_training(cx: &mut Cx<'_>, name: &Ident, spans: (Option<Span>, Option<Span>), train: Option<Span>) {
+    match (spans, train) {
+        ((None, Some(optimizer)), _) => cx.report(
+            Diagnostic::new(
+                Code::E0401,
+                format!("model `{}` has an optimizer and no loss", name.name),
+                optimizer,
+                "expected a loss that it makes small",
+            )
+            .with_help("add one: `loss cross_entropy` for classes, `loss mse` for numbers"),
+        ),
+        ((Some(loss), None), Some(train)) => cx.report(
+            Diagnostic::new(
+                Code::E0402,
+                format!("model `{}` has a loss and no optimizer", name.name),
+                loss,
+                "expected an optimizer that makes it small",
+            )
+            .with_label(super::cx_start(train, "train"), "it is to be trained")
+            .with_help("add one: `optimizer adam(lr = 0.001)`"),
+        ),
+        _ => {}
+    }
+}
+
+fn metrics(cx: &mut Cx<'_>, names: &[&Ident]) -> Vec<(String, Span)> {
+    let mut metrics: Vec<(String, Span)> = Vec::with_capacity(names.len());
+    for name in names {
+        if !METRICS.contains(&name.name.as_str()) {
+            let mut diagnostic =
+                Diagnostic::new(Code::E0214, format!("unknown metric `{}`", name.name), name.span, "not known");
+            if name.name == "loss" {
+                diagnostic = diagnostic.with_note("the loss is always reported");
+            }
+            diagnostic = diagnostic.with_closest(&name.name, METRICS.iter().copied());
+            if diagnostic.help.is_empty() {
+                diagnostic = diagnostic.with_note(super::listed("metrics are", METRICS));
+            }
+            cx.report(diagnostic);
+            continue;
+        }
+        if let Some((_, first)) = metrics.iter().find(|(known, _)| *known == name.name) {
+            let diagnostic = Diagnostic::new(
+                Code::E0206,
+                format!("metric `{}` is named twice", name.name),
+                name.span,
+                "named again here",
+            )
+            .with_label(*first, "first named here");
+            cx.report(diagnostic);
+            continue;
+        }
+        metrics.push((name.name.clone(), name.span));
+    }
+    metrics
+}

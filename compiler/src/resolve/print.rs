@@ -1,0 +1,223 @@
+//! Programs as text, for `nnc expand --stage program` and for snapshots.
+
+use std::fmt;
+
+use crate::ops::{Arguments, Value};
+use crate::program::{
+    Application, DataSource, DataSpec, Kind, LossExpr, LossUse, OptimizerUse, Precision, Program, Reduction,
+    TargetKind, TrainSpec, ValueId,
+};
+use crate::scalar::{Scalar, Variable, formula};
+
+impl fmt::Display for ValueId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "%{}", self.0)
+    }
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "program {}", self.name)?;
+        for (n, input) in self.inputs.iter().enumerate() {
+            writeln!(f, "  %{n} = input {}: {:?}", input.name, input.shape)?;
+        }
+        for (n, application) in self.applications.iter().enumerate() {
+            write!(f, "  %{} = ", self.inputs.len() + n)?;
+            writeln!(f, "{application}")?;
+        }
+        writeln!(f, "  output {}", self.output)?;
+        if let Some(loss) = &self.loss {
+            writeln!(f, "{loss}")?;
+        }
+        if let Some(optimizer) = &self.optimizer {
+            writeln!(f, "{optimizer}")?;
+        }
+        if !self.metrics.is_empty() {
+            let metrics: Vec<&str> = self.metrics.iter().map(|(name, _)| name.as_str()).collect();
+            writeln!(f, "  metrics {}", metrics.join(", "))?;
+        }
+        if let Some(data) = &self.data {
+            writeln!(f, "{data}")?;
+        }
+        writeln!(f, "{}", self.train)
+    }
+}
+
+impl fmt::Display for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inputs: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
+        write!(f, "{}: ", self.layer)?;
+        match &self.kind {
+            Kind::Layer(layer, arguments) => write!(f, "{}{arguments}", layer.name())?,
+            Kind::Activation { text, .. } => write!(f, "{text}")?,
+        }
+        write!(f, " of {}", inputs.join(", "))?;
+        if !self.trainable {
+            write!(f, ", frozen")?;
+        }
+        if let Kind::Activation { scalar, .. } = &self.kind {
+            write!(f, " = {}", text(scalar, &[]))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<String> = self
+            .values
+            .iter()
+            .map(|(name, value, _)| match value {
+                Value::Number(value) => format!("{name} = {value}"),
+                Value::Bool(value) => format!("{name} = {value}"),
+                Value::Choice(word) => format!("{name} = {word}"),
+                Value::Init(init) => format!("{name} = {}", init.text),
+                Value::Shape(shape) => format!("{name} = {shape:?}"),
+            })
+            .collect();
+        if values.is_empty() { Ok(()) } else { write!(f, "({})", values.join(", ")) }
+    }
+}
+
+impl fmt::Display for LossUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reduction = if self.reduction == Reduction::Sum { "sum" } else { "mean" };
+        let target = match self.target {
+            TargetKind::Class => "class",
+            TargetKind::Values => "values",
+        };
+        writeln!(f, "  loss {}, {reduction} over samples, target of {target}", self.text)?;
+        write!(f, "    {}", self.body)
+    }
+}
+
+impl fmt::Display for OptimizerUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  optimizer {}", self.text)?;
+        for (name, value) in &self.hyper {
+            write!(f, "\n    hyper {name} = {value}")?;
+        }
+        let name = |variable: Variable| match variable {
+            Variable::State(n) => self.states.get(n as usize).map(|(name, _)| name.as_str()),
+            Variable::Local(n) => self.locals.get(n as usize).map(String::as_str),
+            Variable::Hyper(n) => self.hyper.get(n as usize).map(|(name, _)| name.as_str()),
+            _ => None,
+        };
+        let name = |variable: Variable| name(variable).map_or_else(|| word(variable), str::to_owned);
+        for (state, initial) in &self.states {
+            write!(f, "\n    state {state} = {}", formula(initial, &name))?;
+        }
+        for assign in &self.assignments {
+            let is_local = matches!(assign.target, Variable::Local(_));
+            let keyword = if is_local { "let " } else { "" };
+            write!(f, "\n    {keyword}{} = {}", name(assign.target), formula(&assign.value, &name))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for DataSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            DataSource::Csv { path, test } => {
+                write!(f, "  data csv {path:?}")?;
+                if let Some(test) = test {
+                    write!(f, ", test {test:?}")?;
+                }
+                if self.delimiter != ',' {
+                    write!(f, ", delimiter {:?}", self.delimiter)?;
+                }
+            }
+            DataSource::Idx { images, labels, test } => {
+                write!(f, "  data idx {images:?}, labels {labels:?}")?;
+                if let Some((images, labels)) = test {
+                    write!(f, ", test {images:?}, {labels:?}")?;
+                }
+                write!(f, ", scale {}", self.scale)?;
+            }
+        }
+        for (key, columns) in [("target", &self.target), ("features", &self.features), ("ignore", &self.ignore)] {
+            if !columns.is_empty() {
+                let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                write!(f, ", {key} {names:?}")?;
+            }
+        }
+        write!(f, ", split {}, validation {}, stratify {}", self.split, self.validation, self.stratify)
+    }
+}
+
+impl fmt::Display for TrainSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let precision = match self.precision {
+            Precision::F32 => "f32",
+            Precision::F64 => "f64",
+        };
+        write!(
+            f,
+            "  train epochs {}, batch {}, seed {}, shuffle {}, precision {precision}",
+            self.epochs, self.batch, self.seed, self.shuffle
+        )?;
+        if let Some(stop) = &self.stop {
+            write!(f, ", stop after {} epochs without {} better", stop.patience, stop.min_delta)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for LossExpr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whole values stand for variables, so that scalars and losses print alike.
+        let mut calls = Vec::new();
+        let scalar = as_scalar(self, &mut calls);
+        f.write_str(&text(&scalar, &calls))
+    }
+}
+
+/// The loss as a scalar; what is none becomes `Input(n)`, with `calls[n]` for its text.
+fn as_scalar(expr: &LossExpr, calls: &mut Vec<String>) -> Scalar {
+    let call = |text: String, calls: &mut Vec<String>| {
+        calls.push(text);
+        Scalar::input(calls.len() as u32 - 1)
+    };
+    match expr {
+        LossExpr::Output => call("output".to_owned(), calls),
+        LossExpr::Target => call("target".to_owned(), calls),
+        LossExpr::Number(value) => Scalar::Number(*value),
+        LossExpr::Unary(op, x) => Scalar::unary(*op, as_scalar(x, calls)),
+        LossExpr::Binary(op, a, b) => {
+            let a = as_scalar(a, calls);
+            Scalar::binary(*op, a, as_scalar(b, calls))
+        }
+        LossExpr::Select(relation, a, b, then, otherwise) => {
+            let (a, b) = (as_scalar(a, calls), as_scalar(b, calls));
+            let then = as_scalar(then, calls);
+            Scalar::select(*relation, a, b, then, as_scalar(otherwise, calls))
+        }
+        LossExpr::Reduce(Reduction::Sum, x) => call(format!("sum({x})"), calls),
+        LossExpr::Reduce(Reduction::Mean, x) => call(format!("mean({x})"), calls),
+        LossExpr::Reduce(Reduction::Max, x) => call(format!("max({x})"), calls),
+        LossExpr::Softmax(x) => call(format!("softmax({x})"), calls),
+        LossExpr::LogSoftmax(x) => call(format!("log_softmax({x})"), calls),
+        LossExpr::OneHot(x) => call(format!("one_hot({x})"), calls),
+    }
+}
+
+fn text(scalar: &Scalar, calls: &[String]) -> String {
+    formula(scalar, &|variable| match variable {
+        Variable::Input(n) => calls.get(n as usize).cloned().unwrap_or_else(|| "x".to_owned()),
+        other => word(other),
+    })
+}
+
+fn word(variable: Variable) -> String {
+    match variable {
+        Variable::Weight => "weight".to_owned(),
+        Variable::Gradient => "gradient".to_owned(),
+        Variable::Step => "step".to_owned(),
+        Variable::FanIn => "fan_in".to_owned(),
+        Variable::FanOut => "fan_out".to_owned(),
+        Variable::RandomUniform(_) => "random_uniform()".to_owned(),
+        Variable::RandomNormal(_) => "random_normal()".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}

@@ -1,0 +1,79 @@
+//! The section `train`: how often, in what portions, and when to stop.
+
+use nnc_grammar::ast::{Argument, Expr, ExprKind, Section};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+
+use super::Cx;
+use super::arguments::{Callee, Slot};
+use super::settings::Settings;
+use crate::program::{EarlyStopping, Precision, TrainSpec};
+
+const KEYS: &[&str] = &["epochs", "batch", "seed", "shuffle", "stop", "precision"];
+
+/// The one rule by which training stops early.
+const EARLY_STOPPING: &str = "early_stopping";
+
+/// Whole numbers up to this are exact.
+const LARGEST_SEED: f64 = 9_007_199_254_740_992.0;
+
+/// Reads the section; what is at fault keeps its default, after a report.
+pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
+    let settings = Settings::read(cx, section, "train", KEYS);
+    let defaults = TrainSpec::default();
+    let expected = "a whole number from 0 to 2^53";
+    let seed = settings.number(cx, "seed", expected, |seed| seed.fract() == 0.0 && (0.0..=LARGEST_SEED).contains(&seed));
+    let precision = settings.value("precision").and_then(|value| cx.choice(value, "`precision`", &["f32", "f64"]));
+    TrainSpec {
+        epochs: settings.count(cx, "epochs").unwrap_or(defaults.epochs),
+        batch: settings.count(cx, "batch").unwrap_or(defaults.batch),
+        // Whole and in range, as was just checked.
+        seed: seed.map_or(defaults.seed, |seed| seed as u64),
+        shuffle: settings.flag(cx, "shuffle").unwrap_or(defaults.shuffle),
+        stop: settings.value("stop").and_then(|value| stop(cx, &settings, value)),
+        precision: if precision == Some("f64") { Precision::F64 } else { Precision::F32 },
+        span: Some(section.span),
+    }
+}
+
+fn stop(cx: &mut Cx<'_>, settings: &Settings<'_>, value: &Expr) -> Option<EarlyStopping> {
+    let (name, span, arguments): (&str, _, &[Argument]) = match &value.kind {
+        ExprKind::Name(name) => (name, value.span, &[]),
+        ExprKind::Call(call) => (&call.name.name, call.name.span, &call.arguments),
+        ExprKind::Error => return None,
+        _ => {
+            cx.wrong_argument(value.span, "`stop`", "a rule such as `early_stopping(patience = 10)`");
+            return None;
+        }
+    };
+    if name != EARLY_STOPPING {
+        let mut diagnostic = Diagnostic::new(
+            Code::E0204,
+            format!("`stop` has no rule `{name}`"),
+            span,
+            format!("expected `{EARLY_STOPPING}`, found `{name}`"),
+        )
+        .with_closest(name, [EARLY_STOPPING]);
+        if diagnostic.help.is_empty() {
+            diagnostic = diagnostic.with_help("write `stop early_stopping(patience = 10)`");
+        }
+        cx.report(diagnostic);
+        return None;
+    }
+    let slots = [Slot { name: "patience", is_required: false }, Slot { name: "min_delta", is_required: false }];
+    let callee = Callee { name, span: value.span, defined: None };
+    let bound = cx.bind(callee, &slots, arguments)?;
+    let (mut patience, mut min_delta) = (Some(10), Some(0.0));
+    if let Some(Some(argument)) = bound.first() {
+        patience = cx.count(&settings.scope, &argument.value, "`patience`", Code::E0205);
+    }
+    if let Some(Some(argument)) = bound.get(1) {
+        let what = "`min_delta`";
+        min_delta = cx.constant(&settings.scope, &argument.value, what);
+        if let Some(value) = min_delta.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+            let found = cx.found(&argument.value, value);
+            cx.out_of_range(argument.value.span, what, "a number from 0", &found);
+            return None;
+        }
+    }
+    Some(EarlyStopping { patience: patience?, min_delta: min_delta? })
+}

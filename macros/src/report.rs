@@ -1,0 +1,128 @@
+//! Diagnostics as errors and warnings of rustc.
+
+use nnc_compiler::Compilation;
+use nnc_grammar::diagnostic::{Diagnostic, Severity};
+use nnc_grammar::span::SourceMap;
+use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+
+use crate::expand::whole;
+use crate::text::Text;
+
+/// Lines longer than this are not shown.
+const MAX_LINE: usize = 160;
+
+/// A diagnostic about inline text, on the tokens it is about.
+pub fn inline(compilation: &Compilation, diagnostic: &Diagnostic, text: &Text) -> TokenStream {
+    let span = diagnostic.primary.span;
+    let is_here = span.file == compilation.file;
+    let tokens = if is_here { text.tokens(span.start as usize..span.end as usize) } else { None };
+    let mut message = head(diagnostic);
+    if !is_here {
+        message.push_str(&format!("\n --> {}", compilation.sources.place(span)));
+    }
+    if !diagnostic.primary.text.is_empty() {
+        message.push_str(&format!("\n{}", diagnostic.primary.text));
+    }
+    for label in &diagnostic.secondary {
+        message.push_str(&format!("\nnote: {}: {}", compilation.sources.place(label.span), label.text));
+    }
+    advice(diagnostic, "", &mut message);
+    tell(diagnostic, tokens.unwrap_or_else(whole), &message)
+}
+
+/// A diagnostic about a file, on the token of its path, with the line that it is about.
+pub fn in_file(compilation: &Compilation, diagnostic: &Diagnostic, path: &str, span: Span) -> TokenStream {
+    let sources = &compilation.sources;
+    let primary = &diagnostic.primary;
+    let place = sources.line_column(primary.span);
+    let name = if primary.span.file == compilation.file {
+        path.to_owned()
+    } else {
+        sources.get(primary.span.file).map_or_else(String::new, |file| file.name.clone())
+    };
+    let margin = " ".repeat(place.line.to_string().len());
+    let mut message = format!("{}\n{margin}--> {name}:{place}", head(diagnostic));
+    match excerpt(sources, diagnostic) {
+        Some((line, carets)) => {
+            message.push_str(&format!(
+                "\n{margin} |\n{} | {line}\n{margin} | {carets} {}",
+                place.line, primary.text
+            ));
+        }
+        None if !primary.text.is_empty() => message.push_str(&format!("\n{margin} = {}", primary.text)),
+        None => {}
+    }
+    let mut message = message.trim_end().to_owned();
+    for label in &diagnostic.secondary {
+        message.push_str(&format!("\n{margin} = note: {}: {}", sources.place(label.span), label.text));
+    }
+    advice(diagnostic, &format!("{margin} = "), &mut message);
+    tell(diagnostic, (span, span), &message)
+}
+
+fn head(diagnostic: &Diagnostic) -> String {
+    format!("{}: {}", diagnostic.code, diagnostic.message)
+}
+
+fn advice(diagnostic: &Diagnostic, margin: &str, message: &mut String) {
+    for note in &diagnostic.notes {
+        message.push_str(&format!("\n{margin}note: {note}"));
+    }
+    for help in &diagnostic.help {
+        message.push_str(&format!("\n{margin}help: {help}"));
+    }
+}
+
+/// The line of the primary place, and carets below it up to the line's end.
+fn excerpt(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<(String, String)> {
+    let span = diagnostic.primary.span;
+    let text = &sources.get(span.file)?.text;
+    let (start, end) = (span.start as usize, span.end as usize);
+    let line_start = text.get(..start)?.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text.get(line_start..)?.lines().next()?;
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    // A tab stays one, so that the carets stand below what they point at.
+    let before: String =
+        text.get(line_start..start)?.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    let under = text.get(start..end.min(line_start + line.len()).max(start))?.chars().count().max(1);
+    Some((line.to_owned(), before + &"^".repeat(under)))
+}
+
+/// An error, a warning, or, for a note, nothing: rustc has no place for it.
+fn tell(diagnostic: &Diagnostic, tokens: (Span, Span), message: &str) -> TokenStream {
+    match diagnostic.severity {
+        Severity::Error => compile_error(tokens, message),
+        Severity::Warning => warning(diagnostic.code.as_str(), tokens.0, message),
+        Severity::Note => TokenStream::new(),
+    }
+}
+
+/// `::core::compile_error! { "message" }`, underlining from the first token to the last.
+pub fn compile_error((first, last): (Span, Span), message: &str) -> TokenStream {
+    let mut literal = Literal::string(message);
+    literal.set_span(last);
+    let mut group = Group::new(Delimiter::Brace, TokenTree::Literal(literal).into());
+    group.set_span(last);
+    let mut tokens = quote_spanned!(first => ::core::compile_error!);
+    tokens.extend([TokenTree::Group(group)]);
+    tokens
+}
+
+/// A macro cannot warn on stable Rust; the use of a deprecated constant does.
+fn warning(code: &str, span: Span, message: &str) -> TokenStream {
+    let declared = Ident::new(code, Span::call_site());
+    let used = Ident::new(code, span);
+    quote! {
+        const _: () = {
+            #[deprecated(note = #message)]
+            const #declared: () = ();
+            #used
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! One model through every door is one model: the same tokens, and the same bits after training.
+
+use std::path::Path;
+
+use nnc::Model;
+use nnc_compiler::{Options, compile, door};
+use proc_macro2::TokenStream;
+
+/// The example as a file.
+mod file {
+    nnc::network!("examples/iris/iris.nn");
+}
+
+/// The example inline, without its comments.
+mod inline {
+    nnc::network! {
+        /// Tells three species of iris apart by four lengths of the flower.
+        pub model Iris {
+            input measurements: [4]
+            normalize(per = all)
+            hidden: dense(16) -> relu
+            head: dense(3)
+            loss cross_entropy
+            optimizer adam(lr = 0.01)
+            metrics accuracy
+        }
+        data {
+            csv "iris.csv"
+            target species
+            split 0.8
+            stratify true
+        }
+        train {
+            epochs 60
+            batch 16
+            seed 7
+        }
+    }
+}
+
+/// Several models in one place, as visible as they say.
+mod several {
+    nnc::network! {
+        activation twice(x) = 2 * x
+
+        pub(crate) model First { input [2] dense(1) -> twice }
+        pub(super) model HttpNet { input [3] dense(2) -> twice }
+        model Hidden { input image: [2, 2] flatten dense(1) }
+    }
+
+    pub fn hidden() -> [f32; 1] {
+        Hidden::new(1).predict(&[[1.0, 2.0], [3.0, 4.0]])
+    }
+}
+
+/// A model from a file with its visibility.
+mod narrow {
+    nnc::network!(pub(super) "examples/iris/iris.nn");
+}
+
+const IRIS: &str = include_str!("../examples/iris/iris.nn");
+
+fn samples() -> (Vec<[f32; 4]>, Vec<u32>) {
+    let sample = |n: u16| [0, 1, 2, 3].map(|k| f32::from((n * 7 + k * 13) % 11) / 3.0);
+    ((0..16).map(sample).collect(), (0..16).map(|n| n % 3).collect())
+}
+
+/// The bits of every parameter and buffer, by name.
+fn weights(model: &impl Model<Elem = f32>) -> Vec<(String, Vec<u32>)> {
+    let tensors = model.info().tensors.iter().enumerate();
+    tensors
+        .map(|(idx, tensor)| {
+            let mut values = vec![0.0; tensor.len()];
+            model.read_tensor(idx, &mut values);
+            (tensor.name.to_owned(), values.into_iter().map(f32::to_bits).collect())
+        })
+        .collect()
+}
+
+/// Tokens of formatted Rust, without the comments that only the formatter writes.
+fn formatted(tokens: &TokenStream) -> String {
+    let file = syn::parse2(tokens.clone()).expect("emitted code is Rust");
+    let text = prettyplease::unparse(&file);
+    let lines: Vec<&str> =
+        text.lines().filter(|line| !line.trim_start().starts_with("rt::comment!(")).collect();
+    tokens_of(&lines.join("\n"))
+}
+
+fn tokens_of(text: &str) -> String {
+    text.parse::<TokenStream>().expect("emitted code is tokens").to_string()
+}
+
+#[test]
+fn inline_and_file_train_to_the_same_bits() {
+    let (x, y) = samples();
+    let (mut file, mut inline) = (file::Iris::new(7), inline::Iris::new(7));
+    assert_eq!(weights(&file), weights(&inline));
+    for _ in 0..50 {
+        let losses = (file.train_step(&x, &y), inline.train_step(&x, &y));
+        assert_eq!(losses.0.map(f32::to_bits), losses.1.map(f32::to_bits));
+    }
+    assert_eq!(weights(&file), weights(&inline));
+    assert_ne!(weights(&file), weights(&file::Iris::new(7)));
+    for x in &x {
+        assert_eq!(file.predict(x).map(f32::to_bits), inline.predict(x).map(f32::to_bits));
+    }
+}
+
+#[test]
+fn the_build_script_gives_the_tokens_of_the_macro() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/iris/iris.nn");
+    nnc_build::Builder::new().out_dir(folder.path()).compile(path).expect("the example is correct");
+    let built = std::fs::read_to_string(folder.path().join("iris.rs")).expect("the file was written");
+    let expanded = door::modules(&compile("iris.nn", IRIS, &Options::default()), &quote::quote!(pub));
+    assert_eq!(tokens_of(&built), formatted(&expanded));
+}
+
+#[test]
+fn the_same_text_gives_the_same_tokens() {
+    let tokens =
+        || door::modules(&compile("iris.nn", IRIS, &Options::default()), &quote::quote!(pub)).to_string();
+    assert_eq!(tokens(), tokens());
+}
+
+#[test]
+fn a_place_is_named_in_the_file_that_it_stands_in() {
+    let place = |model: &dyn Model<Elem = f32>| {
+        model.info().layers.first().map_or("", |layer| layer.place).to_owned()
+    };
+    assert!(place(&file::Iris::new(7)).starts_with("iris.nn:"));
+    assert!(place(&inline::Iris::new(7)).starts_with("doors.rs:"));
+}
+
+#[test]
+fn models_are_as_visible_as_they_say() {
+    let first: [f32; 1] = several::First::new(1).predict(&[1.0, 2.0]);
+    let second: [f32; 2] = several::HttpNet::new(1).predict(&[1.0, 2.0, 3.0]);
+    assert!(first.iter().chain(&second).chain(&several::hidden()).all(|value| value.is_finite()));
+    assert_eq!(narrow::Iris::new(7).info().name, "Iris");
+}

@@ -1,0 +1,47 @@
+//! Emitted code is clean: nothing that rustc or, under clippy, clippy warns about, whatever a crate denies.
+
+#![deny(warnings, missing_docs, unreachable_pub, unused_qualifications, unsafe_code, rust_2018_idioms)]
+#![deny(single_use_lifetimes, trivial_casts, trivial_numeric_casts, unused_lifetimes, non_ascii_idents)]
+#![deny(clippy::all)]
+
+mod iris {
+    nnc::network!("examples/iris/iris.nn");
+}
+
+mod dag {
+    nnc::network!("tests/data/pytorch/models/dag.nn");
+}
+
+mod custom {
+    nnc::network!("examples/custom/custom.nn");
+}
+
+/// Models of which nothing is used.
+mod unused {
+    nnc::network! {
+        model Bare {
+            input image: [4, 4]
+            flatten
+            dense(3) -> tanh
+        }
+
+        pub model Regression {
+            input [40]
+            hidden: dense(100) -> gelu
+            residual { dense(100) -> silu }
+            normal: dense(2, bias = false)
+            loss huber
+            optimizer momentum(lr = 0.01)
+        }
+
+        train { batch 20  precision f64 }
+    }
+}
+
+#[test]
+fn models_run() {
+    let iris = iris::Iris::new(1).predict(&[5.1, 3.5, 1.4, 0.2]);
+    let dag = dag::Dag::new(1).predict(&[1.0; 6]);
+    assert!(iris.iter().chain(&dag).all(|value| value.is_finite()));
+    assert!(std::mem::size_of::<custom::Wave>() > 0);
+}

@@ -1,0 +1,3 @@
+nnc::network!("models/missing.nn");
+
+fn main() {}

@@ -1,0 +1,8 @@
+nnc::network! {
+    model Small {
+        input [4]
+        danse(3)
+    }
+}
+
+fn main() {}
