@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::scalar::{Style, Writer};
@@ -91,6 +91,7 @@ impl KernelCx<'_> {
         let names: Vec<_> = indices.iter().map(|index| format_ident!("{index}")).collect();
         let tokens: Vec<TokenStream> = names.iter().map(|name| quote!(#name)).collect();
         let body = self.finish(&tokens);
+        let names = names.iter().map(|name| if mentions(&body, name) { quote!(#name) } else { quote!(_) });
         // A closure that is not inlined would lose the instruction set.
         quote!(#[inline(always)] |#(#names,)* z| { #body })
     }
@@ -150,4 +151,13 @@ impl KernelCx<'_> {
         };
         Writer::new(Style::Lanes(self.cx.precision()), &mut leaf).formula(scalar)
     }
+}
+
+/// Whether a name stands anywhere in tokens.
+fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
+    tokens.clone().into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == *name,
+        TokenTree::Group(group) => mentions(&group.stream(), name),
+        _ => false,
+    })
 }

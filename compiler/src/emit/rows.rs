@@ -74,6 +74,22 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// What the features of a value in memory are called, without their number: `dense`, but `dense_lanes` where there is
+    /// a `dense_2` as well.
+    fn feature_stem(&self, id: NodeId) -> String {
+        let mut stem = self.cx.value_name(id).to_string();
+        let is_taken = |stem: &str| {
+            self.cx.pass.values.iter().any(|value| {
+                let number = value.name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('_'));
+                number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
+            })
+        };
+        while is_taken(&stem) {
+            stem.push_str("_lanes");
+        }
+        stem
+    }
+
     /// A formula over what `leaf` gives for each operand.
     fn formula(
         &self,
@@ -154,8 +170,7 @@ impl<'a> Rows<'a> {
                 self.lanes.insert((id, k), load);
                 continue;
             }
-            let value = self.cx.value_name(id);
-            let name = if features == 1 { format_ident!("{value}_lanes") } else { format_ident!("{value}_{k}") };
+            let name = if features == 1 { self.name(id) } else { format_ident!("{}_{k}", self.feature_stem(id)) };
             out.push(quote!(let #name = #load;));
             self.lanes.insert((id, k), quote!(#name));
         }

@@ -73,7 +73,7 @@ pub fn unpack<L: Lanes, const F: usize, const G: usize>(
 
 /// One sample in rows of sixteen features; the last row is padded with zeros.
 #[inline(always)]
-pub fn vector<E: Element, const F: usize, const ROWS: usize>(sample: &[E; F]) -> [Row<E>; ROWS] {
+pub fn vector<E: Element, const ROWS: usize>(sample: &[E]) -> [Row<E>; ROWS] {
     let mut rows = [[E::ZERO; LANES]; ROWS];
     for (to, from) in rows.as_flattened_mut().iter_mut().zip(sample) {
         *to = *from;

@@ -65,7 +65,7 @@ impl Model<'_> {
         let outputs: usize = self.info.output.iter().product();
         let input = names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
         let flat = flatten(&quote!(#input), self.info.input.len());
-        let (in_rows, in_len) = (number(inputs.div_ceil(LANES)), number(inputs));
+        let in_rows = number(inputs.div_ceil(LANES));
         let written = pass.functions.iter().flat_map(|function| &function.writes).map(|id| {
             let name = names::ident(&pass.value(*id).map_or_else(String::new, |value| value.name.clone()));
             let rows = number(pass.graph.node(*id).len().div_ceil(LANES));
@@ -99,7 +99,7 @@ impl Model<'_> {
             /// Predicts one sample, without allocating.
             #[must_use]
             pub fn predict(&self, #input: &#input_ty) -> #output_ty {
-                let #input = rt::pack::vector::<#element, #in_len, #in_rows>(#flat);
+                let #input = rt::pack::vector::<#element, #in_rows>(#flat);
                 #(#written)*
                 #(#runs)*
                 #result
