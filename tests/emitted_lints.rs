@@ -43,5 +43,5 @@ fn models_run() {
     let iris = iris::Iris::new(1).predict(&[5.1, 3.5, 1.4, 0.2]);
     let dag = dag::Dag::new(1).predict(&[1.0; 6]);
     assert!(iris.iter().chain(&dag).all(|value| value.is_finite()));
-    assert!(std::mem::size_of::<custom::Wave>() > 0);
+    assert!(size_of::<custom::Wave>() > 0);
 }

@@ -2,7 +2,7 @@
 
 use nnc_grammar::ast::Ast;
 use nnc_grammar::diagnostic::{self, Code, Diagnostic};
-use nnc_grammar::span::{FileId, SourceMap};
+use nnc_grammar::span::{FileId, SourceMap, Span};
 use proc_macro2::TokenStream;
 
 use crate::differentiate::differentiate;
@@ -73,8 +73,11 @@ pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
     let mut diagnostics = parsed.diagnostics;
     let library = Library::load(&mut sources);
     let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
-    let Resolved { programs, incomplete, diagnostics: faults } = resolve(&sources, &parsed.ast, &library, options);
-    diagnostics.extend(faults.into_iter().filter(|fault| !has_syntax_errors || !may_follow_from_syntax(fault, &sources)));
+    let Resolved { programs, incomplete, diagnostics: faults } =
+        resolve(&sources, &parsed.ast, &library, options);
+    diagnostics.extend(
+        faults.into_iter().filter(|fault| !has_syntax_errors || !may_follow_from_syntax(fault, &sources)),
+    );
     for program in incomplete {
         let batch = options.batch.unwrap_or(program.train.batch);
         if let Err(faults) = infer(&program, &sources, batch) {
@@ -100,8 +103,39 @@ fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap) -> bool {
         Code::E0203 => sources.text(fault.primary.span) == "data",
         // A model without a chain, an optimizer without an assignment.
         Code::E0217 => fault.primary.text.ends_with("found none"),
+        // A name whose definition is at fault.
+        Code::E0201 | Code::E0207 | Code::E0211 | Code::E0212 | Code::E0213 => sources
+            .get(fault.primary.span.file)
+            .is_some_and(|file| is_introduced(&file.text, fault.primary.span)),
         _ => false,
     }
+}
+
+/// Whether a text that could not be read gives a meaning to the name at `place`, as far as its words tell.
+fn is_introduced(text: &str, place: Span) -> bool {
+    const BEFORE_NAMES: &[&str] = &[
+        "activation",
+        "block",
+        "cell",
+        "import",
+        "init",
+        "input",
+        "let",
+        "loss",
+        "optimizer",
+        "schedule",
+        "state",
+    ];
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let (start, end) = (place.start as usize, place.end as usize);
+    let Some(name) = text.get(start..end).filter(|name| !name.is_empty()) else { return false };
+    text.match_indices(name).filter(|(at, _)| *at != start).any(|(at, _)| {
+        let (before, after) =
+            (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
+        let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);
+        let word = before.trim_end().rsplit(|c: char| !is_part(c)).next().unwrap_or_default();
+        is_whole && BEFORE_NAMES.contains(&word)
+    })
 }
 
 /// The stages after `resolve`.
@@ -146,5 +180,30 @@ fn checked(graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
     match verify(&graph) {
         Ok(()) => Ok(graph),
         Err(fault) => Err(vec![internal(&graph, &fault)]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(text: &str) -> Vec<Code> {
+        compile("test.nn", text, &Options::default()).diagnostics.iter().map(|fault| fault.code).collect()
+    }
+
+    #[test]
+    fn what_is_missing_by_a_fault_of_syntax_is_not_told_again() {
+        assert_eq!(codes("model M {\n    inptu [4]\n    dense(3)\n}"), [Code::E0101]);
+        assert_eq!(codes("activation bent(x) = x +\n\nmodel M {\n    input [4]\n    bent\n}"), [Code::E0101]);
+        assert_eq!(
+            codes("data {\n    csv = \"a.csv\"\n}\n\nmodel M {\n    input [4]\n    relu\n}"),
+            [Code::E0101]
+        );
+    }
+
+    #[test]
+    fn other_faults_are_told_beside_those_of_syntax() {
+        let text = "model M {\n    input [4]\n    dense(3 -> relu\n    rleu\n    loss crossentropy\n}";
+        assert_eq!(codes(text), [Code::E0105, Code::E0201, Code::E0211]);
     }
 }

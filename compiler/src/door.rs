@@ -35,8 +35,8 @@ pub fn file(compilation: &Compilation, visibility: &TokenStream) -> String {
         let written = written_visibility(model, &compilation.sources);
         let visibility = spelled(written.as_ref().unwrap_or(visibility));
         let import = struct_name(model);
-        out.push_str(&format!("{ALLOW}\nmod {name} {{\n"));
         // An included file cannot begin with inner attributes; inside a module they are at home.
+        out.push_str(&format!("mod {name} {{\n    {ALLOW}\n"));
         for line in to_rust(&model.tokens).lines() {
             if !line.is_empty() {
                 out.push_str("    ");
@@ -44,7 +44,9 @@ pub fn file(compilation: &Compilation, visibility: &TokenStream) -> String {
             }
             out.push('\n');
         }
-        out.push_str(&format!("}}\n\n#[allow(unused_imports)]\n{visibility}use {name}::{import};\n"));
+        out.push_str(&format!(
+            "}}\n\n#[allow(unreachable_pub, unused_imports)]\n{visibility}use {name}::{import};\n"
+        ));
     }
     out
 }
@@ -55,18 +57,22 @@ pub fn source_name(path: &Path) -> String {
     path.file_name().map_or_else(|| "model.nn".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
-/// What the module of a model allows: a program need not use all of a model, and the struct is re-exported by the
-/// module's parent.
-const ALLOW: &str = "#[allow(dead_code, unreachable_pub, clippy::pedantic)]";
+/// What the module of a model allows. A program need not use all of a model, its struct is re-exported by the module's
+/// parent, without the standard library `Box` has no name of its own, and a size may be 0 or 1.
+const ALLOW: &str =
+    "#![allow(dead_code, unreachable_pub, unused_qualifications, clippy::identity_op, clippy::pedantic)]";
 
 fn module(model: &CompiledModel, name: &str, visibility: &TokenStream) -> TokenStream {
     let module = Ident::new(name, Span::call_site());
     let import = struct_name(model);
+    let allow: TokenStream = ALLOW.parse().unwrap_or_default();
     let items = &model.tokens;
     quote! {
-        #[allow(dead_code, unreachable_pub, clippy::pedantic)]
-        mod #module { #items }
-        #[allow(unused_imports)]
+        mod #module {
+            #allow
+            #items
+        }
+        #[allow(unreachable_pub, unused_imports)]
         #visibility use #module::#import;
     }
 }

@@ -88,7 +88,12 @@ struct Size {
 
 impl Size {
     /// Refuses a model before anything of its size is allocated.
-    fn check(&mut self, graph: &Graph, batch: usize, span: nnc_grammar::span::Span) -> Result<(), Vec<Diagnostic>> {
+    fn check(
+        &mut self,
+        graph: &Graph,
+        batch: usize,
+        span: nnc_grammar::span::Span,
+    ) -> Result<(), Vec<Diagnostic>> {
         let len = |shape: &[usize]| shape.iter().map(|n| *n as u128).product::<u128>();
         for parameter in graph.parameters.iter().skip(self.n_parameters) {
             self.parameters = self.parameters.saturating_add(len(&parameter.shape));
@@ -157,7 +162,11 @@ fn one_line(text: &str, layer: &str, labelled: bool) -> String {
 /// Adds target, loss and total.
 fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
     let layer = LayerId(graph.layers.len() as u32);
-    graph.layers.push(LayerOrigin { name: "loss".to_owned(), text: format!("loss {}", loss.text), span: loss.span });
+    graph.layers.push(LayerOrigin {
+        name: "loss".to_owned(),
+        text: format!("loss {}", loss.text),
+        span: loss.span,
+    });
     let output = graph.output;
     let shape = graph.node(output).shape.clone();
     let mut cx = Builder { graph, layer, direction: Direction::Loss, span: loss.span, trainable: false };
@@ -170,7 +179,8 @@ fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
                 format!("expected one output a class, found {shape:?}"),
             );
             diagnostic.help.push(
-                "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output".to_owned(),
+                "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output"
+                    .to_owned(),
             );
             return Err(diagnostic);
         }

@@ -42,6 +42,16 @@ impl Rng {
         ((u128::from(word) * u128::from(n)) >> 64) as u64
     }
 
+    /// Fills a list with 0, 1, … in random order (Fisher and Yates).
+    pub fn permutation(&self, order: &mut [u32]) {
+        for (index, place) in order.iter_mut().enumerate() {
+            *place = index as u32;
+        }
+        for last in (1..order.len()).rev() {
+            order.swap(last, self.below(last as u64, last as u64 + 1) as usize);
+        }
+    }
+
     fn block(&self, index: u64, kind: u32) -> [u32; 4] {
         let stream = [self.stream as u32, (self.stream >> 32) as u32 ^ kind];
         philox([index as u32, (index >> 32) as u32, stream[0], stream[1]], self.key)
@@ -100,6 +110,26 @@ mod tests {
         assert!((mean(&|i| rng.normal(i).powi(4)) - 3.0).abs() < 0.15);
         assert!((mean(&|i| rng.below(i, 7) as f64) - 3.0).abs() < 0.03);
         assert!((0..n).all(|i| rng.below(i, 7) < 7 && (0.0..1.0).contains(&rng.uniform(i))));
+    }
+
+    #[test]
+    fn permutations() {
+        let rng = Rng::new(3, 4);
+        let mut order = [9; 100];
+        rng.permutation(&mut order);
+        let mut again = [0; 100];
+        rng.permutation(&mut again);
+        assert_eq!(order, again);
+        again.sort_unstable();
+        assert_eq!(again, core::array::from_fn(|index| index as u32));
+        // Each number is first about as often as the others.
+        let mut first = [0; 5];
+        for stream in 0..5000 {
+            let mut order = [0; 5];
+            Rng::new(1, stream).permutation(&mut order);
+            first[order[0] as usize] += 1;
+        }
+        assert!(first.iter().all(|count| (900..1100).contains(count)), "{first:?}");
     }
 
     #[test]

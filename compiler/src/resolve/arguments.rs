@@ -125,11 +125,8 @@ impl Cx<'_> {
         let name = callee.name;
         let list = super::listed("", missing);
         let list = list.trim_start();
-        let example: Vec<String> = slots
-            .iter()
-            .filter(|slot| slot.is_required)
-            .map(|slot| format!("{} = …", slot.name))
-            .collect();
+        let example: Vec<String> =
+            slots.iter().filter(|slot| slot.is_required).map(|slot| format!("{} = …", slot.name)).collect();
         let mut diagnostic = Diagnostic::new(
             Code::E0203,
             format!("`{name}` needs {list}"),
@@ -170,9 +167,9 @@ impl Cx<'_> {
                 (None, None) => Term::Failed,
                 (Some(argument), default) => {
                     let term = self.term(scope, &argument.value);
-                    self.check_kind_of_argument(callee, parameter, argument, &term, default.as_ref())
-                        .then_some(term)
-                        .unwrap_or(Term::Failed)
+                    let fits =
+                        self.check_kind_of_argument(callee, parameter, argument, &term, default.as_ref());
+                    if fits { term } else { Term::Failed }
                 }
             };
             is_valid &= term != Term::Failed;
@@ -231,7 +228,9 @@ impl Cx<'_> {
                     let value = self.layer_argument(scope, name, declared, &argument.value);
                     value.map(|value| (declared.name, value, Some(argument.span)))
                 }
-                (None, Some(default)) => self.default_value(default, span).map(|value| (declared.name, value, None)),
+                (None, Some(default)) => {
+                    self.default_value(default, span).map(|value| (declared.name, value, None))
+                }
                 (None, None) => None,
             };
             match (values.as_mut(), value) {
@@ -284,7 +283,12 @@ impl Cx<'_> {
     }
 
     /// One of these words, or `None` after a report.
-    pub(super) fn choice(&mut self, value: &Expr, what: &str, words: &[&'static str]) -> Option<&'static str> {
+    pub(super) fn choice(
+        &mut self,
+        value: &Expr,
+        what: &str,
+        words: &[&'static str],
+    ) -> Option<&'static str> {
         let expected = match words {
             [] => "no word".to_owned(),
             [word] => format!("`{word}`"),

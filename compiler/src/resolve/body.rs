@@ -122,7 +122,8 @@ impl Walk<'_> {
     /// Forgets the names of a body that ends.
     pub(super) fn forget(&mut self, n_values: usize) {
         let ended = self.values.drain(n_values.min(self.values.len())..);
-        let unused = ended.filter(|named| !named.is_used && !named.is_given).map(|named| (named.name, named.span));
+        let unused =
+            ended.filter(|named| !named.is_used && !named.is_given).map(|named| (named.name, named.span));
         self.unused.extend(unused);
     }
 
@@ -141,7 +142,8 @@ pub(super) fn check_block<'a>(cx: &mut Cx<'a>, id: DefId, block: &'a Block) -> b
     let mut walk = Walk { is_dry: true, ..Walk::default() };
     walk.give("input", None, block.name.span);
     let running = Running::One(None);
-    let mut frame = Frame { scope: &scope, place: Place::Inside, path: String::new(), site: None, running, base: 0 };
+    let mut frame =
+        Frame { scope: &scope, place: Place::Inside, path: String::new(), site: None, running, base: 0 };
     cx.body(&mut walk, &mut frame, &block.body);
     cx.one_value(&mut walk, &frame.running, block.name.span);
     let is_valid = !cx.errors_since(n_before);
@@ -349,9 +351,14 @@ impl<'a> Cx<'a> {
 
     fn report_before_input(&mut self, span: Span, input: Span) {
         self.report(
-            Diagnostic::new(Code::E0219, "there is no value yet", span, "expected a value, found none before it")
-                .with_label(input, "the input comes later")
-                .with_help("put `input` first"),
+            Diagnostic::new(
+                Code::E0219,
+                "there is no value yet",
+                span,
+                "expected a value, found none before it",
+            )
+            .with_label(input, "the input comes later")
+            .with_help("put `input` first"),
         );
     }
 
@@ -397,8 +404,13 @@ impl<'a> Cx<'a> {
     pub(super) fn warn_of_unused_values(&mut self, walk: &Walk<'_>) {
         for (name, span) in &walk.unused {
             self.report(
-                Diagnostic::new(Code::W0102, format!("value `{name}` is never used"), *span, "nothing uses it")
-                    .with_help("a `let` names a value; what follows goes on from where the last chain ended"),
+                Diagnostic::new(
+                    Code::W0102,
+                    format!("value `{name}` is never used"),
+                    *span,
+                    "nothing uses it",
+                )
+                .with_help("a `let` names a value; what follows goes on from where the last chain ended"),
             );
         }
     }

@@ -146,7 +146,8 @@ impl<'a> Cx<'a> {
         for (n, parameter) in model.parameters.iter().enumerate() {
             let name = &parameter.name.name;
             if let Some(first) = model.parameters.iter().take(n).find(|first| first.name.name == *name) {
-                let diagnostic = super::defined_twice("parameter", name, first.name.span, parameter.name.span);
+                let diagnostic =
+                    super::defined_twice("parameter", name, first.name.span, parameter.name.span);
                 self.report(diagnostic);
                 continue;
             }
@@ -177,7 +178,9 @@ impl<'a> Cx<'a> {
                             parameter.span,
                             "expected a value, found no default",
                         )
-                        .with_help(format!("set it with `--set {name}=16`, or give it a default: `{name} = 16`")),
+                        .with_help(format!(
+                            "set it with `--set {name}=16`, or give it a default: `{name} = 16`"
+                        )),
                     );
                     unknown
                 }

@@ -37,16 +37,24 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     let features = settings.names(cx, "features");
     let ignore = settings.names(cx, "ignore");
     check_columns(cx, &[("target", &target), ("features", &features), ("ignore", &ignore)]);
-    let split = settings.number(cx, "split", "a share above 0 and up to 1", |share| share > 0.0 && share <= 1.0);
-    let validation = settings.number(cx, "validation", "a share from 0 and below 1", |share| (0.0..1.0).contains(&share));
-    let scale = settings.number(cx, "scale", "a number other than 0", |scale| scale != 0.0 && scale.is_finite());
+    let split =
+        settings.number(cx, "split", "a share above 0 and up to 1", |share| share > 0.0 && share <= 1.0);
+    let validation =
+        settings.number(cx, "validation", "a share from 0 and below 1", |share| (0.0..1.0).contains(&share));
+    let scale =
+        settings.number(cx, "scale", "a number other than 0", |scale| scale != 0.0 && scale.is_finite());
     let stratify = settings.flag(cx, "stratify");
     let delimiter = delimiter(cx, &settings);
     if let (Some(split), Some(test)) = (settings.key("split"), settings.key("test")) {
         cx.report(
-            Diagnostic::new(Code::E0216, "`split` has no place beside `test`", split, "expected one of the two")
-                .with_label(test, "the test has rows of its own")
-                .with_help("leave `split` out: all rows are trained on; `validation` sets a share of them aside"),
+            Diagnostic::new(
+                Code::E0216,
+                "`split` has no place beside `test`",
+                split,
+                "expected one of the two",
+            )
+            .with_label(test, "the test has rows of its own")
+            .with_help("leave `split` out: all rows are trained on; `validation` sets a share of them aside"),
         );
     }
     Some(DataSpec {
@@ -67,8 +75,13 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
     match (settings.key("csv"), settings.key("idx")) {
         (Some(csv), Some(idx)) => {
             cx.report(
-                Diagnostic::new(Code::E0216, "`idx` has no place beside `csv`", idx, "expected one of the two")
-                    .with_label(csv, "the rows are in a table"),
+                Diagnostic::new(
+                    Code::E0216,
+                    "`idx` has no place beside `csv`",
+                    idx,
+                    "expected one of the two",
+                )
+                .with_label(csv, "the rows are in a table"),
             );
             None
         }
@@ -83,7 +96,12 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
         (None, Some(idx)) => {
             reject(cx, settings, OF_CSV, idx, "images");
             if settings.key("labels").is_none() {
-                missing(cx, "labels", span, "`labels \"train-labels-idx1-ubyte.gz\"`, the classes of the images");
+                missing(
+                    cx,
+                    "labels",
+                    span,
+                    "`labels \"train-labels-idx1-ubyte.gz\"`, the classes of the images",
+                );
             }
             let test = match (settings.key("test"), settings.key("test_labels")) {
                 (None, None) => None,

@@ -147,7 +147,9 @@ impl<'a> Cx<'a> {
 
     /// All names of a sort, the user's first.
     pub(super) fn names_of(&self, origin: Origin, sort: Sort) -> Vec<&'a str> {
-        let visible = |(owner, of, _): &(Origin, Sort, &str)| *of == sort && (origin == Origin::User || *owner == origin);
+        let visible = |(owner, of, _): &(Origin, Sort, &str)| {
+            *of == sort && (origin == Origin::User || *owner == origin)
+        };
         self.index.keys().filter(|key| visible(key)).map(|(_, _, name)| *name).collect()
     }
 
@@ -182,8 +184,13 @@ impl<'a> Cx<'a> {
         if self.stack.len() >= DEEPEST {
             let span = call.unwrap_or(definition.name.span);
             self.report(
-                Diagnostic::new(Code::E0502, "definitions are nested too deeply", span, "this call is too deep")
-                    .with_note(format!("definitions may call each other {DEEPEST} levels deep")),
+                Diagnostic::new(
+                    Code::E0502,
+                    "definitions are nested too deeply",
+                    span,
+                    "this call is too deep",
+                )
+                .with_note(format!("definitions may call each other {DEEPEST} levels deep")),
             );
             return false;
         }
@@ -304,13 +311,13 @@ impl<'a> Cx<'a> {
         for (n, value) in values.iter().enumerate() {
             let fault = match definition.parameters.get(n) {
                 None => Some((name.span, format!("expected a parameter `{value}`"))),
-                Some(parameter) if definition.sort == Sort::Loss && parameter.name.name != *value => {
-                    Some((parameter.name.span, format!("expected `{value}`, found `{}`", parameter.name.name)))
-                }
-                Some(parameter) => parameter
-                    .default
-                    .as_ref()
-                    .map(|default| (default.span, format!("`{}` is a value, without a default", parameter.name.name))),
+                Some(parameter) if definition.sort == Sort::Loss && parameter.name.name != *value => Some((
+                    parameter.name.span,
+                    format!("expected `{value}`, found `{}`", parameter.name.name),
+                )),
+                Some(parameter) => parameter.default.as_ref().map(|default| {
+                    (default.span, format!("`{}` is a value, without a default", parameter.name.name))
+                }),
             };
             if let Some((span, label)) = fault {
                 let example = format!("{noun} {}({}, …) = …", name.name, values.join(", "));
@@ -318,8 +325,8 @@ impl<'a> Cx<'a> {
                     Sort::Loss => "a loss begins with the parameters `output` and `target`",
                     _ => "an activation begins with a parameter for the value",
                 };
-                let diagnostic =
-                    Diagnostic::new(Code::E0217, message, span, label).with_help(format!("write `{example}`"));
+                let diagnostic = Diagnostic::new(Code::E0217, message, span, label)
+                    .with_help(format!("write `{example}`"));
                 return self.report(diagnostic);
             }
         }
@@ -361,16 +368,23 @@ impl<'a> Cx<'a> {
                 .map(|definition| format!("`{}`", definition.name.name))
                 .collect();
             let note = format!("{} calls `{name}`", path.join(" calls "));
-            Diagnostic::new(Code::E0208, format!("`{name}` calls itself"), span, format!("calls `{name}` again"))
-                .with_note(note)
+            Diagnostic::new(
+                Code::E0208,
+                format!("`{name}` calls itself"),
+                span,
+                format!("calls `{name}` again"),
+            )
+            .with_note(note)
         };
         for (id, call) in cycle.iter().skip(1) {
             if let (Some(definition), Some(call)) = (self.definition(*id), call) {
                 diagnostic = diagnostic.with_label(*call, format!("calls `{}`", definition.name.name));
             }
         }
-        if definition.origin == Origin::User && self.lookup(Origin::Library, definition.sort, name).is_some() {
-            diagnostic = diagnostic.with_note(format!("this definition hides the `{name}` of the standard library"));
+        if definition.origin == Origin::User && self.lookup(Origin::Library, definition.sort, name).is_some()
+        {
+            diagnostic =
+                diagnostic.with_note(format!("this definition hides the `{name}` of the standard library"));
         }
         self.report(diagnostic);
     }

@@ -43,7 +43,8 @@ const OF_INITIALIZERS: &[(&str, Builtin)] =
     &[("random_uniform", Builtin::RandomUniform), ("random_normal", Builtin::RandomNormal)];
 
 /// Functions of two numbers, everywhere.
-const OF_TWO: &[(&str, Builtin)] = &[("min", Builtin::Binary(Binary::Min)), ("max", Builtin::Binary(Binary::Max))];
+const OF_TWO: &[(&str, Builtin)] =
+    &[("min", Builtin::Binary(Binary::Min)), ("max", Builtin::Binary(Binary::Max))];
 
 fn builtins(role: Role) -> impl Iterator<Item = (&'static str, Builtin)> {
     let special = match role {
@@ -127,11 +128,16 @@ impl Cx<'_> {
     fn report_unknown_function(&mut self, scope: &Scope, call: &Call) {
         let name = &call.name;
         let functions = self.function_names(scope);
-        let mut diagnostic =
-            Diagnostic::new(Code::E0207, format!("unknown function `{}`", name.name), name.span, "not known here")
-                .with_closest(&name.name, functions.iter().map(String::as_str));
+        let mut diagnostic = Diagnostic::new(
+            Code::E0207,
+            format!("unknown function `{}`", name.name),
+            name.span,
+            "not known here",
+        )
+        .with_closest(&name.name, functions.iter().map(String::as_str));
         if builtin(Role::Loss, &name.name).is_some() {
-            diagnostic = diagnostic.with_note(format!("`{}` runs over a sample, and can be used in losses", name.name));
+            diagnostic = diagnostic
+                .with_note(format!("`{}` runs over a sample, and can be used in losses", name.name));
         } else if builtin(Role::Init, &name.name).is_some() {
             diagnostic = diagnostic.with_note(format!("`{}` can be used in initializers", name.name));
         }
@@ -202,8 +208,13 @@ impl Cx<'_> {
             return Term::Number(Formula::OneHot(Box::new(x)));
         }
         self.report(
-            Diagnostic::new(Code::E0217, "`one_hot` takes a class", call.span, "expected a target of kind `class`")
-                .with_help("declare it in the parameters of the loss: `target: class`"),
+            Diagnostic::new(
+                Code::E0217,
+                "`one_hot` takes a class",
+                call.span,
+                "expected a target of kind `class`",
+            )
+            .with_help("declare it in the parameters of the loss: `target: class`"),
         );
         Term::Failed
     }
@@ -254,7 +265,12 @@ impl Cx<'_> {
     }
 
     /// A loss for classes cannot be given a target of values.
-    fn check_target(&mut self, definition: &Definition<'_>, terms: &[(String, Term, bool)], call: &Call) -> bool {
+    fn check_target(
+        &mut self,
+        definition: &Definition<'_>,
+        terms: &[(String, Term, bool)],
+        call: &Call,
+    ) -> bool {
         let wants_class = definition.parameters.get(1).is_some_and(|target| target.kind.is_some());
         let Some((_, Term::Number(target), _)) = terms.get(1) else { return true };
         let is_class = matches!(target, Formula::Target(TargetKind::Class));

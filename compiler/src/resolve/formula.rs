@@ -126,9 +126,11 @@ impl Formula {
             Self::Variable(variable) => Scalar::Variable(*variable),
             Self::Unary(op, x) => Scalar::unary(*op, x.to_scalar()?),
             Self::Binary(op, a, b) => Scalar::binary(*op, a.to_scalar()?, b.to_scalar()?),
-            Self::Select(condition, a, b) => {
-                Scalar::Select(Box::new(condition.to_condition()?), Box::new(a.to_scalar()?), Box::new(b.to_scalar()?))
-            }
+            Self::Select(condition, a, b) => Scalar::Select(
+                Box::new(condition.to_condition()?),
+                Box::new(a.to_scalar()?),
+                Box::new(b.to_scalar()?),
+            ),
             Self::Opaque(_)
             | Self::Output
             | Self::Target(_)
@@ -301,7 +303,8 @@ mod tests {
 
     #[test]
     fn the_budget_stops_conditions_from_growing() {
-        let mut condition = Truth::Compare(Relation::Lt, Box::new(Formula::Output), Box::new(Formula::Number(0.0)));
+        let mut condition =
+            Truth::Compare(Relation::Lt, Box::new(Formula::Output), Box::new(Formula::Number(0.0)));
         let mut formula = Formula::Output;
         for _ in 0..20 {
             condition = Truth::or(condition.clone(), condition);
@@ -310,7 +313,8 @@ mod tests {
             }
         }
         for _ in 0..10 {
-            formula = Formula::Select(Box::new(condition.clone()), Box::new(formula), Box::new(Formula::Output));
+            formula =
+                Formula::Select(Box::new(condition.clone()), Box::new(formula), Box::new(Formula::Output));
         }
         assert_eq!(formula.to_loss(&mut 10_000), None);
     }
@@ -319,10 +323,8 @@ mod tests {
     fn outermost_means_become_sums() {
         let mean = |x: Formula| Formula::Reduce(Reduction::Mean, Box::new(x));
         let body = Formula::unary(Unary::Neg, mean(mean(Formula::Output)));
-        let expected = Formula::unary(
-            Unary::Neg,
-            Formula::Reduce(Reduction::Sum, Box::new(mean(Formula::Output))),
-        );
+        let expected =
+            Formula::unary(Unary::Neg, Formula::Reduce(Reduction::Sum, Box::new(mean(Formula::Output))));
         assert_eq!(body.with_sums(), expected);
     }
 }

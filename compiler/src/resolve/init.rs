@@ -60,7 +60,12 @@ impl Cx<'_> {
     }
 
     /// An initializer of the library or the user by its name alone.
-    pub(super) fn named_initializer(&mut self, origin: Origin, name: &str, span: Span) -> Option<Initializer> {
+    pub(super) fn named_initializer(
+        &mut self,
+        origin: Origin,
+        name: &str,
+        span: Span,
+    ) -> Option<Initializer> {
         let scope = Scope::new(origin, Role::Constant);
         let name = Ident { name: name.to_owned(), span };
         self.initializer_call(&scope, &name, &[], span)

@@ -74,11 +74,13 @@ impl Cx<'_> {
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
         let (reduction, text) = self.reduction(call)?;
-        let arguments: Vec<Argument> = call.arguments.iter().filter(|argument| !is_reduction(argument)).cloned().collect();
+        let arguments: Vec<Argument> =
+            call.arguments.iter().filter(|argument| !is_reduction(argument)).cloned().collect();
         let defined = (definition.origin == Origin::User).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         self.begin_formula();
-        let terms = self.definition_arguments(scope, &definition, callee, &arguments, Sort::Loss.n_values())?;
+        let terms =
+            self.definition_arguments(scope, &definition, callee, &arguments, Sort::Loss.n_values())?;
         let Tree::Function(function) = definition.tree else { return None };
         if !is_valid {
             return None;
@@ -111,7 +113,14 @@ impl Cx<'_> {
             );
             return None;
         };
-        Some(LossUse { name: name.clone(), text, body, target: target(&definition), reduction, span: call.span })
+        Some(LossUse {
+            name: name.clone(),
+            text,
+            body,
+            target: target(&definition),
+            reduction,
+            span: call.span,
+        })
     }
 
     /// The argument that every loss has, and how it was written.
@@ -120,8 +129,13 @@ impl Cx<'_> {
         let Some(argument) = given.next() else { return Some((Reduction::Mean, String::new())) };
         if let Some(second) = given.next() {
             self.report(
-                Diagnostic::new(Code::E0206, "argument `reduction` is given twice", second.span, "given again here")
-                    .with_label(argument.span, "first given here"),
+                Diagnostic::new(
+                    Code::E0206,
+                    "argument `reduction` is given twice",
+                    second.span,
+                    "given again here",
+                )
+                .with_label(argument.span, "first given here"),
             );
             return None;
         }
@@ -139,8 +153,9 @@ impl Cx<'_> {
         }
         let known = self.names_of(scope.origin, sort);
         let noun = sort.noun();
-        let mut diagnostic = Diagnostic::new(code, format!("unknown {noun} `{}`", name.name), name.span, "not known")
-            .with_closest(&name.name, known.iter().copied());
+        let mut diagnostic =
+            Diagnostic::new(code, format!("unknown {noun} `{}`", name.name), name.span, "not known")
+                .with_closest(&name.name, known.iter().copied());
         if diagnostic.help.is_empty() {
             let nouns = if sort == Sort::Loss { "losses are" } else { "optimizers are" };
             diagnostic = diagnostic.with_note(super::listed(nouns, &known));

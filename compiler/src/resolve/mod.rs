@@ -147,15 +147,22 @@ impl<'a> Cx<'a> {
     fn report_unsupported(&mut self, user: &'a Ast) {
         for item in &user.items {
             let (what, name, span, help) = match item {
-                Item::Cell(cell) => {
-                    ("cells", Some(&cell.name), cell.name.span, "a `block` puts layers together, without state")
-                }
+                Item::Cell(cell) => (
+                    "cells",
+                    Some(&cell.name),
+                    cell.name.span,
+                    "a `block` puts layers together, without state",
+                ),
                 Item::Schedule(schedule) => {
                     let help = "`lr` is a constant: `adam(lr = 0.01)`";
                     ("schedules", Some(&schedule.name), schedule.name.span, help)
                 }
-                Item::Import(import) => ("imports", Some(&import.name), import.span, "define the model in this file"),
-                Item::Use(include) => ("other files", None, include.span, "put the definitions into this file"),
+                Item::Import(import) => {
+                    ("imports", Some(&import.name), import.span, "define the model in this file")
+                }
+                Item::Use(include) => {
+                    ("other files", None, include.span, "put the definitions into this file")
+                }
                 _ => continue,
             };
             self.unsupported.extend(name.map(|name| name.name.as_str()));
@@ -189,8 +196,13 @@ impl<'a> Cx<'a> {
                 && let Some(last) = user.items.last()
             {
                 self.report(
-                    Diagnostic::new(Code::E0221, "no model in this file", item_span(last), "this is not a model")
-                        .with_help("add one: `model Name { input [4]  dense(3) }`"),
+                    Diagnostic::new(
+                        Code::E0221,
+                        "no model in this file",
+                        item_span(last),
+                        "this is not a model",
+                    )
+                    .with_help("add one: `model Name { input [4]  dense(3) }`"),
                 );
             }
             return models;
@@ -198,10 +210,16 @@ impl<'a> Cx<'a> {
         if let Some(model) = models.iter().find(|model| model.name.name == *wanted) {
             return vec![model];
         }
-        if let Some(first) = models.first().map(|model| model.name.span).or_else(|| user.items.first().map(item_span)) {
+        if let Some(first) =
+            models.first().map(|model| model.name.span).or_else(|| user.items.first().map(item_span))
+        {
             let names: Vec<&str> = models.iter().map(|model| model.name.name.as_str()).collect();
-            let mut diagnostic =
-                Diagnostic::new(Code::E0221, format!("no model `{wanted}` in this file"), first, listed("found", &names));
+            let mut diagnostic = Diagnostic::new(
+                Code::E0221,
+                format!("no model `{wanted}` in this file"),
+                first,
+                listed("found", &names),
+            );
             if let Some(name) = diagnostic::closest(wanted, names.iter().copied()) {
                 diagnostic = diagnostic.with_help(format!("did you mean `{name}`?"));
             }
@@ -272,7 +290,9 @@ fn defined_twice(what: &str, name: &str, first: Span, second: Span) -> Diagnosti
 fn listed(what: &str, names: &[&str]) -> String {
     match names {
         [] => format!("{what} none"),
-        names => format!("{what} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")),
+        names => {
+            format!("{what} {}", names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -280,9 +300,10 @@ fn item_span(item: &Item) -> Span {
     match item {
         Item::Model(model) => model.name.span,
         Item::Block(block) | Item::Cell(block) => block.name.span,
-        Item::Activation(function) | Item::Loss(function) | Item::Init(function) | Item::Schedule(function) => {
-            function.name.span
-        }
+        Item::Activation(function)
+        | Item::Loss(function)
+        | Item::Init(function)
+        | Item::Schedule(function) => function.name.span,
         Item::Optimizer(optimizer) => optimizer.name.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,

@@ -20,7 +20,12 @@ pub(super) struct Resolution {
 }
 
 /// Resolves a model.
-pub(super) fn resolve<'a>(cx: &mut Cx<'a>, model: &'a Model, options: &Options, sections: &Sections) -> Resolution {
+pub(super) fn resolve<'a>(
+    cx: &mut Cx<'a>,
+    model: &'a Model,
+    options: &Options,
+    sections: &Sections,
+) -> Resolution {
     let n_before = cx.diagnostics.len();
     let scope = cx.model_scope(model, options);
     let first_input = model.body.statements.iter().find_map(|statement| match statement {
@@ -30,8 +35,14 @@ pub(super) fn resolve<'a>(cx: &mut Cx<'a>, model: &'a Model, options: &Options, 
     let mut walk = Walk::default();
     walk.first_input = first_input;
     walk.names.begin("", &model.body);
-    let mut frame =
-        Frame { scope: &scope, place: Place::Model, path: String::new(), site: None, running: Running::Nothing, base: 0 };
+    let mut frame = Frame {
+        scope: &scope,
+        place: Place::Model,
+        path: String::new(),
+        site: None,
+        running: Running::Nothing,
+        base: 0,
+    };
     cx.body(&mut walk, &mut frame, &model.body);
     let output = output(cx, &mut walk, &frame.running, &model.name);
     let loss = walk.loss.map(|call| (call.span, cx.loss_use(&scope, call)));
@@ -101,7 +112,9 @@ fn output(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident)
                 name.span,
                 "expected a chain of layers, found none",
             )
-            .with_note("the output of a model is the value of its last chain; `let` names a value and is none")
+            .with_note(
+                "the output of a model is the value of its last chain; `let` names a value and is none",
+            )
             .with_help("add one: `dense(3)`"),
         );
         return None;
@@ -139,8 +152,12 @@ fn metrics(cx: &mut Cx<'_>, names: &[&Ident]) -> Vec<(String, Span)> {
     let mut metrics: Vec<(String, Span)> = Vec::with_capacity(names.len());
     for name in names {
         if !METRICS.contains(&name.name.as_str()) {
-            let mut diagnostic =
-                Diagnostic::new(Code::E0214, format!("unknown metric `{}`", name.name), name.span, "not known");
+            let mut diagnostic = Diagnostic::new(
+                Code::E0214,
+                format!("unknown metric `{}`", name.name),
+                name.span,
+                "not known",
+            );
             if name.name == "loss" {
                 diagnostic = diagnostic.with_note("the loss is always reported");
             }

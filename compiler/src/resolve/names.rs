@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nnc_grammar::ast::{Body, Chain, Ident, Statement, StageKind};
+use nnc_grammar::ast::{Body, Chain, Ident, StageKind, Statement};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -74,7 +74,13 @@ impl Names {
 
 impl Cx<'_> {
     /// The name of a layer of this kind: its label, or kind and count.
-    pub(super) fn layer_name(&mut self, names: &mut Names, path: &str, label: Option<&Ident>, kind: &str) -> String {
+    pub(super) fn layer_name(
+        &mut self,
+        names: &mut Names,
+        path: &str,
+        label: Option<&Ident>,
+        kind: &str,
+    ) -> String {
         let Some(label) = label else { return names.by_kind(path, kind) };
         *names.counts.entry((path.to_owned(), kind.to_owned())).or_default() += 1;
         let name = format!("{path}{}", label.name);

@@ -59,7 +59,8 @@ fn check_names(cx: &mut Cx<'_>, tree: &Optimizer) {
         let name = &state.name;
         if let Some(first) = tree.states.iter().take(n).find(|first| first.name.name == name.name) {
             cx.report(super::defined_twice("state", &name.name, first.name.span, name.span));
-        } else if let Some((what, span, _)) = owner(tree, &name.name).filter(|(what, ..)| *what != "a state") {
+        } else if let Some((what, span, _)) = owner(tree, &name.name).filter(|(what, ..)| *what != "a state")
+        {
             report_taken(cx, &name.name, name.span, what, span);
         }
     }
@@ -91,7 +92,13 @@ struct Update {
 }
 
 /// Walks states and assignments. `None` after a report, or if something is not known.
-fn body(cx: &mut Cx<'_>, scope: &mut Scope, constants: &Scope, tree: &Optimizer, is_dry: bool) -> Option<Update> {
+fn body(
+    cx: &mut Cx<'_>,
+    scope: &mut Scope,
+    constants: &Scope,
+    tree: &Optimizer,
+    is_dry: bool,
+) -> Option<Update> {
     let mut update = Update { states: Vec::new(), locals: Vec::new(), assignments: Vec::new() };
     let mut is_known = true;
     let variable = |variable: Variable| Term::Number(Formula::Variable(variable));
@@ -118,7 +125,9 @@ fn body(cx: &mut Cx<'_>, scope: &mut Scope, constants: &Scope, tree: &Optimizer,
             target(cx, tree, assignment, is_dry)
         };
         match (target, formula.and_then(|formula| formula.to_scalar())) {
-            (Some(target), Some(value)) => update.assignments.push(Assign { target, value, span: assignment.span }),
+            (Some(target), Some(value)) => {
+                update.assignments.push(Assign { target, value, span: assignment.span })
+            }
             _ => is_known = false,
         }
     }

@@ -136,7 +136,9 @@ impl fmt::Display for DataSpec {
                 write!(f, ", scale {}", self.scale)?;
             }
         }
-        for (key, columns) in [("target", &self.target), ("features", &self.features), ("ignore", &self.ignore)] {
+        for (key, columns) in
+            [("target", &self.target), ("features", &self.features), ("ignore", &self.ignore)]
+        {
             if !columns.is_empty() {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
                 write!(f, ", {key} {names:?}")?;

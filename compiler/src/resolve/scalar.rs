@@ -117,9 +117,13 @@ impl Cx<'_> {
         if self.budget > 0 {
             return true;
         }
-        let diagnostic =
-            Diagnostic::new(Code::E0502, "formula is too large", scope.site.unwrap_or(span), "this is too large")
-                .with_note(format!("with all that it calls it has more than {LARGEST_FORMULA} terms"));
+        let diagnostic = Diagnostic::new(
+            Code::E0502,
+            "formula is too large",
+            scope.site.unwrap_or(span),
+            "this is too large",
+        )
+        .with_note(format!("with all that it calls it has more than {LARGEST_FORMULA} terms"));
         self.report(diagnostic);
         false
     }
@@ -183,9 +187,13 @@ impl Cx<'_> {
                 Some(x) => Term::Number(Formula::unary(Unary::Neg, x)),
                 None => Term::Failed,
             },
-            ExprKind::Unary(UnaryOp::Not, x) => self.truth(scope, x).map_or(Term::Failed, |x| Term::Truth(x.negated())),
+            ExprKind::Unary(UnaryOp::Not, x) => {
+                self.truth(scope, x).map_or(Term::Failed, |x| Term::Truth(x.negated()))
+            }
             ExprKind::Binary(op, a, b) => self.binary(scope, *op, a, b, span),
-            ExprKind::If { condition, then, otherwise } => self.conditional(scope, condition, then, otherwise),
+            ExprKind::If { condition, then, otherwise } => {
+                self.conditional(scope, condition, then, otherwise)
+            }
             ExprKind::Error => Term::Failed,
         }
     }
@@ -209,11 +217,13 @@ impl Cx<'_> {
         }
         let functions = self.function_names(scope);
         let is_function = functions.iter().any(|function| function == name);
-        let mut diagnostic = Diagnostic::new(Code::E0207, format!("unknown name `{name}`"), span, "not known here");
+        let mut diagnostic =
+            Diagnostic::new(Code::E0207, format!("unknown name `{name}`"), span, "not known here");
         if is_function {
             diagnostic = diagnostic.with_help(format!("`{name}` is a function: `{name}(…)`"));
         } else {
-            diagnostic = diagnostic.with_closest(name, scope.names().chain(functions.iter().map(String::as_str)));
+            diagnostic =
+                diagnostic.with_closest(name, scope.names().chain(functions.iter().map(String::as_str)));
         }
         let names: Vec<&str> = scope.names().take(12).collect();
         if !names.is_empty() && diagnostic.help.is_empty() {
@@ -242,7 +252,9 @@ impl Cx<'_> {
 
     /// A number that was just computed must be one.
     pub(super) fn finite(&mut self, scope: &Scope, formula: Formula, span: Span) -> Term {
-        let Some(value) = formula.value().filter(|value| !value.is_finite()) else { return Term::Number(formula) };
+        let Some(value) = formula.value().filter(|value| !value.is_finite()) else {
+            return Term::Number(formula);
+        };
         let text = self.text(span);
         let (message, what) = if value.is_nan() {
             (format!("`{text}` has no value"), "not a number")
@@ -283,8 +295,13 @@ impl Cx<'_> {
             (a, b) => {
                 let label = format!("expected {}, found {}", a.noun(), b.noun());
                 self.report(
-                    Diagnostic::new(Code::E0204, "both alternatives must be of one kind", otherwise.span, label)
-                        .with_label(then.span, format!("this is {}", a.noun())),
+                    Diagnostic::new(
+                        Code::E0204,
+                        "both alternatives must be of one kind",
+                        otherwise.span,
+                        label,
+                    )
+                    .with_label(then.span, format!("this is {}", a.noun())),
                 );
                 Term::Failed
             }

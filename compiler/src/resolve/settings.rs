@@ -125,7 +125,8 @@ impl<'a> Settings<'a> {
                 _ => {
                     cx.wrong_argument(item.span, &format!("`{key}`"), "the name of a column");
                     if let Some(last) = cx.diagnostics.last_mut() {
-                        last.help.push("a name that is no word stands in quotes: `\"petal length\"`".to_owned());
+                        last.help
+                            .push("a name that is no word stands in quotes: `\"petal length\"`".to_owned());
                     }
                     continue;
                 }

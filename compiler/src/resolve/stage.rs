@@ -47,8 +47,13 @@ impl<'a> Cx<'a> {
             StageKind::Frozen(body) => {
                 let span = self.keyword(stage, body.span, "frozen");
                 self.report(
-                    Diagnostic::new(Code::E0501, "frozen layers are not supported yet", span, "not supported")
-                        .with_help("without `frozen { … }` the layers are trained"),
+                    Diagnostic::new(
+                        Code::E0501,
+                        "frozen layers are not supported yet",
+                        span,
+                        "not supported",
+                    )
+                    .with_help("without `frozen { … }` the layers are trained"),
                 );
                 let path = match label {
                     Some(label) => format!("{}{}.", frame.path, label.name),
@@ -255,19 +260,28 @@ impl<'a> Cx<'a> {
                     name.span,
                     "expected a layer, found a value",
                 )
-                .with_help(format!("start a chain from it: `{} -> …`; or put values together: `add(a, b)`", name.name))
+                .with_help(format!(
+                    "start a chain from it: `{} -> …`; or put values together: `add(a, b)`",
+                    name.name
+                ))
             };
             self.report(diagnostic);
             return;
         }
         let origin = frame.scope.origin;
         let mut known: Vec<&str> = walk.value_names(frame);
-        known.extend(ops::layers().iter().filter(|layer| layer.arity() != Arity::Join).map(|layer| layer.name()));
+        known.extend(
+            ops::layers().iter().filter(|layer| layer.arity() != Arity::Join).map(|layer| layer.name()),
+        );
         known.extend(self.names_of(origin, Sort::Block));
         known.extend(self.names_of(origin, Sort::Activation));
         known.extend(COMBINATORS.iter().map(|(word, _)| *word));
-        let mut diagnostic =
-            Diagnostic::new(Code::E0201, format!("unknown layer `{}`", name.name), name.span, "not known here");
+        let mut diagnostic = Diagnostic::new(
+            Code::E0201,
+            format!("unknown layer `{}`", name.name),
+            name.span,
+            "not known here",
+        );
         if let Some((_, form)) = COMBINATORS.iter().find(|(word, _)| *word == name.name) {
             diagnostic = diagnostic.with_help(format!("`{}` has a body: `{form}`", name.name));
         } else if self.lookup(origin, Sort::Loss, &name.name).is_some() {
@@ -348,8 +362,10 @@ impl<'a> Cx<'a> {
         call: &Call,
         layer: &'static dyn Layer,
     ) -> Value {
-        let given: Vec<&Argument> = call.arguments.iter().filter(|argument| argument.name.is_none()).collect();
-        let named: Vec<&Argument> = call.arguments.iter().filter(|argument| argument.name.is_some()).collect();
+        let given: Vec<&Argument> =
+            call.arguments.iter().filter(|argument| argument.name.is_none()).collect();
+        let named: Vec<&Argument> =
+            call.arguments.iter().filter(|argument| argument.name.is_some()).collect();
         let inputs = match &frame.running {
             Running::Branches(values, branch) => {
                 if given.is_empty() {
@@ -396,7 +412,13 @@ impl<'a> Cx<'a> {
     }
 
     /// A value that is given by name.
-    fn given_value(&mut self, walk: &mut Walk<'_>, frame: &Frame<'_>, layer: &str, argument: &Argument) -> Value {
+    fn given_value(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        layer: &str,
+        argument: &Argument,
+    ) -> Value {
         let span = argument.value.span;
         let ExprKind::Name(name) = &argument.value.kind else {
             if !matches!(argument.value.kind, ExprKind::Error) {
@@ -417,11 +439,13 @@ impl<'a> Cx<'a> {
             return value;
         }
         let known = walk.value_names(frame);
-        let mut diagnostic = Diagnostic::new(Code::E0207, format!("unknown value `{name}`"), span, "not known here")
-            .with_closest(name, known.iter().copied());
+        let mut diagnostic =
+            Diagnostic::new(Code::E0207, format!("unknown value `{name}`"), span, "not known here")
+                .with_closest(name, known.iter().copied());
         if walk.names.is_label(&frame.path, name) {
-            diagnostic = diagnostic
-                .with_help(format!("`{name}` is a label, which names parameters; `let {name} = …` names a value"));
+            diagnostic = diagnostic.with_help(format!(
+                "`{name}` is a label, which names parameters; `let {name} = …` names a value"
+            ));
         } else if diagnostic.help.is_empty() {
             diagnostic = diagnostic.with_help(format!("`let {name} = …` before it names a value"));
         }
@@ -447,7 +471,9 @@ impl<'a> Cx<'a> {
         if walk.is_dry {
             return None;
         }
-        let kind = self.definition(id).and_then(|definition| self.activation(frame.scope, &definition, id, call, terms));
+        let kind = self
+            .definition(id)
+            .and_then(|definition| self.activation(frame.scope, &definition, id, call, terms));
         match (kind, value) {
             (Some(kind), Some(value)) => {
                 self.apply(walk, frame, (name, label.is_some()), kind, vec![value], (stage.span, call.span))

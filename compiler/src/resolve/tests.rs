@@ -1,1 +1,535 @@
-//! What this stage promises.
+//! What this stage promises, rule by rule.
+
+use nnc_grammar::diagnostic::Code;
+use nnc_grammar::span::SourceMap;
+
+use super::{Resolved, resolve};
+use crate::compile::{Options, compile};
+use crate::ops::Value;
+use crate::program::{
+    DataSource, EarlyStopping, Kind, LossExpr, Precision, Program, Reduction, TargetKind, ValueId,
+};
+use crate::scalar::{Scalar, Variable};
+use crate::std_library::Library;
+
+mod pages;
+
+fn resolved_with(text: &str, options: &Options) -> (Resolved, SourceMap) {
+    let mut sources = SourceMap::new();
+    let file = sources.add("test.nn", text);
+    let parsed = nnc_grammar::parse(&sources, file);
+    assert_eq!(parsed.diagnostics, [], "the text must be free of faults of syntax");
+    let library = Library::load(&mut sources);
+    (resolve(&sources, &parsed.ast, &library, options), sources)
+}
+
+/// Codes with the text at their places, in order.
+fn faults_with(text: &str, options: &Options) -> Vec<(Code, String)> {
+    let (resolved, sources) = resolved_with(text, options);
+    resolved
+        .diagnostics
+        .iter()
+        .map(|fault| (fault.code, sources.text(fault.primary.span).to_owned()))
+        .collect()
+}
+
+fn faults(text: &str) -> Vec<(Code, String)> {
+    faults_with(text, &Options::default())
+}
+
+/// The one fault of a body that begins with `input x: [4]`.
+#[track_caller]
+fn assert_fault(body: &str, code: Code, place: &str) {
+    let text = format!("model M {{ input x: [4] {body} }}");
+    assert_eq!(faults(&text), [(code, place.to_owned())], "{text}");
+}
+
+#[track_caller]
+fn assert_file_fault(text: &str, code: Code, place: &str) {
+    assert_eq!(faults(text), [(code, place.to_owned())], "{text}");
+}
+
+/// The one program of a text without faults.
+#[track_caller]
+fn program(text: &str) -> Program {
+    program_with(text, &Options::default())
+}
+
+#[track_caller]
+fn program_with(text: &str, options: &Options) -> Program {
+    let (mut resolved, _) = resolved_with(text, options);
+    let errors: Vec<_> = resolved.diagnostics.iter().filter(|fault| fault.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    assert_eq!(resolved.programs.len(), 1);
+    resolved.programs.remove(0)
+}
+
+#[track_caller]
+fn body(body: &str) -> Program {
+    program(&format!("model M {{ input x: [4] {body} }}"))
+}
+
+fn layers(program: &Program) -> Vec<&str> {
+    program.applications.iter().map(|application| application.layer.as_str()).collect()
+}
+
+fn inputs(program: &Program) -> Vec<Vec<u32>> {
+    program
+        .applications
+        .iter()
+        .map(|application| application.inputs.iter().map(|id| id.0).collect())
+        .collect()
+}
+
+#[test]
+fn the_library_has_no_fault() {
+    let mut sources = SourceMap::new();
+    let library = Library::load(&mut sources);
+    assert_eq!(library.diagnostics, []);
+    // Read as a user's file, every definition is checked.
+    let text: String = crate::std_library::FILES.iter().map(|(_, text)| *text).collect();
+    let (resolved, _) = resolved_with(&format!("{text} model M {{ input [2] relu }}"), &Options::default());
+    let errors: Vec<_> = resolved.diagnostics.iter().filter(|fault| fault.is_error()).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn layers_are_called_by_kind_and_place_or_label() {
+    let program = body("dense(1) -> a: dense(2) -> dense(3) -> relu -> relu");
+    assert_eq!(layers(&program), ["dense", "a", "dense_3", "relu", "relu_2"]);
+    let flags: Vec<bool> = program.applications.iter().map(|application| application.labelled).collect();
+    assert_eq!(flags, [false, true, false, false, false]);
+}
+
+#[test]
+fn a_name_that_a_label_takes_is_passed_over() {
+    let program = body("dense(1) -> dense(2) -> dense_2: dense(3)");
+    assert_eq!(layers(&program), ["dense", "dense_3", "dense_2"]);
+}
+
+#[test]
+fn bodies_put_the_names_inside_behind_a_path() {
+    let block = "block pair(n) { dense(n) -> inner: dense(n) }";
+    let program = program(&format!("{block} model M {{ input [4] pair(1) -> pair(2) -> stem: pair(3) }}"));
+    assert_eq!(
+        layers(&program),
+        ["pair.dense", "pair.inner", "pair_2.dense", "pair_2.inner", "stem.dense", "stem.inner"]
+    );
+    let program = body("repeat 2 { dense(4) } trunk: repeat 1 { dense(4) }");
+    assert_eq!(layers(&program), ["repeat.1.dense", "repeat.2.dense", "trunk.1.dense"]);
+    let program = body("dense(4) residual { dense(4) } skip: residual { dense(4) -> a: dense(4) }");
+    assert_eq!(layers(&program), ["dense", "dense_2", "residual", "skip.dense", "skip.a", "skip"]);
+    let program = body("fork: branch { dense(1) } { dense(2) } -> concat");
+    assert_eq!(layers(&program), ["fork.1.dense", "fork.2.dense", "concat"]);
+}
+
+#[test]
+fn names_differ_in_emitted_code_too() {
+    assert_fault("repeat 1 { dense(4) } repeat_1_dense: relu -> dense(3)", Code::W0103, "repeat_1_dense");
+    let text = "block b(n) { c_d: dense(n) } block d(n) { d: dense(n) }
+        model M { input [4] a: b(1) -> a_c: d(2) }";
+    assert_file_fault(text, Code::E0206, "d");
+}
+
+#[test]
+fn a_let_names_a_value_and_moves_nothing() {
+    let program = body("dense(1) let a = dense(2) -> relu dense(3) add(a, x)");
+    assert_eq!(inputs(&program), [vec![0], vec![1], vec![2], vec![1], vec![3, 0]]);
+    assert_eq!(program.output, ValueId(5));
+}
+
+#[test]
+fn a_chain_may_begin_with_a_value() {
+    let program = body("let a = dense(2) x -> dense(3) a -> relu");
+    assert_eq!(inputs(&program), [vec![0], vec![0], vec![1]]);
+    assert_eq!(program.output, ValueId(3));
+}
+
+#[test]
+fn residual_joins_what_the_body_made_with_what_went_in() {
+    let program = body("dense(8) residual { dense(8) -> relu }");
+    assert_eq!(inputs(&program), [vec![0], vec![1], vec![2], vec![3, 1]]);
+    let Some(Kind::Layer(layer, _)) = program.applications.last().map(|last| &last.kind) else {
+        panic!("no layer")
+    };
+    assert_eq!(layer.name(), "residual");
+}
+
+#[test]
+fn branches_are_put_together_by_the_next_stage() {
+    let program = body("dense(8) -> branch { dense(2) } { } { dense(3) -> relu } -> concat -> dense(1)");
+    assert_eq!(inputs(&program), [vec![0], vec![1], vec![1], vec![3], vec![2, 1, 4], vec![5]]);
+    assert_fault("branch { dense(2) } { dense(3) }", Code::E0302, "branch");
+    assert_fault("branch { dense(2) } { dense(3) } -> dense(1)", Code::E0302, "branch");
+    assert_fault("let b = branch { relu } { relu } add(x, b)", Code::E0302, "branch");
+    assert_fault("branch { dense(2) }", Code::E0302, "branch");
+    assert_fault("branch { relu } { relu } -> add(x, x)", Code::E0302, "add(x, x)");
+}
+
+#[test]
+fn add_and_concat_take_two_values_or_more() {
+    assert_fault("add(x)", Code::E0302, "add(x)");
+    assert_fault("concat", Code::E0302, "concat");
+    assert_fault("concat(x, dense(3))", Code::E0204, "dense(3)");
+    assert_fault("concat(x, y)", Code::E0207, "y");
+    assert_fault("dense(3) -> x", Code::E0216, "x");
+    assert_fault("x(3) -> relu", Code::E0215, "x(3)");
+}
+
+#[test]
+fn arguments_of_a_use_are_put_in() {
+    let text = "block tower(size, depth = 2, act = true) { repeat depth { dense(size * 2, bias = act) } }
+        model M(n = 3) { input [4] tower(n) }";
+    let program =
+        program_with(text, &Options { set: vec![("n".to_owned(), "5".to_owned())], ..Options::default() });
+    assert_eq!(program.applications.len(), 2);
+    for application in &program.applications {
+        let Kind::Layer(_, arguments) = &application.kind else { panic!("no layer") };
+        assert_eq!(arguments.count("units"), 10);
+        assert_eq!(arguments.get("bias"), Some(&Value::Bool(true)));
+    }
+}
+
+#[test]
+fn layers_of_a_block_stand_at_its_use() {
+    let text = "block pair(n) { dense(n) }\nmodel M { input [4] stem: pair(1) }";
+    let (resolved, sources) = resolved_with(text, &Options::default());
+    let application = &resolved.programs[0].applications[0];
+    assert_eq!(sources.text(application.span), "stem: pair(1)");
+    assert_eq!(sources.text(application.call_span), "dense(n)");
+}
+
+#[test]
+fn activations_become_scalars() {
+    let program = body("leaky_relu(slope = 1 / 4) -> gelu(approximate = true)");
+    let texts: Vec<&str> = program
+        .applications
+        .iter()
+        .filter_map(|application| match &application.kind {
+            Kind::Activation { text, .. } => Some(text.as_str()),
+            Kind::Layer(..) => None,
+        })
+        .collect();
+    assert_eq!(texts, ["leaky_relu(slope = 0.25)", "gelu(approximate = true)"]);
+    let shown = program.to_string();
+    assert!(shown.contains("if x > 0 { x } else { 0.25 * x }"), "{shown}");
+    // The truth value chose: nothing of the other form is left.
+    assert!(shown.contains("tanh") && !shown.contains("erf"), "{shown}");
+}
+
+#[test]
+fn the_user_hides_the_library_and_not_from_itself() {
+    let text = "activation softplus(x) = 7 model M { input [2] mish -> softplus }";
+    let shown = program(text).to_string();
+    assert!(shown.contains("x * tanh(log(1 + exp(x)))"), "{shown}");
+    assert!(shown.contains("softplus of %1 = 7"), "{shown}");
+    let shown = program("activation sigmoid(x) = 2 * sigmoid(x) model M { input [2] sigmoid }").to_string();
+    assert!(shown.contains("= 2 * sigmoid(x)"), "{shown}");
+    let layer = program("block dense(n) { relu } model M { input [2] dense(3) }");
+    assert_eq!(layers(&layer), ["dense.relu"]);
+}
+
+#[test]
+fn losses_have_a_target_and_a_reduction() {
+    let text = |loss: &str| format!("model M {{ input [4] dense(3) loss {loss} optimizer sgd(lr = 1) }}");
+    let loss = program(&text("cross_entropy")).loss.unwrap();
+    assert_eq!((loss.target, loss.reduction), (TargetKind::Class, Reduction::Mean));
+    let loss = program(&text("huber(delta = 2, reduction = sum)")).loss.unwrap();
+    assert_eq!((loss.target, loss.reduction), (TargetKind::Values, Reduction::Sum));
+    assert_eq!(loss.text, "huber(delta = 2, reduction = sum)");
+    assert!(matches!(loss.body, LossExpr::Reduce(Reduction::Sum, _)));
+    let loss = program(&text("mse(reduction = mean)")).loss.unwrap();
+    assert!(matches!(loss.body, LossExpr::Reduce(Reduction::Mean, _)));
+    assert_eq!(faults(&text("mse(reduction = max)")), [(Code::E0204, "max".to_owned())]);
+    assert_eq!(faults(&text("mse(3)")), [(Code::E0215, "3".to_owned())]);
+    assert_eq!(faults(&text("cross_entrpy")), [(Code::E0211, "cross_entrpy".to_owned())]);
+}
+
+#[test]
+fn the_learning_rate_stays_variable_and_the_rest_is_put_in() {
+    let text =
+        "model M { input [4] dense(3) loss mse optimizer adam(0.5, beta1 = 0.25, bias_correction = false) }";
+    let optimizer = program(text).optimizer.unwrap();
+    assert_eq!(optimizer.text, "adam(lr = 0.5, beta1 = 0.25, bias_correction = false)");
+    assert_eq!(optimizer.hyper, [("lr".to_owned(), 0.5)]);
+    let states: Vec<&str> = optimizer.states.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(states, ["m", "v"]);
+    assert!(optimizer.states.iter().all(|(_, initial)| initial.is(0.0)));
+    let targets: Vec<Variable> = optimizer.assignments.iter().map(|assign| assign.target).collect();
+    let expected =
+        [Variable::State(0), Variable::State(1), Variable::Local(0), Variable::Local(1), Variable::Weight];
+    assert_eq!(targets, expected);
+    // Without the correction a local is the moment itself.
+    assert_eq!(optimizer.assignments[2].value, Scalar::Variable(Variable::State(0)));
+}
+
+#[test]
+fn optimizers_assign_weight_and_states() {
+    let check = |inside: &str, code, place| {
+        let text = format!(
+            "optimizer o(lr) {{ {inside} }} model M {{ input [1] dense(1) loss mse optimizer o(lr = 1) }}"
+        );
+        assert_file_fault(&text, code, place);
+    };
+    check("let a = gradient", Code::E0217, "o");
+    check("weight = 0 velocity = 1", Code::E0217, "velocity");
+    check("weight = 0 lr = 1", Code::E0217, "lr");
+    check("let a = 1 a = 2 weight = a", Code::E0217, "a");
+    check("let a = 1 let a = 2 weight = a", Code::E0206, "a");
+    check("let gradient = 1 weight = 1", Code::E0206, "gradient");
+    check("state lr = 0 weight = 1", Code::E0206, "lr");
+    check("state s weight = s", Code::E0217, "s");
+    check("state s = gradient weight = s", Code::E0207, "gradient");
+    check("weight = weigth - lr", Code::E0207, "weigth");
+}
+
+#[test]
+fn ranges_are_checked() {
+    assert_fault("dense(0)", Code::E0205, "0");
+    assert_fault("dense(2.5)", Code::E0205, "2.5");
+    assert_fault("dense(1 / 0)", Code::E0205, "1 / 0");
+    assert_fault("repeat 0 { relu }", Code::E0205, "0");
+    assert_fault("dense(1) loss mse optimizer sgd(lr = 0)", Code::E0205, "0");
+    assert_fault("dense(1) loss mse optimizer sgd(lr = -1)", Code::E0205, "-1");
+    assert_file_fault("model M { input [0] relu }", Code::E0301, "0");
+    assert_file_fault("model M { input [2, 1.5] relu }", Code::E0301, "1.5");
+    assert_file_fault("model M { input [] relu }", Code::E0301, "[]");
+}
+
+#[test]
+fn arguments_are_checked() {
+    assert_fault("dense(16, biass = false)", Code::E0202, "biass");
+    assert_fault("dense", Code::E0203, "dense");
+    assert_fault("dense(16, bias = 1)", Code::E0204, "1");
+    assert_fault("dense(16, units = 3)", Code::E0206, "units = 3");
+    assert_fault("relu(3)", Code::E0215, "3");
+    assert_fault("dense(n)", Code::E0207, "n");
+    assert_fault("dense(3, init = hee)", Code::E0213, "hee");
+    assert_fault("dense(3, init = 0.1)", Code::E0204, "0.1");
+    assert_fault("dense(3, unroll = ful)", Code::E0204, "ful");
+    assert_fault("rleu", Code::E0201, "rleu");
+    assert_fault("residual(3)", Code::E0201, "residual");
+}
+
+#[test]
+fn a_fault_is_told_once_and_what_follows_is_still_checked() {
+    let text = "model M { input [4] dnse(3) -> dense(3) -> rleu let a = dense(1) add(a, b) dense(0) }";
+    let codes: Vec<Code> = faults(text).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [Code::E0201, Code::E0201, Code::E0207, Code::E0205]);
+}
+
+#[test]
+fn what_is_left_of_a_model_at_fault_has_its_shapes_checked() {
+    let text = "model M { input [4, 4] dense(3) let a = rleu dense(3, init = hee) }";
+    let compilation = compile("test.nn", text, &Options::default());
+    let codes: Vec<Code> = compilation.diagnostics.iter().map(|fault| fault.code).collect();
+    assert_eq!(codes, [Code::E0303, Code::E0201, Code::E0213]);
+    assert!(compilation.models.is_empty());
+}
+
+#[test]
+fn definitions_are_checked_used_or_not() {
+    let file = |definition: &str| format!("{definition} model M {{ input [4] dense(3) }}");
+    let check = |definition: &str, code, place| assert_file_fault(&file(definition), code, place);
+    check("activation a(x) = y", Code::E0207, "y");
+    check("activation a(x) = x > 0", Code::E0204, "x > 0");
+    check("activation a = 3", Code::E0217, "a");
+    check("activation a(x, x) = x", Code::E0206, "x");
+    check("activation a(x) = a(x)", Code::E0208, "a(x)");
+    check("activation a(x) = b(x) activation b(x) = a(x)", Code::E0208, "a(x)");
+    check("block b(n) { b(n) }", Code::E0208, "b(n)");
+    check("block b(n) { dense(m) }", Code::E0207, "m");
+    check("block b(n) { loss mse }", Code::E0216, "mse");
+    check("block b(input) { relu }", Code::E0206, "input");
+    check("loss l(output, target) = output", Code::E0217, "output");
+    check("loss l(output, target) = mean(target)", Code::E0217, "mean(target)");
+    check("loss l(y, target) = 1", Code::E0217, "y");
+    check("init i = fan", Code::E0207, "fan");
+    check("activation a(x) = x activation a(x) = x", Code::E0206, "a");
+}
+
+#[test]
+fn recursion_names_every_step() {
+    let (resolved, _) = resolved_with(
+        "activation a(x) = b(x) activation b(x) = c(x) activation c(x) = a(x) model M { input [1] a }",
+        &Options::default(),
+    );
+    let [fault] = resolved.diagnostics.as_slice() else { panic!("{:#?}", resolved.diagnostics) };
+    assert_eq!(fault.notes, ["`a` calls `b` calls `c` calls `a`"]);
+}
+
+#[test]
+fn what_is_not_supported_says_so_at_its_place() {
+    assert_fault("same: dense(3) -> same: dense(3)", Code::E0501, "same");
+    assert_fault("frozen { dense(3) }", Code::E0501, "frozen");
+    assert_fault("let [a, b] = dense(3) dense(3)", Code::E0501, "a");
+    assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
+    let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
+    assert_file_fault(&file("schedule warm = 1"), Code::E0501, "warm");
+    assert_file_fault(&file("cell c(n) { state h = 0 output h }"), Code::E0501, "c");
+    assert_file_fault(
+        "import Foo from \"foo.nn\" model M { input [4] Foo -> dense(3) }",
+        Code::E0501,
+        "import Foo from \"foo.nn\"",
+    );
+    assert_file_fault("use \"foo.nn\" model M { input [4] bar -> dense(3) }", Code::E0501, "use \"foo.nn\"");
+}
+
+#[test]
+fn statements_have_their_places() {
+    assert_fault("residual { loss mse } dense(3)", Code::E0216, "mse");
+    assert_fault("output y dense(3)", Code::E0216, "y");
+    assert_fault("y = 3 dense(3)", Code::E0216, "y = 3");
+    assert_fault("dense(3) loss mse loss mae optimizer sgd", Code::E0206, "mae");
+    assert_fault("dense(3) loss mse optimizer sgd optimizer adam", Code::E0206, "adam");
+    assert_fault("dense(3) metrics accuracy, acuracy", Code::E0214, "acuracy");
+    assert_fault("dense(3) metrics mae, mae", Code::E0206, "mae");
+    assert_fault("dense(3) optimizer sgd", Code::E0401, "sgd");
+}
+
+#[test]
+fn a_model_has_an_input_and_a_chain() {
+    assert_file_fault("model M { dense(3) }", Code::E0210, "M");
+    assert_file_fault("model M { dense(3) input [4] }", Code::E0219, "dense(3)");
+    assert_file_fault("model M { input [4] }", Code::E0217, "M");
+    assert_file_fault("model M { input [4] let a = dense(3) }", Code::E0217, "M");
+    assert_file_fault("activation a(x) = x", Code::E0221, "a");
+    assert_file_fault("model M { input [4] relu } model M { input [4] relu }", Code::E0206, "M");
+}
+
+#[test]
+fn training_needs_loss_and_optimizer_together() {
+    let text = "model M { input [4] dense(3) loss mse }";
+    assert!(program(text).optimizer.is_none());
+    assert_file_fault(&format!("{text} train {{ epochs 3 }}"), Code::E0402, "mse");
+}
+
+#[test]
+fn expansion_ends() {
+    assert_fault("repeat 1000000000 { }", Code::E0502, "{ }");
+    assert_fault("repeat 100 { repeat 100 { repeat 100 { relu } } }", Code::E0502, "{ relu }");
+    assert_eq!(body("repeat 4000 { relu }").applications.len(), 4000);
+    let doubled: String = (0..40).map(|n| format!("block b{}(n) {{ b{n}(n) -> b{n}(n) }} ", n + 1)).collect();
+    let text = format!("block b0(n) {{ relu }} {doubled} model M {{ input [4] b40(1) }}");
+    let codes: Vec<Code> = faults(&text).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [Code::E0502]);
+}
+
+#[test]
+fn formulas_end() {
+    let doubled: String = (0..40).map(|n| format!("activation a{}(x) = a{n}(a{n}(x)) ", n + 1)).collect();
+    let text = format!("activation a0(x) = x * x {doubled} model M {{ input [4] a40 }}");
+    let codes: Vec<Code> = faults(&text).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, [Code::E0502]);
+}
+
+#[test]
+fn parameters_of_a_model_are_set_from_outside() {
+    let set = |name: &str, value: &str| Options {
+        set: vec![(name.to_owned(), value.to_owned())],
+        ..Options::default()
+    };
+    let text = "model M(hidden, bias = true) { input [4] dense(hidden, bias = bias) }";
+    assert_eq!(faults(text), [(Code::E0203, "hidden".to_owned())]);
+    let program = program_with(text, &set("hidden", "2 * 8"));
+    let Kind::Layer(_, arguments) = &program.applications[0].kind else { panic!("no layer") };
+    assert_eq!(arguments.count("units"), 16);
+    assert_eq!(faults_with(text, &set("hidden", "true")), [(Code::E0204, "hidden".to_owned())]);
+    let codes: Vec<Code> = faults_with(text, &set("hiden", "3")).into_iter().map(|(code, _)| code).collect();
+    assert!(codes.contains(&Code::E0218), "{codes:?}");
+}
+
+#[test]
+fn one_model_of_several_can_be_chosen() {
+    let text = "activation a(x) = x model A { input [4] a } model B { input [4] relu }";
+    let options = |name: &str| Options { model: Some(name.to_owned()), ..Options::default() };
+    assert_eq!(program_with(text, &options("B")).name, "B");
+    assert_eq!(faults_with(text, &options("C")), [(Code::E0221, "A".to_owned())]);
+    // The other model may use what this one does not.
+    assert_eq!(faults_with(text, &options("B")), []);
+}
+
+#[test]
+fn what_nobody_uses_is_a_warning() {
+    let text = "activation a(x) = b(x) activation b(x) = x model M { input [4] relu }";
+    assert_eq!(faults(text), [(Code::W0102, "a".to_owned()), (Code::W0102, "b".to_owned())]);
+    assert_fault("let a = dense(3) dense(3)", Code::W0102, "a");
+    assert_eq!(faults("init i = 1 block b(n) { dense(n, init = i) } model M { input [4] b(2) }"), []);
+}
+
+#[test]
+fn labels_name_parameters() {
+    assert_fault("bend: relu", Code::W0103, "bend");
+    assert_fault("join: add(x, x)", Code::W0103, "join");
+    assert_eq!(faults("model M { input [4] norm: normalize -> head: dense(3) }"), []);
+}
+
+fn with_section(section: &str) -> String {
+    format!("model M {{ input [4] dense(3) loss mse optimizer sgd }} {section}")
+}
+
+#[test]
+fn the_data_section_is_read() {
+    let csv = "data { csv \"a.csv\" target [\"petal length\", y] ignore id split 4 / 5 validation 0.1 stratify true delimiter \";\" }";
+    let data = program(&with_section(csv)).data.unwrap();
+    assert_eq!(data.source, DataSource::Csv { path: "a.csv".to_owned(), test: None });
+    let names: Vec<&str> = data.target.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["petal length", "y"]);
+    assert_eq!((data.split, data.validation, data.stratify, data.delimiter), (0.8, 0.1, true, ';'));
+    let idx = "data { idx \"a\" labels \"b\" test \"c\" test_labels \"d\" }";
+    let data = program(&with_section(idx)).data.unwrap();
+    let test = Some(("c".to_owned(), "d".to_owned()));
+    assert_eq!(data.source, DataSource::Idx { images: "a".to_owned(), labels: "b".to_owned(), test });
+    assert_eq!((data.split, data.scale), (1.0, 1.0 / 255.0));
+}
+
+#[test]
+fn the_data_section_is_checked() {
+    let check = |inside: &str, code, place| {
+        assert_file_fault(&with_section(&format!("data {{ {inside} }}")), code, place)
+    };
+    check("csv \"a\" targt y target y", Code::E0209, "targt");
+    check("csv \"a\"", Code::E0203, "data");
+    check("target y", Code::E0203, "data");
+    check("csv \"a\" target y idx \"b\"", Code::E0216, "idx");
+    check("csv \"a\" target y labels \"b\"", Code::E0216, "labels");
+    check("idx \"a\" labels \"b\" target y", Code::E0216, "target");
+    check("idx \"a\" labels \"b\" test \"c\"", Code::E0203, "test");
+    check("csv \"a\" target y split 0", Code::E0205, "0");
+    check("csv \"a\" target y split 1.5", Code::E0205, "1.5");
+    check("csv \"a\" target y validation 1", Code::E0205, "1");
+    check("csv \"a\" target y test \"b\" split 0.5", Code::E0216, "split");
+    check("csv \"a\" target y target z", Code::E0206, "target");
+    check("csv \"a\" target y features [x, y]", Code::E0206, "y");
+    check("csv a target y", Code::E0204, "a");
+    check("csv \"a\" target 3", Code::E0204, "3");
+    check("csv \"a\" target y delimiter \"ab\"", Code::E0205, "\"ab\"");
+    assert_file_fault(
+        &with_section("data { csv \"a\" target y } data { csv \"b\" target y }"),
+        Code::E0206,
+        "data",
+    );
+}
+
+#[test]
+fn the_train_section_is_read_and_checked() {
+    let train =
+        "train { epochs 3 batch 8 seed 9 shuffle false precision f64 stop early_stopping(min_delta = 0.5) }";
+    let train = program(&with_section(train)).train;
+    assert_eq!((train.epochs, train.batch, train.seed, train.shuffle), (3, 8, 9, false));
+    assert_eq!(train.precision, Precision::F64);
+    assert_eq!(train.stop, Some(EarlyStopping { patience: 10, min_delta: 0.5 }));
+    let check = |inside: &str, code, place| {
+        assert_file_fault(&with_section(&format!("train {{ {inside} }}")), code, place)
+    };
+    check("epoch 3", Code::E0209, "epoch");
+    check("epochs 0", Code::E0205, "0");
+    check("batch 0", Code::E0205, "0");
+    check("batch 1.5", Code::E0205, "1.5");
+    check("seed -1", Code::E0205, "-1");
+    check("shuffle 1", Code::E0204, "1");
+    check("precision f16", Code::E0204, "f16");
+    check("stop early", Code::E0204, "early");
+    check("stop early_stopping(patience = 0)", Code::E0205, "0");
+    check("stop early_stopping(patients = 3)", Code::E0202, "patients");
+}

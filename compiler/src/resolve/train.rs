@@ -21,8 +21,10 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
     let settings = Settings::read(cx, section, "train", KEYS);
     let defaults = TrainSpec::default();
     let expected = "a whole number from 0 to 2^53";
-    let seed = settings.number(cx, "seed", expected, |seed| seed.fract() == 0.0 && (0.0..=LARGEST_SEED).contains(&seed));
-    let precision = settings.value("precision").and_then(|value| cx.choice(value, "`precision`", &["f32", "f64"]));
+    let seed = settings
+        .number(cx, "seed", expected, |seed| seed.fract() == 0.0 && (0.0..=LARGEST_SEED).contains(&seed));
+    let precision =
+        settings.value("precision").and_then(|value| cx.choice(value, "`precision`", &["f32", "f64"]));
     TrainSpec {
         epochs: settings.count(cx, "epochs").unwrap_or(defaults.epochs),
         batch: settings.count(cx, "batch").unwrap_or(defaults.batch),
@@ -59,7 +61,8 @@ fn stop(cx: &mut Cx<'_>, settings: &Settings<'_>, value: &Expr) -> Option<EarlyS
         cx.report(diagnostic);
         return None;
     }
-    let slots = [Slot { name: "patience", is_required: false }, Slot { name: "min_delta", is_required: false }];
+    let slots =
+        [Slot { name: "patience", is_required: false }, Slot { name: "min_delta", is_required: false }];
     let callee = Callee { name, span: value.span, defined: None };
     let bound = cx.bind(callee, &slots, arguments)?;
     let (mut patience, mut min_delta) = (Some(10), Some(0.0));

@@ -44,7 +44,7 @@ fn a_visibility_is_kept() {
     let import = |text: &str| {
         let expanded = expand(tokens(text)).to_string();
         expanded
-            .split("allow (unused_imports)] ")
+            .split("unused_imports)] ")
             .nth(1)
             .map(|import| import.replace(' ', ""))
             .unwrap_or(expanded)

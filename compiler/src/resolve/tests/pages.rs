@@ -1,0 +1,90 @@
+//! The pages of the codes, and the models of the repository.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nnc_grammar::diagnostic::{Code, Severity, all_codes};
+
+use crate::compile::{Options, compile};
+
+/// Codes whose page has no model at fault: the fault is in what the command is given.
+const OF_COMMANDS: &[Code] = &[Code::E0218, Code::E0220];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn models_of(page: &str) -> Vec<&str> {
+    page.split("```nn\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_first_model_of_a_page_gives_its_code_and_the_others_compile() {
+    let mut n_pages = 0;
+    for code in all_codes() {
+        let path = root().join(format!("docs/errors/{code}.md"));
+        let Ok(page) = fs::read_to_string(&path) else { continue };
+        let title = format!("# {code}: {}", code.title());
+        assert!(page.starts_with(&title), "the page of {code} begins with `{title}`");
+        let models = models_of(&page);
+        let Some(first) = models.first() else { continue };
+        n_pages += 1;
+        let faults = compile("page.nn", first, &Options::default()).diagnostics;
+        let found: Vec<Code> = faults.iter().map(|fault| fault.code).collect();
+        if !OF_COMMANDS.contains(code) {
+            assert!(!found.is_empty() && found.iter().all(|found| found == code), "{code} gives {found:?}");
+        }
+        for model in models.iter().skip(1) {
+            let compilation = compile("page.nn", model, &Options::default());
+            let faults: Vec<_> =
+                compilation.diagnostics.iter().map(|fault| (fault.code, &fault.message)).collect();
+            assert!(faults.is_empty(), "a mended model of {code} gives {faults:?}");
+            assert!(!compilation.models.is_empty());
+        }
+    }
+    assert!(n_pages > 25, "found {n_pages} pages with models");
+}
+
+#[test]
+fn every_code_of_this_stage_has_a_page() {
+    for code in all_codes().iter().filter(|code| code.as_str().starts_with("E02") || **code == Code::E0501) {
+        assert!(root().join(format!("docs/errors/{code}.md")).exists(), "{code} has no page");
+    }
+}
+
+#[test]
+fn the_models_of_the_repository_compile() {
+    let mut pending =
+        vec![root().join("examples"), root().join("benches"), root().join("tests/data/pytorch/models")];
+    let mut n_models = 0;
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "nn") {
+                let text = fs::read_to_string(&path).unwrap();
+                let compilation = compile("model.nn", &text, &Options::default());
+                let is_serious =
+                    |fault: &&nnc_grammar::diagnostic::Diagnostic| fault.severity != Severity::Note;
+                let faults: Vec<_> = compilation.diagnostics.iter().filter(is_serious).collect();
+                assert!(faults.is_empty(), "{} gives {faults:#?}", path.display());
+                assert_eq!(compilation.models.len(), 1, "{}", path.display());
+                n_models += 1;
+            }
+        }
+    }
+    assert!(n_models >= 20, "found {n_models} models");
+}
+
+#[test]
+fn the_models_of_the_documents_compile() {
+    for document in ["README.md", "docs/language.md", "docs/tutorial.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        for model in models_of(&text) {
+            let compilation = compile("document.nn", model, &Options::default());
+            let errors: Vec<_> = compilation.diagnostics.iter().filter(|fault| fault.is_error()).collect();
+            assert!(errors.is_empty(), "{document}: {errors:#?}\n{model}");
+        }
+    }
+}
