@@ -6,7 +6,7 @@ use nnc_grammar::span::{FileId, SourceMap, Span};
 use proc_macro2::TokenStream;
 
 use crate::differentiate::differentiate;
-use crate::emit::{ModelInfo, emit, model_info};
+use crate::emit::{ModelInfo, emit, is_taken, model_info};
 use crate::graph::{Graph, verify};
 use crate::infer::infer;
 use crate::plan::{Graphs, Plan, internal, plan};
@@ -151,6 +151,12 @@ fn stages(
     let graphs = graphs(&graph, notes)?;
     let input = program.inputs.first().map_or("input", |input| input.name.as_str());
     let plan = plan(&graphs, input).map_err(|fault| vec![fault])?;
+    if is_taken(&program.name, &plan) {
+        let message = format!("a model cannot be called `{}`", program.name);
+        let text = "a type of the emitted code has this name";
+        let fault = Diagnostic::new(Code::E0206, message, program.name_span, text).with_help("give it another name");
+        return Err(vec![fault]);
+    }
     let info = model_info(&graph, sources, file);
     let tokens = emit(&program, &plan, &info, sources);
     Ok(CompiledModel { program, graph, graphs, plan, info, tokens })

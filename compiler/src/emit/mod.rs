@@ -20,7 +20,7 @@ pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};
 pub use kernel::KernelCx;
 pub use model::emit;
-pub(crate) use names::ident as identifier;
+pub(crate) use names::{ident as identifier, is_taken};
 
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};

@@ -3,6 +3,8 @@
 use proc_macro2::Ident;
 use quote::format_ident;
 
+use crate::plan::Plan;
+
 /// Words that cannot be an identifier in Rust.
 const RESERVED: &[&str] = &[
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn", "for",
@@ -38,4 +40,23 @@ pub fn type_ident(name: &str) -> Ident {
     }
     let text = text.trim_end_matches('_');
     ident(if text.is_empty() { "Entry" } else { text })
+}
+
+/// Types of an emitted module that a model could be called like.
+const TYPES: &[&str] = &[
+    "Arena", "Box", "Err", "Lanes", "LoadSamples", "LoadTargets", "None", "Ok", "Option", "Parameters", "Rates", "Result",
+    "Row", "Scratch", "Self", "Some", "State", "StoreOutputs",
+];
+
+/// Whether a model of this name would clash with a type of its own module.
+pub fn is_taken(model: &str, plan: &Plan) -> bool {
+    let passes = [Some(&plan.predict), plan.evaluate.as_ref(), plan.train.as_ref()];
+    let batches = passes.into_iter().flatten().flat_map(|pass| &pass.functions).map(|function| function.name.clone());
+    let singles = plan.single.functions.iter().map(|function| single(&function.name));
+    TYPES.contains(&model) || batches.chain(singles).any(|name| type_ident(&name) == model)
+}
+
+/// What the function of a layer is called for one sample.
+pub fn single(function: &str) -> String {
+    format!("{}_one", function.trim_end_matches("_forward"))
 }

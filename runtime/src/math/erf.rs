@@ -1,36 +1,51 @@
 //! The error function.
 
-use super::{exp, keep_nan, polynomial};
+use super::exp::{reduce, small_exp};
 use crate::lanes::Lanes32;
 
-/// The error function. At most 2 ulp.
+/// The error function. Error: 1.5.
 ///
-/// A polynomial near 0, and 1 - e^p(|x|) farther out; coefficients as published by N. Juffa.
+/// Up to 0.95 it is x times a polynomial of x², from there on 1 - e^-P(x). Both are minimax fits (Remez), right to
+/// 2⁻²⁹. From 3.92 on it is 1.
 #[inline(always)]
 pub fn erf<L: Lanes32>(x: L) -> L {
-    let square = x * x;
-    let near = polynomial(
-        square,
-        [-5.967_617e-4, 4.991_194_2e-3, -2.676_813_5e-2, 0.112_819_925, -0.376_125_34, 0.128_379_17],
-    )
-    .mul_add(x, x);
-    // At 4 it is 1 already; farther out the polynomial turns round.
-    let magnitude = x.abs().min(L::splat(4.0));
-    let curve = polynomial(
-        magnitude,
-        [
-            -1.728_534_7e-5,
-            3.831_972_6e-4,
-            -3.883_964_4e-3,
-            2.425_462_2e-2,
-            -0.106_777_88,
-            -0.634_846_7,
-            -0.128_717_51,
-        ],
+    // The order of operands keeps NaN.
+    let a = L::splat(4.0).min(x.abs());
+    let small = small_erf(x);
+    let large = large_erf(a);
+    let large = L::select(x.lt(L::zero()), -large, large);
+    L::select(a.lt(L::splat(0.95)), small, large)
+}
+
+/// x + x P(x²), for |x| ≤ 0.95.
+#[inline(always)]
+fn small_erf<L: Lanes32>(x: L) -> L {
+    let rest = polynomial!(
+        x * x,
+        0.128_379_17,
+        -0.376_126_32,
+        0.112_836_726,
+        -0.026_858_104,
+        0.005_197_797_4,
+        -8.105_966e-4,
+        8.215_427e-5
     );
-    let far = L::splat(1.0) - exp(curve.mul_add(magnitude, -magnitude));
-    let far = L::select(x.lt(L::zero()), -far, far);
-    let y = L::select(x.abs().lt(L::splat(0.927_734_4)), near, far);
-    let y = L::select(x.eq(L::zero()), x, y);
-    keep_nan(x, y)
+    x.mul_add(rest, x)
+}
+
+/// 1 - e^-P(a), for a from 0.95 to 4.
+#[inline(always)]
+fn large_erf<L: Lanes32>(a: L) -> L {
+    let p = polynomial!(
+        a,
+        2.430_776_8e-4,
+        1.127_481_6,
+        0.637_506_07,
+        0.103_649_76,
+        -0.022_092_113,
+        0.003_009_640_8,
+        -1.925_368_9e-4
+    );
+    let (n, r) = reduce(-p);
+    L::splat(1.0) - small_exp(r).scale_exponent(n)
 }

@@ -19,10 +19,7 @@ fn reduce<L: Lanes32>(x: L) -> (L, L) {
 /// (e^r - 1 - r) / r², for reduced r. The coefficients are those of Moshier's Cephes (1992).
 #[inline(always)]
 fn curve<L: Lanes32>(r: L) -> L {
-    polynomial(
-        r,
-        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.500_000_0],
-    )
+    polynomial(r, [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.500_000_0])
 }
 
 /// eˣ. At most 1 ulp, subnormal results included.

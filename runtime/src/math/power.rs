@@ -23,7 +23,8 @@ pub fn pow<L: Lanes32>(x: L, y: L) -> L {
     let power = L::select(magnitude.eq(infinity), L::select(grows, infinity, zero), power);
     // Endless powers: of numbers above 1, of 1, and below.
     let is_endless = y.abs().eq(infinity);
-    let endless = L::select(magnitude.gt(one), L::select(grows, infinity, zero), L::select(grows, zero, infinity));
+    let endless =
+        L::select(magnitude.gt(one), L::select(grows, infinity, zero), L::select(grows, zero, infinity));
     let endless = L::select(magnitude.eq(one), one, endless);
     let power = L::select(is_endless, endless, power);
     // Below zero whole powers alone are defined, and odd ones are negative.

@@ -88,7 +88,8 @@ fn sqrt_of_digits(x: f64) -> f64 {
         return f64::NAN;
     }
     // Subnormal numbers are made normal, by an even power of two.
-    let (bits, shift) = if x < f64::MIN_POSITIVE { ((x * power_of_two(108)).to_bits(), -54) } else { (x.to_bits(), 0) };
+    let (bits, shift) =
+        if x < f64::MIN_POSITIVE { ((x * power_of_two(108)).to_bits(), -54) } else { (x.to_bits(), 0) };
     let digits = u128::from(bits & (u64::MAX >> 12) | 1 << 52);
     let exponent = (bits >> 52) as i32 - 1075;
     let odd = exponent & 1;
@@ -108,7 +109,10 @@ mod tests {
         for i in 0..200_000_u64 {
             let x = f64::from_bits(i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 1);
             let (got, expected) = (sqrt_of_digits(x), x.sqrt());
-            assert!(got.to_bits() == expected.to_bits() || (x.is_nan() && got.is_nan()), "{x:e}: {got:e}, {expected:e}");
+            assert!(
+                got.to_bits() == expected.to_bits() || (x.is_nan() && got.is_nan()),
+                "{x:e}: {got:e}, {expected:e}"
+            );
         }
         for x in [0.0, -0.0, f64::INFINITY, 5e-324, 2e-310, f64::MAX, 4.0, 2.0] {
             assert_eq!(sqrt_of_digits(x).to_bits(), x.sqrt().to_bits());

@@ -70,7 +70,7 @@ impl<'a> Model<'a> {
 
     fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
         let name = match cx.domain {
-            Domain::Single => format!("{}_one", planned.name.trim_end_matches("_forward")),
+            Domain::Single => names::single(&planned.name),
             Domain::Batch => planned.name.clone(),
         };
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
@@ -234,7 +234,6 @@ impl<'a> Model<'a> {
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.lr.is_some());
         let has_arena = evaluate.is_some();
-        let element = &self.element;
         let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
         let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
         if has_state {
@@ -267,12 +266,17 @@ impl<'a> Model<'a> {
             (Some(train), Some(evaluate)) => self.train_impl(&name, train, evaluate),
             _ => TokenStream::new(),
         };
+        // What follows is for f32: f64 models are for checks.
+        let inherent = match (self.element.to_string().as_str(), &self.plan.train) {
+            ("f64", _) => TokenStream::new(),
+            (_, Some(_)) => quote!(rt::inherent! { #name, train }),
+            (_, None) => quote!(rt::inherent! { #name }),
+        };
         let mut doc_lines: Vec<String> = self.program.docs.clone();
         if doc_lines.is_empty() {
             doc_lines.push(format!("The model `{}` of `{}`.", self.info.name, self.info.source));
         }
         let docs = docs(doc_lines);
-        let _ = element;
         quote! {
             #docs
             #[derive(Clone)]
@@ -292,7 +296,7 @@ impl<'a> Model<'a> {
                 #train_methods
             }
 
-            rt::inherent! { #name }
+            #inherent
             #model_impl
             #train_impl
         }
