@@ -1,2 +1,89 @@
-//! stub
-fn main() {}
+//! The command `nnc`: checks, trains, evaluates and explains neural networks.
+
+mod arguments;
+mod bench;
+mod check;
+mod costs;
+mod data;
+mod embedded;
+mod engine;
+mod eval;
+mod expand;
+mod explain;
+mod fmt;
+mod highlight;
+mod new;
+mod output;
+mod predict;
+mod session;
+mod source;
+mod summary;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use nnc_runtime::{Error, Set};
+
+use arguments::{Arguments, Command};
+use output::{Format, Output};
+use source::Failure;
+
+/// The model or the data is wrong.
+const WRONG: u8 = 1;
+/// The command line is wrong.
+const USAGE: u8 = 2;
+/// Ended by Ctrl-C, as shells have it.
+const INTERRUPTED: u8 = 130;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output::new(format(&arguments.command));
+    if let Some(wrong) = wrong_set() {
+        output.error(&wrong);
+        return ExitCode::from(USAGE);
+    }
+    match run(&arguments.command, &output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Reported) => ExitCode::from(WRONG),
+        Err(Failure::Error(error)) => {
+            output.error(&error);
+            ExitCode::from(if error.code == "E0418" { INTERRUPTED } else { WRONG })
+        }
+    }
+}
+
+fn run(command: &Command, output: &Output) -> Result<(), Failure> {
+    match command {
+        Command::Check { files, .. } => check::run(files, output),
+        Command::Fmt { files, check } => fmt::run(files, *check, output),
+        Command::Summary { source } => summary::run(source, output),
+        Command::Expand { source, stage } => expand::run(source, *stage, output),
+        Command::Train(arguments) => train::run(arguments, output),
+        Command::Eval { run, weights } => eval::run(run, weights.as_deref(), output),
+        Command::Predict { run, weights, input } => predict::run(run, weights.as_deref(), input.as_deref(), output),
+        Command::Bench { run, batch } => bench::run(run, *batch, output),
+        Command::Explain { code } => explain::run(code, output),
+        Command::New { name } => new::run(name, output),
+    }
+}
+
+/// The form of messages that a command was asked for.
+fn format(command: &Command) -> Format {
+    match command {
+        Command::Check { message_format, .. } => *message_format,
+        Command::Train(arguments) => arguments.run.message_format,
+        Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => run.message_format,
+        _ => Format::Text,
+    }
+}
+
+/// `NNC_SIMD` names no instruction set.
+fn wrong_set() -> Option<Error> {
+    let name = std::env::var("NNC_SIMD").ok().filter(|name| Set::parse(name).is_none())?;
+    let known: Vec<String> = Set::ALL.iter().map(|set| format!("`{}`", set.name())).collect();
+    Some(
+        Error::new("E0205", format!("`NNC_SIMD` is `{name}`, which is no instruction set"))
+            .help(format!("set it to one of {}, or unset it", known.join(", "))),
+    )
+}

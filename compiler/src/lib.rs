@@ -5,7 +5,7 @@ pub mod differentiate;
 pub mod door;
 pub mod emit;
 pub mod graph;
-mod hash;
+pub mod hash;
 pub mod infer;
 pub mod ops;
 pub mod plan;

@@ -50,7 +50,9 @@ pub(crate) fn quote(text: &str) -> String {
             '\0' => quoted.push_str("\\0"),
             '\\' => quoted.push_str("\\\\"),
             '"' => quoted.push_str("\\\""),
-            character if character.is_control() => quoted.push_str(&format!("\\u{{{:x}}}", u32::from(character))),
+            character if character.is_control() => {
+                quoted.push_str(&format!("\\u{{{:x}}}", u32::from(character)))
+            }
             character => quoted.push(character),
         }
     }

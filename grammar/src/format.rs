@@ -1,6 +1,6 @@
 //! The canonical printer: tree and comments to text.
 //!
-//! What fits in 100 columns stands in one line; what does not is broken at its outermost places first. One statement a
+//! What fits in 110 columns stands in one line; what does not is broken at its outermost places first. One statement a
 //! line, four spaces an indent, at most one empty line between statements and one between items. Numbers and
 //! parentheses stay as they were written.
 //!
@@ -8,7 +8,9 @@
 //! comment is lost: one that stands where the canonical form has no room moves to the end of its line.
 
 use crate::{
-    ast::{Ast, Block, Comment, Docs, Function, Ident, Item, Model, Optimizer, Parameter, Section, Statement},
+    ast::{
+        Ast, Block, Comment, Docs, Function, Ident, Item, Model, Optimizer, Parameter, Section, Statement,
+    },
     scan::{Scan, TokenKind, scan},
     span::{FileId, SourceMap, Span},
 };
@@ -119,7 +121,9 @@ impl<'a> Printer<'a> {
                     self.out.push(&format!(" weights {}", crate::escape::quote(&weights.value)));
                 }
             }
-            Item::Use(include) => self.out.push(&format!("use {}", crate::escape::quote(&include.path.value))),
+            Item::Use(include) => {
+                self.out.push(&format!("use {}", crate::escape::quote(&include.path.value)))
+            }
             Item::Data(section) => self.section("data", section),
             Item::Train(section) => self.section("train", section),
         }
@@ -228,7 +232,13 @@ impl<'a> Printer<'a> {
     }
 
     /// Prints the comments before `limit`, each in its own line; returns the end of what was printed last.
-    fn own_lines(&mut self, limit: usize, mut previous_end: usize, indent: usize, is_first: &mut bool) -> usize {
+    fn own_lines(
+        &mut self,
+        limit: usize,
+        mut previous_end: usize,
+        indent: usize,
+        is_first: &mut bool,
+    ) -> usize {
         while let Some(comment) = self.take(limit) {
             let is_wide = !*is_first && self.is_blank(previous_end, start(comment));
             self.out.line(indent, is_wide);
@@ -256,7 +266,8 @@ impl<'a> Printer<'a> {
     fn own_line_comment(&mut self, comment: &Comment, is_before_docs: bool) {
         // A comment that moved here must not become the docs of what follows.
         let is_doc = comment.text.starts_with('/') && !comment.text.starts_with("//");
-        let text = if is_doc && is_before_docs { comment.text.trim_start_matches('/') } else { &comment.text };
+        let text =
+            if is_doc && is_before_docs { comment.text.trim_start_matches('/') } else { &comment.text };
         self.out.comment(text);
     }
 
@@ -298,7 +309,10 @@ impl<'a> Printer<'a> {
 
     /// The start of the token before a place: the keyword of a statement whose tree begins behind it.
     fn start_before(&self, at: usize) -> usize {
-        self.token_at(at).checked_sub(1).and_then(|idx| self.scan.tokens.get(idx)).map_or(at, |token| token.start)
+        self.token_at(at)
+            .checked_sub(1)
+            .and_then(|idx| self.scan.tokens.get(idx))
+            .map_or(at, |token| token.start)
     }
 
     /// The place behind the brace that opens the body of an item: the one that closes at the item's end.
@@ -319,7 +333,8 @@ impl<'a> Printer<'a> {
         let from = self.token_at(at).checked_sub(1).and_then(|idx| self.scan.tokens.get(idx));
         let from = from.map_or(0, |token| token.end);
         let behind = self.scan.comments.partition_point(|comment| comment.start < from);
-        let docs = self.scan.comments.iter().skip(behind).find(|comment| comment.is_doc && comment.is_own_line);
+        let docs =
+            self.scan.comments.iter().skip(behind).find(|comment| comment.is_doc && comment.is_own_line);
         docs.map_or(at, |doc| doc.start.min(at))
     }
 
@@ -362,9 +377,10 @@ fn item_docs(item: &Item) -> Option<&Docs> {
     match item {
         Item::Model(model) => Some(&model.docs),
         Item::Block(block) | Item::Cell(block) => Some(&block.docs),
-        Item::Activation(function) | Item::Loss(function) | Item::Init(function) | Item::Schedule(function) => {
-            Some(&function.docs)
-        }
+        Item::Activation(function)
+        | Item::Loss(function)
+        | Item::Init(function)
+        | Item::Schedule(function) => Some(&function.docs),
         Item::Optimizer(optimizer) => Some(&optimizer.docs),
         Item::Data(section) | Item::Train(section) => Some(&section.docs),
         Item::Import(_) | Item::Use(_) => None,
@@ -375,9 +391,10 @@ fn item_span(item: &Item) -> Span {
     match item {
         Item::Model(model) => model.span,
         Item::Block(block) | Item::Cell(block) => block.span,
-        Item::Activation(function) | Item::Loss(function) | Item::Init(function) | Item::Schedule(function) => {
-            function.span
-        }
+        Item::Activation(function)
+        | Item::Loss(function)
+        | Item::Init(function)
+        | Item::Schedule(function) => function.span,
         Item::Optimizer(optimizer) => optimizer.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,

@@ -12,30 +12,48 @@ use std::ops::Range;
 use crate::{
     diagnostic::{Code, Diagnostic},
     parse::{Fault, Piece, check},
-    scan::{MAX_DEPTH, Scan, Token, TokenKind},
+    scan::{MAX_DEPTH, MAX_FAULTS, Scan, Token, TokenKind},
     span::{FileId, Span},
 };
 
 mod explain;
 mod split;
 
-pub(crate) use explain::{END, explain};
+pub(crate) use explain::{END, explain, number_too_large};
 use split::Cut;
-
-/// After so many faults of one file the rest is left unread.
-const MAX_FAULTS: usize = 500;
 
 /// So many statements of one item are taken out because they are wrong only beside each other.
 const MAX_REPAIRS: usize = 16;
 
 /// Words that open an item.
 const ITEMS: [&str; 12] = [
-    "model", "block", "cell", "activation", "loss", "init", "schedule", "optimizer", "import", "use", "data", "train",
+    "model",
+    "block",
+    "cell",
+    "activation",
+    "loss",
+    "init",
+    "schedule",
+    "optimizer",
+    "import",
+    "use",
+    "data",
+    "train",
 ];
 
 /// Words that open a statement.
 const STATEMENTS: [&str; 11] = [
-    "input", "let", "loss", "optimizer", "metrics", "output", "state", "repeat", "residual", "frozen", "branch",
+    "input",
+    "let",
+    "loss",
+    "optimizer",
+    "metrics",
+    "output",
+    "state",
+    "repeat",
+    "residual",
+    "frozen",
+    "branch",
 ];
 
 /// The text without what the scan hides from the grammar.
@@ -56,8 +74,8 @@ pub(crate) fn recover(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<u8> {
     let alive = vec![true; scan.tokens.len()];
-    let n_before = diagnostics.len();
-    let mut recovery = Recovery { file, text, scan, bytes: visible, alive, diagnostics, n_before };
+    let mut recovery = Recovery { file, text, scan, bytes: visible, alive, diagnostics };
+    recovery.numbers();
     for range in split::items(text, &scan.tokens) {
         recovery.item(range);
     }
@@ -78,7 +96,6 @@ struct Recovery<'a> {
     /// Which tokens are not blanked out.
     alive: Vec<bool>,
     diagnostics: &'a mut Vec<Diagnostic>,
-    n_before: usize,
 }
 
 impl Recovery<'_> {
@@ -169,11 +186,32 @@ impl Recovery<'_> {
         diagnostic.suggestion.is_some().then_some(diagnostic)
     }
 
+    // ---- Numbers ----
+
+    /// Reports every number that is none, wherever it stands, and puts a right one in its place: what is around it
+    /// can then be judged. The tree gets a hole there, for the number in the text is still the wrong one.
+    fn numbers(&mut self) {
+        let (text, scan) = (self.text, self.scan);
+        for (idx, token) in scan.tokens.iter().enumerate() {
+            if self.diagnostics.len() >= MAX_FAULTS {
+                return;
+            }
+            let Some((diagnostic, first)) = explain::number(self.file, text, &scan.tokens, idx) else {
+                continue;
+            };
+            self.diagnostics.push(diagnostic);
+            self.blank(&(first..idx + 1));
+            if let (Some(byte), Some(alive)) = (self.bytes.get_mut(token.start), self.alive.get_mut(idx)) {
+                *byte = b'0';
+                *alive = true;
+            }
+        }
+    }
+
     // ---- Items ----
 
     fn item(&mut self, range: Range<usize>) {
-        let has_room = self.diagnostics.len() < self.n_before + MAX_FAULTS;
-        if !has_room {
+        if self.diagnostics.len() >= MAX_FAULTS {
             return self.blank(&range);
         }
         if !self.is_broken(&range) && self.check(Piece::Item, &range).is_ok() {
@@ -202,8 +240,11 @@ impl Recovery<'_> {
             let Err(fault) = self.check(Piece::Item, &range) else { return };
             self.report(&fault, &range, Piece::Item);
             let statement = piece.zip(body).and_then(|(piece, body)| self.statement_at(piece, body, &fault));
-            let Some(statement) = statement else { break };
-            self.blank(&statement);
+            match statement {
+                Some(statement) => self.blank(&statement),
+                None if self.drops_token(Piece::Item, &range, &fault) => return,
+                None => break,
+            }
         }
         self.blank(&range);
     }
@@ -211,7 +252,8 @@ impl Recovery<'_> {
     /// The statement of a body that a fault lies in.
     fn statement_at(&self, piece: Piece, body: usize, fault: &Fault) -> Option<Range<usize>> {
         let found = self.found(fault)?;
-        let statements = split::statements(self.text, &self.scan.tokens, &self.inside(body)?, piece, Cut::ByWords);
+        let statements =
+            split::statements(self.text, &self.scan.tokens, &self.inside(body)?, piece, Cut::ByWords);
         statements.into_iter().find(|range| range.contains(&found))
     }
 
@@ -247,12 +289,14 @@ impl Recovery<'_> {
     }
 
     fn faulty(&mut self, piece: Piece, range: &Range<usize>, depth: usize) {
-        if self.diagnostics.len() >= self.n_before + MAX_FAULTS {
+        if self.diagnostics.len() >= MAX_FAULTS {
             return self.blank(range);
         }
         if !self.is_broken(range) && self.check(piece, range).is_ok() {
             return;
         }
+        // What the scan reported inside of it may well be what is wrong with all of it.
+        let is_explained = self.is_broken(range);
         if piece == Piece::Statement && depth < MAX_DEPTH {
             for open in split::bodies(self.text, &self.scan.tokens, range) {
                 self.body(piece, open, depth + 1);
@@ -262,14 +306,45 @@ impl Recovery<'_> {
             return self.blank(range);
         }
         let Err(fault) = self.check(piece, range) else { return };
+        if is_explained {
+            return self.blank(range);
+        }
         self.report(&fault, range, piece);
-        // Often one token is too much: without it the rest can stay.
-        if let Some(found) = self.found(&fault).filter(|found| range.contains(found)) {
-            self.blank(&(found..found + 1));
-            if self.check(piece, range).is_ok() {
-                return;
+        if !self.drops_token(piece, range, &fault) {
+            self.blank(range);
+        }
+    }
+
+    /// Often one token is too much: without it the rest can stay. Whether that was so.
+    fn drops_token(&mut self, piece: Piece, range: &Range<usize>, fault: &Fault) -> bool {
+        let Some(found) = self.found(fault).filter(|found| range.contains(found)) else { return false };
+        let Some(token) = self.token(found) else { return false };
+        // In `dense(3) ->` and `loss mse` below it the arrow is too much, and both lines can stay.
+        if token.kind == TokenKind::Name && token.first_on_line && found > range.start {
+            let halves = [range.start..found - 1, found..range.end];
+            let stands = halves.iter().all(|half| !half.is_empty() && self.check(piece, half).is_ok());
+            if stands {
+                self.blank(&(found - 1..found));
+            }
+            return stands;
+        }
+        let before = self.bounds(&(found..found + 1)).and_then(|(start, end)| {
+            let bytes = self.bytes.get(start..end)?.to_vec();
+            Some((start, bytes))
+        });
+        self.blank(&(found..found + 1));
+        if self.check(piece, range).is_ok() {
+            return true;
+        }
+        // Back again, so that what is left is judged as it was written.
+        if let Some((start, bytes)) = before {
+            if let Some(place) = self.bytes.get_mut(start..start + bytes.len()) {
+                place.copy_from_slice(&bytes);
+            }
+            if let Some(alive) = self.alive.get_mut(found) {
+                *alive = true;
             }
         }
-        self.blank(range);
+        false
     }
 }

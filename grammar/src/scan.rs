@@ -13,6 +13,9 @@ mod brackets;
 
 pub(crate) use brackets::MAX_DEPTH;
 
+/// So many faults of one file are reported; what comes after is left unread.
+pub(crate) const MAX_FAULTS: usize = 200;
+
 /// What a token is, as far as reading on needs to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TokenKind {
@@ -79,7 +82,8 @@ pub(crate) struct Scan {
 
 /// Scans a text.
 pub(crate) fn scan(file: FileId, text: &str) -> Scan {
-    let mut scanner = Scanner { text, bytes: text.as_bytes(), at: 0, file, line_is_blank: true, scan: Scan::default() };
+    let mut scanner =
+        Scanner { text, bytes: text.as_bytes(), at: 0, file, line_is_blank: true, scan: Scan::default() };
     if text.starts_with('\u{feff}') {
         scanner.at = '\u{feff}'.len_utf8();
         scanner.scan.hidden.push((0, scanner.at));
@@ -89,6 +93,8 @@ pub(crate) fn scan(file: FileId, text: &str) -> Scan {
     }
     let mut scan = scanner.scan;
     brackets::pair(file, text, &mut scan);
+    scan.diagnostics.sort_by_key(|diagnostic| diagnostic.primary.span);
+    scan.diagnostics.truncate(MAX_FAULTS);
     scan
 }
 
@@ -144,12 +150,18 @@ impl Scanner<'_> {
         let (start, line) = (self.at, self.rest_of_line());
         let is_doc = line.starts_with("///") && !line.starts_with("////");
         self.at += line.len();
-        self.scan.comments.push(ScannedComment { start, end: self.at, is_doc, is_own_line: self.line_is_blank });
+        self.scan.comments.push(ScannedComment {
+            start,
+            end: self.at,
+            is_doc,
+            is_own_line: self.line_is_blank,
+        });
     }
 
     fn block_comment(&mut self) {
         let rest = self.text.get(self.at..).unwrap_or("");
-        let len = rest.get(2..).and_then(|rest| rest.find("*/")).map_or(self.rest_of_line().len(), |at| at + 4);
+        let len =
+            rest.get(2..).and_then(|rest| rest.find("*/")).map_or(self.rest_of_line().len(), |at| at + 4);
         self.push(TokenKind::Stray, len);
     }
 

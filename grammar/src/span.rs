@@ -79,7 +79,8 @@ impl SourceMap {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> FileId {
         let text = text.into();
         let mut line_starts = vec![0];
-        line_starts.extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1));
+        line_starts
+            .extend(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at as u32 + 1));
         self.files.push(SourceFile { name: name.into(), text, line_starts });
         FileId(self.files.len() as u32 - 1)
     }
@@ -96,7 +97,9 @@ impl SourceMap {
 
     /// The text under `span`, empty if the span is not in the map.
     pub fn text(&self, span: Span) -> &str {
-        self.get(span.file).and_then(|file| file.text.get(span.start as usize..span.end as usize)).unwrap_or("")
+        self.get(span.file)
+            .and_then(|file| file.text.get(span.start as usize..span.end as usize))
+            .unwrap_or("")
     }
 
     /// Line and column of the start of `span`.
@@ -104,7 +107,8 @@ impl SourceMap {
         let Some(file) = self.get(span.file) else { return LineColumn { line: 1, column: 1 } };
         let line = file.line_starts.partition_point(|start| *start <= span.start).max(1);
         let line_start = file.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
-        let column = file.text.get(line_start..span.start as usize).map_or(0, |text| text.chars().count()) + 1;
+        let column =
+            file.text.get(line_start..span.start as usize).map_or(0, |text| text.chars().count()) + 1;
         LineColumn { line, column }
     }
 

@@ -26,8 +26,10 @@ fn list(parts: Vec<String>, comma_at_end: bool) -> String {
 }
 
 fn name() -> impl Strategy<Value = String> {
-    select(vec!["x", "relu", "dense", "a_1", "input", "loss", "model", "data", "repeat", "state", "hidden", "output"])
-        .prop_map(str::to_owned)
+    select(vec![
+        "x", "relu", "dense", "a_1", "input", "loss", "model", "data", "repeat", "state", "hidden", "output",
+    ])
+    .prop_map(str::to_owned)
 }
 
 fn number() -> impl Strategy<Value = String> {
@@ -38,7 +40,9 @@ fn string() -> impl Strategy<Value = String> {
     string_regex(r#""([a-z äß//{}(),.=]|\\[nrt0"'\\]|\\x[0-7][0-9a-f]|\\u\{[1-9a-f]{1,4}\})*""#)
         .unwrap()
         // The grammar checks the form of an escape; these stand for no character.
-        .prop_filter("surrogates", |text| !text.contains("\\u{d") || read(&format!("use {text}")).1.diagnostics.is_empty())
+        .prop_filter("surrogates", |text| {
+            !text.contains("\\u{d") || read(&format!("use {text}")).1.diagnostics.is_empty()
+        })
 }
 
 fn expr() -> BoxedStrategy<String> {
@@ -67,7 +71,8 @@ fn expr() -> BoxedStrategy<String> {
 }
 
 fn call_of(value: impl Strategy<Value = String> + Clone + 'static) -> BoxedStrategy<String> {
-    let argument = prop_oneof![value.clone(), (name(), value).prop_map(|(name, value)| join(&[&name, "=", &value]))];
+    let argument =
+        prop_oneof![value.clone(), (name(), value).prop_map(|(name, value)| join(&[&name, "=", &value]))];
     (name(), vec(argument, 0..5), any::<bool>())
         .prop_map(|(name, arguments, end)| join(&[&name, "(", &list(arguments, end), ")"]))
         .boxed()
@@ -126,16 +131,16 @@ fn parameters() -> BoxedStrategy<String> {
         (name(), expr()).prop_map(|(name, value)| join(&[&name, "=", &value])),
         name().prop_map(|name| join(&[&name, ":", "class"])),
     ];
-    let some = (vec(parameter, 0..4), any::<bool>()).prop_map(|(all, end)| join(&["(", &list(all, end), ")"]));
+    let some =
+        (vec(parameter, 0..4), any::<bool>()).prop_map(|(all, end)| join(&["(", &list(all, end), ")"]));
     prop_oneof![Just(String::new()), some].boxed()
 }
 
 fn item() -> BoxedStrategy<String> {
     let head = select(vec!["model", "pub\u{1}model", "pub\u{1}(\u{1}crate\u{1})\u{1}model", "block", "cell"]);
     let keyword = select(vec!["activation", "loss", "init", "schedule"]);
-    let update = (any::<bool>(), name(), expr()).prop_map(|(is_let, name, value)| {
-        join(&[if is_let { "let" } else { "state" }, &name, "=", &value])
-    });
+    let update = (any::<bool>(), name(), expr())
+        .prop_map(|(is_let, name, value)| join(&[if is_let { "let" } else { "state" }, &name, "=", &value]));
     let setting = (name(), expr()).prop_map(|(name, value)| join(&[&name, "(", &value, ")"]));
     let block = |text: Vec<String>| join(&["{", &text.join(&GAP.to_string()), "}"]);
     prop_oneof![
@@ -179,7 +184,11 @@ fn fill(text: &str, choices: &[u8]) -> String {
 
 fn right_text() -> impl Strategy<Value = String> {
     // Mostly without comments and breaks, so that long lines are tried as well.
-    let choices = prop_oneof![vec(any::<u8>(), 1..64), Just(vec![10]), vec(select(vec![0u8, 5, 10, 10, 10, 10, 10]), 64)];
+    let choices = prop_oneof![
+        vec(any::<u8>(), 1..64),
+        Just(vec![10]),
+        vec(select(vec![0u8, 5, 10, 10, 10, 10, 10]), 64)
+    ];
     (vec(item(), 1..4), choices).prop_map(|(items, choices)| {
         let text = format!("{GAP}{}{GAP}", items.join(&GAP.to_string()));
         fill(&text, &choices)
@@ -213,12 +222,70 @@ fn formatting_keeps_every_construct() {
 /// Words, operators and odd characters in any order.
 fn soup() -> impl Strategy<Value = String> {
     let tokens = vec![
-        "model", "block", "cell", "loss", "optimizer", "data", "train", "input", "let", "state", "output", "repeat",
-        "residual", "branch", "if", "else", "true", "use", "import", "from", "pub", "x", "dense", "(", ")", "[", "]",
-        "{", "}", "->", "=", ":", ",", "+", "-", "*", "^", "<", "==", "&&", "!", "16", "0.5", "1.2.3", "0x1", "\"a\"",
-        "\"open", "'", ";", "#", "// c\n", "/// d\n", "/*", "*/", "ä", "\u{feff}", "\\", "\n", "\n\n", "\0", "€",
+        "model",
+        "block",
+        "cell",
+        "loss",
+        "optimizer",
+        "data",
+        "train",
+        "input",
+        "let",
+        "state",
+        "output",
+        "repeat",
+        "residual",
+        "branch",
+        "if",
+        "else",
+        "true",
+        "use",
+        "import",
+        "from",
+        "pub",
+        "x",
+        "dense",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "->",
+        "=",
+        ":",
+        ",",
+        "+",
+        "-",
+        "*",
+        "^",
+        "<",
+        "==",
+        "&&",
+        "!",
+        "16",
+        "0.5",
+        "1.2.3",
+        "0x1",
+        "\"a\"",
+        "\"open",
+        "'",
+        ";",
+        "#",
+        "// c\n",
+        "/// d\n",
+        "/*",
+        "*/",
+        "ä",
+        "\u{feff}",
+        "\\",
+        "\n",
+        "\n\n",
+        "\0",
+        "€",
     ];
-    (vec(select(tokens), 0..60), any::<bool>()).prop_map(|(tokens, apart)| tokens.join(if apart { " " } else { "" }))
+    (vec(select(tokens), 0..60), any::<bool>())
+        .prop_map(|(tokens, apart)| tokens.join(if apart { " " } else { "" }))
 }
 
 /// Reads a text; whatever it is, the spans are inside of it and faults are sorted.

@@ -69,7 +69,8 @@ pub(crate) model Letters {                     // transfer learning
 }
 activation f(x) = if x > 0 && true { -x^2 } else if x < -1 { 3. } else { x }
 "#;
-#[test] fn all() {
+#[test]
+fn all() {
     let mut s = SourceMap::new();
     let f = s.add("a.nn", ALL);
     let p = parse(&s, f);

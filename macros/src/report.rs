@@ -95,7 +95,15 @@ fn excerpt(sources: &SourceMap, diagnostic: &Diagnostic) -> Option<(String, Stri
 fn tell(diagnostic: &Diagnostic, tokens: (Span, Span), message: &str) -> TokenStream {
     match diagnostic.severity {
         Severity::Error => compile_error(tokens, message),
-        Severity::Warning => warning(diagnostic.code.as_str(), tokens.0, message),
+        Severity::Warning => {
+            // The constant is called by the code already.
+            let code = diagnostic.code.as_str();
+            warning(
+                code,
+                tokens.0,
+                message.strip_prefix(code).map_or(message, |rest| rest.trim_start_matches(": ")),
+            )
+        }
         Severity::Note => TokenStream::new(),
     }
 }

@@ -10,6 +10,8 @@
 
 extern crate alloc;
 
+#[doc(hidden)]
+pub mod abi;
 mod element;
 pub mod kernels;
 pub mod lanes;
@@ -61,5 +63,7 @@ pub mod __private {
     };
     pub use crate::random::Rng;
     pub use crate::simd::{Kernel, Simd};
-    pub use crate::{__comment as comment, __entries as entries, __inherent as inherent};
+    pub use crate::{
+        __comment as comment, __entries as entries, __export_model as export_model, __inherent as inherent,
+    };
 }

@@ -60,7 +60,7 @@ fn rows(x: &[f32]) -> Vec<Row<f32>> {
 
 /// Numbers of all signs, magnitudes and digits, infinities and NaN among them.
 fn all_magnitudes(count: u32) -> Vec<f32> {
-    let stride = u32::MAX / count | 1;
+    let stride = (u32::MAX / count) | 1;
     (0..count).map(|i| f32::from_bits(i.wrapping_mul(stride))).collect()
 }
 
@@ -71,8 +71,8 @@ fn between(low: f32, high: f32, count: u32) -> Vec<f32> {
 
 /// Both, and special values.
 fn sweep(low: f32, high: f32) -> Vec<f32> {
-    let mut x = all_magnitudes(60_000);
-    x.extend(between(low, high, 30_000));
+    let mut x = all_magnitudes(200_000);
+    x.extend(between(low, high, 50_000));
     x.extend([0.0, -0.0, 1.0, -1.0, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MIN_POSITIVE]);
     x
 }
@@ -122,39 +122,46 @@ fn errors_are_as_stated() {
     let simd = Simd::detect();
     let x = sweep(-110.0, 95.0);
     check("exp", 1.0, true, &x, &values!(Exp, simd, x), f64::exp);
-    check("sigmoid", 2.0, true, &x, &values!(Sigmoid, simd, x), sigmoid);
-    check("softplus", 2.0, true, &x, &values!(Softplus, simd, x), |x| if x.is_nan() { x } else { softplus(x) });
+    check("sigmoid", 1.5, true, &x, &values!(Sigmoid, simd, x), sigmoid);
+    check(
+        "softplus",
+        2.0,
+        true,
+        &x,
+        &values!(Softplus, simd, x),
+        |x| if x.is_nan() { x } else { softplus(x) },
+    );
     let x = sweep(-20.0, 95.0);
     check("expm1", 1.5, false, &x, &values!(Expm1, simd, x), f64::exp_m1);
     let x = sweep(-2.0, 2.0);
     check("expm1", 1.5, false, &x, &values!(Expm1, simd, x), f64::exp_m1);
     check("tanh", 2.0, false, &x, &values!(Tanh, simd, x), f64::tanh);
-    check("erf", 2.0, false, &x, &values!(Erf, simd, x), math64::erf);
-    check("log", 1.5, false, &x, &values!(Log, simd, x), f64::ln);
+    check("erf", 1.5, false, &x, &values!(Erf, simd, x), math64::erf);
+    check("log", 1.0, false, &x, &values!(Log, simd, x), f64::ln);
     check("log1p", 1.5, false, &x, &values!(Log1p, simd, x), f64::ln_1p);
     let x = sweep(-10.0, 10.0);
     check("tanh", 2.0, false, &x, &values!(Tanh, simd, x), f64::tanh);
-    check("erf", 2.0, false, &x, &values!(Erf, simd, x), math64::erf);
-    check("log", 1.5, false, &x, &values!(Log, simd, x), f64::ln);
+    check("erf", 1.5, false, &x, &values!(Erf, simd, x), math64::erf);
+    check("log", 1.0, false, &x, &values!(Log, simd, x), f64::ln);
     check("log1p", 1.5, false, &x, &values!(Log1p, simd, x), f64::ln_1p);
 }
 
 #[test]
-fn sines_are_right_up_to_a_hundred_thousand() {
+fn sines_are_right_up_to_a_million() {
     let simd = Simd::detect();
     let mut x = between(-8.0, 8.0, 60_000);
-    x.extend(between(-1e5, 1e5, 60_000));
-    x.extend(all_magnitudes(60_000).into_iter().filter(|x| x.abs() <= 1e5));
+    x.extend(between(-1e6, 1e6, 100_000));
+    x.extend(all_magnitudes(60_000).into_iter().filter(|x| x.abs() <= 1e6));
     // Multiples of π/2, where most digits cancel.
-    x.extend((0..60_000).map(|n| (f64::from(n) * std::f64::consts::FRAC_PI_2) as f32));
+    x.extend((0..60_000).map(|n| (f64::from(10 * n + n % 10) * std::f64::consts::FRAC_PI_2) as f32));
     x.extend([f32::INFINITY, f32::NAN]);
-    check("sin", 2.0, false, &x, &values!(Sin, simd, x), f64::sin);
+    check("sin", 1.6, false, &x, &values!(Sin, simd, x), f64::sin);
     check("cos", 2.0, false, &x, &values!(Cos, simd, x), f64::cos);
 }
 
 #[test]
 fn sines_of_great_numbers_are_at_most_one() {
-    let x: Vec<f32> = all_magnitudes(60_000).into_iter().filter(|x| x.is_finite() && x.abs() > 1e5).collect();
+    let x: Vec<f32> = all_magnitudes(60_000).into_iter().filter(|x| x.is_finite() && x.abs() > 1e6).collect();
     let (sin, cos) = (values!(Sin, Simd::detect(), x), values!(Cos, Simd::detect(), x));
     for value in sin.into_iter().chain(cos) {
         assert!(value.abs() <= 1.0, "{value}");
@@ -164,31 +171,62 @@ fn sines_of_great_numbers_are_at_most_one() {
 #[test]
 fn powers_are_right_within_range_and_at_its_ends() {
     let simd = Simd::detect();
-    let x = sweep(-4.0, 4.0);
+    let mut x = all_magnitudes(40_000);
+    x.extend(between(-4.0, 4.0, 20_000));
     let exponents = [
-        0.5, -0.5, 2.0, 3.0, -1.0, -3.0, 0.1, 1.7, -2.3, 7.0, 25.5, 100.0, -77.7, 1e3, 1e5, -1e6, 16_777_217.0, 3e9,
-        1e-3, 1e-10, 1e-40, 0.0, -0.0, 1e30, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 1.0,
+        0.5,
+        -0.5,
+        2.0,
+        3.0,
+        -1.0,
+        -3.0,
+        0.1,
+        1.7,
+        -2.3,
+        7.0,
+        25.5,
+        100.0,
+        -77.7,
+        1e3,
+        1e5,
+        -1e6,
+        16_777_217.0,
+        3e9,
+        1e-3,
+        1e-10,
+        1e-40,
+        0.0,
+        -0.0,
+        1e30,
+        f32::INFINITY,
+        f32::NEG_INFINITY,
+        f32::NAN,
+        1.0,
     ];
     for y in exponents {
         let got = values!(Pow, simd, x, y);
-        check(&format!("pow(_, {y})"), 2.0, false, &x, &got, |x| x.powf(f64::from(y)));
+        check(&format!("pow(_, {y})"), 1.5, false, &x, &got, |x| x.powf(f64::from(y)));
     }
     let near: Vec<f32> = (0..20_000).map(|i| f32::from_bits(0x3f7f_0000 + 10 * i)).collect();
     for y in [1e3, -3e4, 1e5, 1e7, -4e8] {
         let got = values!(Pow, simd, near, y);
-        check(&format!("pow(_, {y})"), 2.0, false, &near, &got, |x| x.powf(f64::from(y)));
+        check(&format!("pow(_, {y})"), 1.5, false, &near, &got, |x| x.powf(f64::from(y)));
     }
 }
 
 #[test]
 fn powers_have_the_special_values_of_c99() {
-    let special = [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 2.5, -2.5, f32::INFINITY, f32::NEG_INFINITY];
+    let special =
+        [0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, 2.5, -2.5, f32::INFINITY, f32::NEG_INFINITY];
     for y in special.into_iter().chain([f32::NAN, f32::MAX, 1e-45]) {
         let x: Vec<f32> = special.into_iter().chain([f32::NAN, f32::MAX, f32::MIN, 1e-45, -1e-45]).collect();
         for (&x, &got) in x.iter().zip(&values!(Pow, Simd::detect(), x, y)) {
             let expected = x.powf(y);
             let same = got.to_bits() == expected.to_bits() || (got.is_nan() && expected.is_nan());
-            assert!(same || ulps(got, f64::from(x).powf(f64::from(y))) < 2.0, "pow({x:e}, {y:e}): {got:e}, {expected:e}");
+            assert!(
+                same || ulps(got, f64::from(x).powf(f64::from(y))) < 2.0,
+                "pow({x:e}, {y:e}): {got:e}, {expected:e}"
+            );
         }
     }
 }
@@ -241,17 +279,7 @@ fn zeros_keep_their_sign() {
         values!(Expm1, simd, x),
         values!(Log1p, simd, x),
     ] {
-        assert_eq!(values.map_bits(), x.to_vec().map_bits());
-    }
-}
-
-trait MapBits {
-    fn map_bits(&self) -> Vec<u32>;
-}
-
-impl MapBits for Vec<f32> {
-    fn map_bits(&self) -> Vec<u32> {
-        self.iter().map(|x| x.to_bits()).collect()
+        assert_eq!([values[0].to_bits(), values[1].to_bits()], x.map(f32::to_bits));
     }
 }
 
@@ -301,7 +329,9 @@ fn bits_are_the_same_for_every_set() {
             values!(Pow, simd, x, -30.0),
         ];
         // Of NaN, sign and payload are not fixed.
-        values.map(|values| values.iter().map(|x| if x.is_nan() { 0 } else { x.to_bits() }).collect()).to_vec()
+        values
+            .map(|values| values.iter().map(|x| if x.is_nan() { 0 } else { x.to_bits() }).collect())
+            .to_vec()
     };
     let plain = all(Simd::up_to(Set::Plain));
     for set in Set::ALL {

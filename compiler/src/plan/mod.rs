@@ -61,6 +61,9 @@ pub struct Graphs {
     pub train: Option<Graph>,
 }
 
+/// Groups of samples that are predicted at once, at most.
+const MOST_PREDICT_GROUPS: usize = 16;
+
 /// Plans a model.
 ///
 /// # Errors
@@ -71,16 +74,21 @@ pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Diagnostic> {
     let single = pass(&graphs.predict)?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
-    let batch = graphs.predict.batch;
+    let groups = graphs.predict.batch.div_ceil(LANES).max(1);
     let parameters: usize = graphs.predict.parameters.iter().map(crate::graph::Parameter::len).sum();
     Ok(Plan {
         train,
         evaluate,
         predict,
         single,
-        groups: batch.div_ceil(LANES).max(1),
-        // Weights beyond the second-level cache are streamed once a chunk: fewer, larger chunks pay for that.
-        predict_groups: if parameters > 200_000 { 16 } else { 4 },
+        groups,
+        predict_groups: match &graphs.train {
+            // The functions of a training step are used again as they are, and compiled once.
+            Some(_) => groups.min(MOST_PREDICT_GROUPS),
+            // Weights beyond the second-level cache are streamed once a chunk: fewer, larger chunks pay for that.
+            None if parameters > 200_000 => MOST_PREDICT_GROUPS,
+            None => 4,
+        },
     })
 }
 

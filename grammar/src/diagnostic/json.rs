@@ -146,10 +146,11 @@ mod tests {
     fn holds_every_part_in_one_line() {
         let mut sources = SourceMap::new();
         let file = sources.add("a \"b\".nn", "model A {\n    rleu\n}\n");
-        let mut diagnostic = Diagnostic::new(Code::E0201, "unknown layer `rleu`", Span::new(file, 14, 18), "here")
-            .with_label(Span::new(file, 0, 5), "in\tthis\\model")
-            .with_note("one\ntwo")
-            .with_help("did you mean `relu`?");
+        let mut diagnostic =
+            Diagnostic::new(Code::E0201, "unknown layer `rleu`", Span::new(file, 14, 18), "here")
+                .with_label(Span::new(file, 0, 5), "in\tthis\\model")
+                .with_note("one\ntwo")
+                .with_help("did you mean `relu`?");
         diagnostic.suggestion =
             Some(Suggestion { span: diagnostic.primary.span, replacement: "relu\u{1}\u{2028}".to_owned() });
         let expected = concat!(

@@ -121,5 +121,6 @@ pub fn sort(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by(|a, b| {
         (a.primary.span, a.severity, a.code.as_str()).cmp(&(b.primary.span, b.severity, b.code.as_str()))
     });
-    diagnostics.dedup_by(|b, a| a.primary.span == b.primary.span && a.code == b.code && a.message == b.message);
+    diagnostics
+        .dedup_by(|b, a| a.primary.span == b.primary.span && a.code == b.code && a.message == b.message);
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 
 use super::{Diagnostic, Label, Severity, excerpt::Excerpt};
 use crate::span::{FileId, SourceFile, SourceMap, Span};
@@ -88,11 +88,7 @@ impl<'a> Drawing<'a> {
     /// Adds the labels of one file.
     fn file(&mut self, first: Span) {
         let Some(source) = self.sources.get(first.file) else { return };
-        let element = if source.text.is_empty() {
-            Origin::path(source.name.as_str()).line(1).char_column(1).into()
-        } else {
-            self.snippet(source, first)
-        };
+        let element = self.snippet(source, first);
         let group = std::mem::replace(&mut self.group, Group::with_level(Level::ERROR));
         self.group = group.element(element);
     }
@@ -111,18 +107,16 @@ impl<'a> Drawing<'a> {
         if excerpt.is_cut {
             self.columns.push((excerpt.place_name(&source.name, first), self.sources.place(first)));
         }
-        let annotations: Vec<_> =
-            labels.iter().map(|(kind, label)| annotation(*kind, excerpt.place(&range(label)), label)).collect();
+        let annotations: Vec<_> = labels
+            .iter()
+            .map(|(kind, label)| annotation(*kind, excerpt.place(&range(label)), label))
+            .collect();
         let snippet = Snippet::source(excerpt.text).path(source.name.as_str()).line_start(excerpt.first_line);
         snippet.annotations(annotations).into()
     }
 }
 
-fn annotation<'a>(
-    kind: AnnotationKind,
-    range: Range<usize>,
-    label: &'a Label,
-) -> Annotation<'a> {
+fn annotation<'a>(kind: AnnotationKind, range: Range<usize>, label: &'a Label) -> Annotation<'a> {
     let annotation = kind.span(range);
     if label.text.is_empty() { annotation } else { annotation.label(label.text.as_str()) }
 }

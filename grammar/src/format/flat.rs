@@ -5,8 +5,8 @@
 use super::{Place, Printer};
 use crate::{
     ast::{
-        Argument, Assignment, BinaryOp, Body, Call, Chain, Expr, ExprKind, Ident, Input, Let, Parameter, Stage,
-        StageKind, State, Statement, UnaryOp,
+        Argument, Assignment, BinaryOp, Body, Call, Chain, Expr, ExprKind, Ident, Input, Let, Parameter,
+        Stage, StageKind, State, Statement, UnaryOp,
     },
     escape::quote,
     scan::TokenKind,
@@ -75,7 +75,8 @@ impl Printer<'_> {
         if !call.has_parens {
             return call.name.name.clone();
         }
-        let arguments: Vec<String> = call.arguments.iter().map(|argument| self.flat_argument(argument)).collect();
+        let arguments: Vec<String> =
+            call.arguments.iter().map(|argument| self.flat_argument(argument)).collect();
         format!("{}({})", call.name.name, arguments.join(", "))
     }
 
@@ -138,7 +139,9 @@ impl Printer<'_> {
     pub(super) fn flat_statement(&self, statement: &Statement) -> Option<String> {
         Some(match statement {
             Statement::Input(input) => self.flat_input(input),
-            Statement::Let(binding) => format!("{} = {}", flat_let(binding), self.flat_chain(&binding.chain)?),
+            Statement::Let(binding) => {
+                format!("{} = {}", flat_let(binding), self.flat_chain(&binding.chain)?)
+            }
             Statement::Chain(chain) => return self.flat_chain(chain),
             Statement::Loss(call) => format!("loss {}", self.flat_call(call)),
             Statement::Optimizer(call) => format!("optimizer {}", self.flat_call(call)),

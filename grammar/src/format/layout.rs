@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     ast::{
-        Argument, Assignment, BinaryOp, Body, Call, Chain, Expr, ExprKind, Optimizer, Parameter, Stage, StageKind,
-        State, Statement,
+        Argument, Assignment, BinaryOp, Body, Call, Chain, Expr, ExprKind, Optimizer, Parameter, Stage,
+        StageKind, State, Statement,
     },
     scan::TokenKind,
     span::Span,
@@ -125,7 +125,8 @@ impl<'a> Printer<'a> {
             [before, after] => self.has_comment(Place { start: before.end, end: after.start }),
             _ => false,
         });
-        let is_parted = has_comment || !chain.stages.iter().any(has_body) || self.calls_width(chain) > self.out.room();
+        let is_parted =
+            has_comment || !chain.stages.iter().any(has_body) || self.calls_width(chain) > self.out.room();
         if chain.stages.len() > 1 && is_parted {
             return self.joined(&places, indent + INDENT, |printer, idx| {
                 if idx > 0 {
@@ -203,14 +204,17 @@ impl<'a> Printer<'a> {
                     printer.expr(value, indent + INDENT);
                 });
             }
-            ExprKind::If { condition, then, otherwise } => self.conditional(condition, then, otherwise, indent),
+            ExprKind::If { condition, then, otherwise } => {
+                self.conditional(condition, then, otherwise, indent)
+            }
             ExprKind::Binary(op, ..) if *op != BinaryOp::Pow => self.operands(expr, indent),
             ExprKind::Unary(op, operand) => {
                 self.out.push(unary_symbol(*op));
                 self.expr(operand, indent);
             }
             _ => {
-                let flat = flat.strip_prefix('(').filter(|_| is_group).and_then(|text| text.strip_suffix(')'));
+                let flat =
+                    flat.strip_prefix('(').filter(|_| is_group).and_then(|text| text.strip_suffix(')'));
                 let flat = flat.map_or_else(|| self.flat_expr(expr), str::to_owned);
                 self.out.push(&flat);
             }
@@ -328,7 +332,8 @@ impl<'a> Printer<'a> {
             ExprKind::Binary(op, ..) if *op != BinaryOp::Pow => {
                 let operands = self.operands_of(expr);
                 let places: Vec<Place> = operands.iter().map(|(_, operand)| operand.span.into()).collect();
-                self.asks_before_last(&places) || operands.last().is_some_and(|(_, last)| self.expr_asks(last))
+                self.asks_before_last(&places)
+                    || operands.last().is_some_and(|(_, last)| self.expr_asks(last))
             }
             _ => false,
         }
@@ -380,7 +385,8 @@ impl<'a> Printer<'a> {
         !asks && flat.chars().count() < self.out.room()
     }
 
-    /// Pieces between brackets, one a line, each with a comma. `close` is the place behind the closing bracket.
+    /// Pieces between brackets, one a line, each with a comma unless it stands alone. `end` is the place behind the
+    /// closing bracket.
     fn listed(
         &mut self,
         [open, close]: [&str; 2],
@@ -396,7 +402,9 @@ impl<'a> Printer<'a> {
             self.comments_between(place.start, inner);
             self.out.line(inner, false);
             print(self, idx);
-            self.out.push(",");
+            if places.len() > 1 {
+                self.out.push(",");
+            }
             self.trailing(*place, places.get(idx + 1).map_or(end, |next| next.start));
         }
         self.comments_between(end, inner);

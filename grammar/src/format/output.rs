@@ -4,7 +4,7 @@
 pub(super) const INDENT: usize = 4;
 
 /// Columns that a line may fill.
-pub(super) const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 110;
 
 /// Comments are aligned with each other up to this column; behind longer lines they stand where the text ends.
 const MAX_ALIGNED: usize = 60;

@@ -30,13 +30,50 @@ pub(super) fn fault(
     let cx = Context { file, text, tokens, fault, piece, is_first };
     let Some((idx, token)) = found.and_then(|idx| Some((idx, tokens.get(idx)?))) else { return cx.at_end() };
     let special = match token.kind {
-        TokenKind::Number => cx.number(token),
         TokenKind::Text => cx.string(token),
-        TokenKind::Stray => cx.leading_dot(idx, token),
         TokenKind::Name => cx.glued(token),
         _ => None,
     };
     special.unwrap_or_else(|| cx.unexpected(idx, token))
+}
+
+/// The message for a number that is none or too large, with the index of its first token: the point of `.5` is one of
+/// its own.
+pub(super) fn number(file: FileId, text: &str, tokens: &[Token], idx: usize) -> Option<(Diagnostic, usize)> {
+    let token = tokens.get(idx).filter(|token| token.kind == TokenKind::Number)?;
+    let point = idx.checked_sub(1).and_then(|idx| tokens.get(idx)).filter(|point| {
+        point.kind == TokenKind::Stray
+            && point.end == token.start
+            && text.get(point.start..point.end) == Some(".")
+    });
+    let start = point.map_or(token.start, |point| point.start);
+    let first = if point.is_some() { idx - 1 } else { idx };
+    let found = text.get(start..token.end)?;
+    let span = Span::new(file, start, token.end);
+    if point.is_none() && check(Piece::Number, found).is_ok() {
+        let value = found.replace('_', "").parse::<f64>();
+        return value.is_ok_and(f64::is_infinite).then(|| (number_too_large(span, found), first));
+    }
+    let shown = shorten(found);
+    let label = format!("expected a number such as `16`, `0.5` or `1e-3`, found `{shown}`");
+    let diagnostic = Diagnostic::new(Code::E0104, format!("invalid number `{shown}`"), span, label);
+    let digits = found.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let diagnostic = match found.as_bytes() {
+        [b'.', ..] => diagnostic.with_help(format!("write `0{shown}`")),
+        [b'0', b'x' | b'o' | b'b', ..] => diagnostic.with_note("numbers are decimal"),
+        _ if found.matches('.').count() > 1 => diagnostic.with_note("a number has one decimal point"),
+        _ if digits != found && check(Piece::Number, digits).is_ok() => {
+            diagnostic.with_help(format!("numbers have no unit or suffix: `{digits}`"))
+        }
+        _ => diagnostic,
+    };
+    Some((diagnostic, first))
+}
+
+/// The message for a number that no `f64` holds.
+pub(crate) fn number_too_large(span: Span, found: &str) -> Diagnostic {
+    let label = format!("expected a number up to 1.79e308, found `{}`", shorten(found));
+    Diagnostic::new(Code::E0104, "number is too large", span, label)
 }
 
 struct Context<'a> {
@@ -90,7 +127,9 @@ impl<'a> Context<'a> {
     fn advise(&self, diagnostic: Diagnostic, token: &Token, found: &str) -> Diagnostic {
         match found {
             ";" => diagnostic.with_help("statements end by themselves: leave out the `;`"),
-            "," if self.ends_piece() => diagnostic.with_help("statements end by themselves: leave out the `,`"),
+            "," if self.ends_piece() => {
+                diagnostic.with_help("statements end by themselves: leave out the `,`")
+            }
             "=" | ":" if self.piece == Piece::Setting => {
                 diagnostic.with_help(format!("settings are a key and a value: leave out the `{found}`"))
             }
@@ -101,8 +140,12 @@ impl<'a> Context<'a> {
             "*" if self.text.get(..token.start).is_some_and(|before| before.ends_with('*')) => {
                 diagnostic.with_help("powers are written `x^2`")
             }
-            "let" | "if" | "else" | "true" | "false" if !self.is_first => diagnostic.with_note(format!("`{found}` is a reserved word")),
-            _ if found.starts_with("/*") => diagnostic.with_help("comments begin with `//` and end with the line"),
+            "let" | "if" | "else" | "true" | "false" if !self.is_first => {
+                diagnostic.with_note(format!("`{found}` is a reserved word"))
+            }
+            _ if found.starts_with("/*") => {
+                diagnostic.with_help("comments begin with `//` and end with the line")
+            }
             _ if found.starts_with('\'') => diagnostic.with_help("strings stand in double quotes"),
             _ if !found.is_ascii() && token.kind == TokenKind::Stray => {
                 diagnostic.with_note("names are made of the letters a to z, digits and `_`")
@@ -113,36 +156,6 @@ impl<'a> Context<'a> {
 
     fn ends_piece(&self) -> bool {
         self.fault.expected.iter().any(|words| *words == END)
-    }
-
-    fn number(&self, token: &Token) -> Option<Diagnostic> {
-        let found = self.word(token);
-        check(Piece::Number, found).err()?;
-        let label = format!("expected a number such as `16`, `0.01` or `1e-3`, found `{}`", shorten(found));
-        let message = format!("invalid number `{}`", shorten(found));
-        let diagnostic = Diagnostic::new(Code::E0104, message, self.span(token.start, token.end), label);
-        let digits = found.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-        Some(match found.as_bytes() {
-            [b'0', b'x' | b'o' | b'b', ..] => diagnostic.with_note("numbers are decimal"),
-            _ if found.matches('.').count() > 1 => diagnostic.with_note("a number has one decimal point"),
-            _ if digits != found && check(Piece::Number, digits).is_ok() => {
-                diagnostic.with_help(format!("numbers have no unit or suffix: `{digits}`"))
-            }
-            _ => diagnostic,
-        })
-    }
-
-    /// `.5`: the point and the number are two tokens.
-    fn leading_dot(&self, idx: usize, token: &Token) -> Option<Diagnostic> {
-        let next = self.tokens.get(idx + 1)?;
-        if self.word(token) != "." || next.kind != TokenKind::Number || next.start != token.end {
-            return None;
-        }
-        let found = self.text.get(token.start..next.end)?;
-        let label = format!("expected a number such as `0.5`, found `{found}`");
-        let span = self.span(token.start, next.end);
-        let diagnostic = Diagnostic::new(Code::E0104, format!("invalid number `{found}`"), span, label);
-        Some(diagnostic.with_help(format!("write `0{found}`")))
     }
 
     fn string(&self, token: &Token) -> Option<Diagnostic> {
@@ -167,7 +180,12 @@ impl<'a> Context<'a> {
             at += whole.len().max(1);
         }
         let span = self.span(token.start, token.end);
-        Some(Diagnostic::new(Code::E0101, "string holds a character that must be escaped", span, "expected `\\r`"))
+        Some(Diagnostic::new(
+            Code::E0101,
+            "string holds a character that must be escaped",
+            span,
+            "expected `\\r`",
+        ))
     }
 
     /// Rust reads `csv"a"` and `"a"csv` as one token each.

@@ -72,7 +72,8 @@ pub(super) fn items(text: &str, tokens: &[Token]) -> Vec<Range<usize>> {
 fn begins_item(text: &str, tokens: &[Token], start: usize, previous: usize, idx: usize) -> bool {
     let (Some(token), Some(previous_token)) = (tokens.get(idx), tokens.get(previous)) else { return false };
     let found = word(text, tokens, idx);
-    if token.kind != TokenKind::Name || matches!(found, "if" | "else") {
+    let is_condition = matches!(word(text, tokens, previous), "if" | "else");
+    if token.kind != TokenKind::Name || is_condition || matches!(found, "if" | "else") {
         return false;
     }
     let opens = ITEMS.contains(&found) || found == "pub";
@@ -111,7 +112,9 @@ pub(super) fn item_keyword(text: &str, tokens: &[Token], range: &Range<usize>) -
         return range.start;
     }
     let mut next = range.start + 1;
-    if let Some(token) = tokens.get(next).filter(|token| token.kind == TokenKind::Open(b'(') && token.is_closed) {
+    if let Some(token) =
+        tokens.get(next).filter(|token| token.kind == TokenKind::Open(b'(') && token.is_closed)
+    {
         next = token.partner + 1;
     }
     next
@@ -204,5 +207,11 @@ pub(super) fn bodies(text: &str, tokens: &[Token], range: &Range<usize>) -> Vec<
 
 fn ranges(starts: &[usize], end: usize) -> Vec<Range<usize>> {
     let ends = starts.iter().skip(1).copied().chain([end]);
-    starts.iter().copied().zip(ends).filter(|(start, end)| start < end).map(|(start, end)| start..end).collect()
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .filter(|(start, end)| start < end)
+        .map(|(start, end)| start..end)
+        .collect()
 }

@@ -20,11 +20,10 @@ struct Waiting {
 
 /// Pairs the brackets of `scan.tokens`, in place. Closing brackets that close nothing are taken out.
 pub(super) fn pair(file: FileId, text: &str, scan: &mut Scan) {
-    let mut pairer = Pairer { file, text, scan, waiting: Vec::new(), pending_ifs: 0, indent: 0, by_indent: false };
-    if !pairer.is_balanced() {
-        // Only where something is wrong is indentation believed: it tells which bracket was forgotten.
-        pairer.by_indent = true;
-    }
+    let mut pairer =
+        Pairer { file, text, scan, waiting: Vec::new(), pending_ifs: 0, indent: 0, by_indent: false };
+    // Only where something is wrong is indentation believed: it tells which bracket was forgotten.
+    pairer.by_indent = !pairer.is_balanced();
     pairer.run();
 }
 
@@ -60,6 +59,7 @@ impl Pairer<'_> {
                 self.indent = indent(self.text, token.start);
                 if self.by_indent && self.begins_item(&old, idx) {
                     self.leave_open(0, Span::new(self.file, token.start, token.end));
+                    self.pending_ifs = 0;
                 }
             }
             if self.by_indent && self.ends_arguments(&old, idx) {
@@ -93,10 +93,9 @@ impl Pairer<'_> {
                 token.broken |= depth > MAX_DEPTH;
             }
             deepest = deepest.max(depth);
-            if self.waiting.is_empty() {
+            if self.waiting.is_empty() && self.pending_ifs == 0 {
                 self.report_depth(too_deep.take(), deepest);
                 deepest = 0;
-                self.pending_ifs = self.pending_ifs.min(MAX_DEPTH);
             }
         }
         self.report_depth(too_deep, deepest);
@@ -104,20 +103,19 @@ impl Pairer<'_> {
         self.leave_open(0, Span::new(self.file, end, end));
     }
 
-    /// `model Name`, `data {` and the like at the left margin, where brackets are still open.
+    /// `model Name`, `data {` and the like at the margin of the outermost open bracket.
     fn begins_item(&self, tokens: &[super::Token], idx: usize) -> bool {
-        let Some(outermost) = self.waiting.first() else { return false };
+        let margin = self.waiting.first().map_or(0, |outermost| outermost.indent);
         let Some(token) = tokens.get(idx) else { return false };
-        if token.kind != TokenKind::Name || self.indent > outermost.indent {
+        if token.kind != TokenKind::Name || self.indent > margin {
             return false;
         }
         let word = |token: &super::Token| self.text.get(token.start..token.end).unwrap_or("");
         let next = tokens.get(idx + 1).map(|token| (token.kind, word(token)));
         match word(token) {
             "data" | "train" => next.is_some_and(|(kind, _)| kind == TokenKind::Open(b'{')),
-            "model" | "block" | "cell" | "activation" | "loss" | "init" | "schedule" | "optimizer" | "import" => {
-                next.is_some_and(|(kind, _)| kind == TokenKind::Name)
-            }
+            "model" | "block" | "cell" | "activation" | "loss" | "init" | "schedule" | "optimizer"
+            | "import" => next.is_some_and(|(kind, _)| kind == TokenKind::Name),
             "use" => next.is_some_and(|(kind, _)| kind == TokenKind::Text),
             "pub" => next.is_some_and(|(_, word)| matches!(word, "model" | "(")),
             _ => false,
@@ -130,7 +128,9 @@ impl Pairer<'_> {
         let open = self.scan.tokens.get(waiting.token).map(|open| open.kind);
         let (Some(token), Some(TokenKind::Open(b'(' | b'['))) = (tokens.get(idx), open) else { return false };
         match token.kind {
-            TokenKind::Open(b'{') => self.pending_ifs == waiting.pending_ifs && !self.follows_else(tokens, idx),
+            TokenKind::Open(b'{') => {
+                self.pending_ifs == waiting.pending_ifs && !self.follows_else(tokens, idx)
+            }
             TokenKind::Operator if self.text.get(token.start..token.end) == Some("->") => {
                 !closes_on_line(tokens, idx)
             }
@@ -151,7 +151,10 @@ impl Pairer<'_> {
         let Some(token) = old.get(idx) else { return };
         let span = Span::new(self.file, token.start, token.end);
         let fits = |waiting: &Waiting| {
-            self.scan.tokens.get(waiting.token).is_some_and(|open| open.kind == TokenKind::Open(opening(byte)))
+            self.scan
+                .tokens
+                .get(waiting.token)
+                .is_some_and(|open| open.kind == TokenKind::Open(opening(byte)))
         };
         // Bounded, so that a text of closing brackets alone is read in linear time.
         let nearest = self.waiting.len().saturating_sub(2 * MAX_DEPTH);
@@ -213,15 +216,17 @@ impl Pairer<'_> {
         }
         let Some((innermost, _)) = opens.first() else { return };
         let expected = char::from(closing(*innermost));
-        let text = match self.text.get(found.start as usize..found.end as usize) {
-            Some("") | None => "the end of the file".to_owned(),
-            Some(text) => format!("`{text}`"),
+        let label = match self.text.get(found.start as usize..found.end as usize) {
+            Some("") | None => format!("expected `{expected}`, found the end of the file"),
+            Some(text) if text.starts_with(expected) => {
+                format!("expected another `{expected}` before this one")
+            }
+            Some(text) => format!("expected `{expected}`, found `{text}`"),
         };
         let message = match opens.len() {
             1 => format!("unclosed `{}`", char::from(*innermost)),
             count => format!("{count} unclosed brackets"),
         };
-        let label = format!("expected `{expected}`, found {text}");
         let mut diagnostic = Diagnostic::new(Code::E0105, message, found, label);
         for (byte, span) in opens.iter().take(4) {
             diagnostic = diagnostic.with_label(*span, format!("this `{}` is not closed", char::from(*byte)));

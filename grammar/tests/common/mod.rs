@@ -1,6 +1,11 @@
 //! What the tests of the grammar share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
 use nnc_grammar::{Parsed, ast::Ast, format, parse, span::SourceMap};
 
 /// Models, blocks and definitions with every construct of the language.
@@ -86,6 +91,31 @@ pub(in crate::zoo) model Words(width, depth = 2) {
 activation f(x) = if x > 0 && !(x < 3) || x == 2 { -x^2 } else if x < -1 { (3.) } else { [x, "y"] }
 // The end.
 "#;
+
+/// The folder of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Every `.nn` file of the repository, with its path, in order.
+pub fn repository() -> Vec<(PathBuf, String)> {
+    let folders = ["examples", "benches", "compiler/std", "tests"];
+    let mut pending: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
+    let mut files = Vec::new();
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            if path.is_dir() && path.file_name().is_some_and(|name| name != "target") {
+                pending.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "nn") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    files.sort();
+    files
+}
 
 /// Reads a text of its own.
 pub fn read(text: &str) -> (SourceMap, Parsed) {

@@ -43,11 +43,7 @@ fn a_visibility_is_kept() {
     let model = "model A { input [2] dense(1) }";
     let import = |text: &str| {
         let expanded = expand(tokens(text)).to_string();
-        expanded
-            .split("unused_imports)] ")
-            .nth(1)
-            .map(|import| import.replace(' ', ""))
-            .unwrap_or(expanded)
+        expanded.split("unused_imports)] ").nth(1).map(|import| import.replace(' ', "")).unwrap_or(expanded)
     };
     assert_eq!(import(model), "usea::A;");
     assert_eq!(import(&format!("pub {model}")), "pubusea::A;");

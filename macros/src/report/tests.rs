@@ -55,3 +55,10 @@ fn a_fault_in_inline_text_has_its_help_without_an_excerpt() {
     assert!(message.ends_with("\nhelp: did you mean `dense`?"), "{message}");
     assert!(!message.contains("-->"), "{message}");
 }
+
+#[test]
+fn a_warning_is_the_use_of_something_deprecated() {
+    let messages = file_messages("activation lonely(x) = 2 * x\nmodel A { input [2] dense(1) }\n");
+    let [message] = messages.as_slice() else { panic!("{messages:?}") };
+    assert!(message.starts_with("activation `lonely` is never used\n --> models/a.nn:1:12"), "{message}");
+}

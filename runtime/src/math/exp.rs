@@ -30,7 +30,7 @@ pub(super) fn small_exp<L: Lanes32>(r: L) -> L {
     rest(r).mul_add(r, one).mul_add(r, one)
 }
 
-/// eˣ; 0 where it is below 2⁻¹²⁶. Error: 1.0.
+/// eˣ; 0 where it is below 2⁻¹²⁶. Error: 0.93.
 #[inline(always)]
 pub fn exp<L: Lanes32>(x: L) -> L {
     let (n, r) = reduce(x);
@@ -42,20 +42,16 @@ pub fn exp<L: Lanes32>(x: L) -> L {
 /// The least number whose power is normal: above ln 2⁻¹²⁶.
 const LEAST: f32 = -87.336_54;
 
-/// `(2ⁿ, 2ⁿ - 1 + 2ⁿ t)`, where eˣ = 2ⁿ (1 + t): the second is eˣ - 1, with a sum that is rounded once.
-#[inline(always)]
-fn less_one<L: Lanes32>(x: L) -> L {
-    let (n, r) = reduce(x);
-    let t = (r * r).mul_add(rest(r), r);
-    let power = L::splat(1.0).scale_exponent(n);
-    power.mul_add(t, power - L::splat(1.0))
-}
-
-/// eˣ - 1. Error: 1.5.
+/// eˣ - 1. Error: 1.44.
+///
+/// With eˣ = 2ⁿ (1 + t) it is 2ⁿ t + (2ⁿ - 1), where the sum is rounded once.
 #[inline(always)]
 pub fn expm1<L: Lanes32>(x: L) -> L {
     // From -18 down it is -1; the order of operands keeps NaN.
-    let result = less_one(L::splat(-20.0).max(x));
+    let (n, r) = reduce(L::splat(-20.0).max(x));
+    let t = (r * r).mul_add(rest(r), r);
+    let power = L::splat(1.0).scale_exponent(n);
+    let result = power.mul_add(t, power - L::splat(1.0));
     let result = L::select(x.gt(L::splat(MOST)), L::splat(f32::INFINITY), result);
     L::select(x.eq(L::zero()), x, result)
 }
@@ -63,25 +59,37 @@ pub fn expm1<L: Lanes32>(x: L) -> L {
 /// The greatest number whose power is finite.
 const MOST: f32 = 88.722_83;
 
-/// The hyperbolic tangent, as (e²ˣ - 1) / (e²ˣ + 1). Error: 2.0.
+/// The hyperbolic tangent. Error: 1.44.
+///
+/// Up to 0.6 it is x (1 + x² P(x²)), a minimax fit (Remez) that is right to 2⁻²⁸; from there on 1 - 2 / (1 + e²ˣ).
 #[inline(always)]
 pub fn tanh<L: Lanes32>(x: L) -> L {
+    let one = L::splat(1.0);
+    let square = x * x;
+    let rest = polynomial!(square, -0.333_333, 0.133_319_59, -0.053_786_684, 0.020_805_385, -0.005_905_868_5);
+    // A product keeps the sign of zero, which a sum with the rest would not.
+    let small = x * square.mul_add(rest, one);
     // From 9.02 on it is 1; the order of operands keeps NaN.
     let a = L::splat(9.5).min(x.abs());
-    let e = less_one(a + a);
-    let tanh = e / (e + L::splat(2.0));
-    let tanh = L::select(x.lt(L::zero()), -tanh, tanh);
-    L::select(x.eq(L::zero()), x, tanh)
+    let (n, r) = reduce(a + a);
+    let great = one - L::splat(2.0) / (one + small_exp(r).scale_exponent(n));
+    let great = L::select(x.lt(L::zero()), -great, great);
+    L::select(a.lt(L::splat(0.6)), small, great)
 }
 
-/// 1 / (1 + e⁻ˣ); 0 below -88.73. Error: 2.0.
+/// 1 / (1 + e⁻ˣ); 0 where it is below 2⁻¹²⁶. Error: 1.49.
 #[inline(always)]
 pub fn sigmoid<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);
-    one / (one + exp(-x))
+    let e = exp(-x);
+    let quotient = one / (one + e);
+    // 1 + e was rounded: what quotient * (1 + e) lacks to 1 is the relative error of the quotient.
+    let lacking = (-quotient).mul_add(e, one) - quotient;
+    let quotient = quotient.mul_add(lacking, quotient);
+    L::select(x.lt(L::splat(LEAST)), L::zero(), quotient)
 }
 
-/// log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|); 0 where it is below 2⁻¹²⁶. Error: 2.0.
+/// log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|); 0 where it is below 2⁻¹²⁶. Error: 1.67.
 #[inline(always)]
 pub fn softplus<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);

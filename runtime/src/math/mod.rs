@@ -3,8 +3,8 @@
 //! They are made of additions, products fused with sums, divisions and selections, in one order, without a branch: the
 //! bits are the same for every set. NaN gives NaN; infinities and zeros give what C99 says, with their signs.
 //!
-//! Errors are in units in the last place of the result, the greatest that the tests have seen. Where a result below
-//! the least normal number, 2⁻¹²⁶, is made 0 instead, the function says so.
+//! Errors are in units in the last place of the result: the greatest of tens of millions of arguments. Where a
+//! result below the least normal number, 2⁻¹²⁶, is made 0 instead, the function says so.
 
 /// A polynomial of `$x` over the lanes `L`, from its coefficients in rising order.
 macro_rules! polynomial {

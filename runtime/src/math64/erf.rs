@@ -40,7 +40,7 @@ const SCALED: [f64; 17] = [
     -8.440368328613974e-07,
 ];
 
-/// The error function. Error: 1.0.
+/// The error function. Error: 1.2.
 pub fn erf(x: f64) -> f64 {
     let a = x.abs();
     if x.is_nan() {

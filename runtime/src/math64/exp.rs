@@ -11,10 +11,10 @@ pub(super) const LN_2_HIGH: f64 = 0.693_147_180_559_663;
 /// What `LN_2_HIGH` lacks.
 pub(super) const LN_2_LOW: f64 = 2.823_529_056_303_157_7e-13;
 
-/// From here on eˣ is infinite.
-pub(super) const OVERFLOW: f64 = 709.782_712_893_384_1;
+/// Above, eˣ is infinite.
+const OVERFLOW: f64 = 710.0;
 /// Below, eˣ is nearer to 0 than to the least number.
-pub(super) const UNDERFLOW: f64 = -745.133_219_101_941_2;
+const UNDERFLOW: f64 = -746.0;
 
 /// 1/2!, 1/3!, … 1/13!: the rest of the series is below 2⁻⁵⁷ where it is used, for |r| ≤ ln 2 / 2.
 const SERIES: [f64; 12] = [
@@ -42,7 +42,7 @@ pub(super) fn parts(x: f64, tail: f64) -> (i32, f64, f64) {
     (n as i32, r, rest + tail * (1.0 + (r + rest)))
 }
 
-/// eˣ. Error: 0.51.
+/// eˣ. Error: 0.6, of subnormal results 1.
 pub fn exp(x: f64) -> f64 {
     exp_of_sum(x, 0.0)
 }
@@ -52,10 +52,10 @@ pub(super) fn exp_of_sum(x: f64, tail: f64) -> f64 {
     if x.is_nan() {
         return x;
     }
-    if x > OVERFLOW + 1.0 {
+    if x > OVERFLOW {
         return f64::INFINITY;
     }
-    if x < UNDERFLOW - 1.0 {
+    if x < UNDERFLOW {
         return 0.0;
     }
     let (n, r, t) = parts(x, tail);
@@ -63,7 +63,7 @@ pub(super) fn exp_of_sum(x: f64, tail: f64) -> f64 {
     scale(sum + (error + t), n)
 }
 
-/// eˣ - 1. Error: 0.6.
+/// eˣ - 1. Error: 1.0.
 pub fn expm1(x: f64) -> f64 {
     if x.is_nan() || x.abs() < power_of_two(-54) {
         return x;
@@ -80,7 +80,7 @@ pub fn expm1(x: f64) -> f64 {
     scale(sum + (error + t), n)
 }
 
-/// The hyperbolic tangent. Error: 1.5.
+/// The hyperbolic tangent. Error: 2.0.
 pub fn tanh(x: f64) -> f64 {
     let a = x.abs();
     if x.is_nan() || a < power_of_two(-28) {
@@ -91,13 +91,16 @@ pub fn tanh(x: f64) -> f64 {
     } else if a >= 1.0 {
         1.0 - 2.0 / (expm1(2.0 * a) + 2.0)
     } else {
-        let t = expm1(-2.0 * a);
-        -t / (t + 2.0)
+        // The sum is rounded: its error is taken out of the quotient.
+        let t = expm1(2.0 * a);
+        let (divisor, error) = two_sum(2.0, t);
+        let quotient = t / divisor;
+        quotient - quotient * error / divisor
     };
     tanh.copysign(x)
 }
 
-/// 1 / (1 + e⁻ˣ). Error: 1.5.
+/// 1 / (1 + e⁻ˣ). Error: 2.0.
 pub fn sigmoid(x: f64) -> f64 {
     if x < 0.0 {
         // Never e to a great power, which would overflow.

@@ -42,7 +42,7 @@ fn join(n: f64, f: f64, correction: f64) -> f64 {
     n * LN_2_HIGH - ((half_square - small) - f)
 }
 
-/// The natural logarithm: -∞ at 0, NaN below. Error: 0.9.
+/// The natural logarithm: -∞ at 0, NaN below. Error: 0.8.
 pub fn log(x: f64) -> f64 {
     if x.is_nan() || x == f64::INFINITY {
         return x;
@@ -57,7 +57,7 @@ pub fn log(x: f64) -> f64 {
     join(n, m - 1.0, 0.0)
 }
 
-/// log(1 + x): -∞ at -1, NaN below. Error: 0.9.
+/// log(1 + x): -∞ at -1, NaN below. Error: 0.8.
 pub fn log1p(x: f64) -> f64 {
     if x.is_nan() || x == 0.0 || x == f64::INFINITY {
         return x;

@@ -4,7 +4,8 @@
 //! the platform's library, and none fuses a product with a sum. NaN gives NaN, and infinities, zeros and subnormal
 //! numbers give what C99 says.
 //!
-//! Errors are in units in the last place of the result, the greatest that the tests have seen.
+//! Errors are in units in the last place of the result: bounds on what thousands of values showed beside those of
+//! mpmath with 48 digits.
 
 mod basic;
 mod double;

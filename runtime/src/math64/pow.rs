@@ -22,7 +22,7 @@ const SERIES: [f64; 10] = [
     2.0 / 23.0,
 ];
 
-/// `x` to the power of `y`, with all the special cases of C99. Error: 0.6.
+/// `x` to the power of `y`, with all the special cases of C99. Error: 0.8, of subnormal results 1.
 pub fn pow(x: f64, y: f64) -> f64 {
     if y == 0.0 || x == 1.0 {
         return 1.0;

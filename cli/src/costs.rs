@@ -1,0 +1,63 @@
+//! What a model costs: arithmetic and memory.
+
+use nnc_compiler::CompiledModel;
+use nnc_compiler::graph::{Graph, Node, Op, Role};
+use nnc_compiler::plan::LANES;
+use nnc_compiler::program::Precision;
+use nnc_compiler::scalar::cost;
+
+/// Operations on numbers for one sample, a multiplication and an addition counted apart.
+pub fn flops(graph: &Graph, node: &Node) -> u64 {
+    match &node.op {
+        Op::Operator(operator) => operator.flops(graph, node),
+        Op::Pointwise(scalar) => u64::from(cost(scalar)) * node.len() as u64,
+        Op::Reduce(_) => node.inputs.first().map_or(0, |input| graph.node(*input).len() as u64),
+        _ => 0,
+    }
+}
+
+/// Of all nodes.
+pub fn total_flops(graph: &Graph) -> u64 {
+    graph.nodes.iter().map(|node| flops(graph, node)).sum()
+}
+
+/// Operations of an optimizer step that do not depend on the number of samples.
+pub fn update_flops(graph: &Graph) -> u64 {
+    let Some(optimizer) = &graph.optimizer else { return 0 };
+    let each: u64 = optimizer.assignments.iter().map(|assign| u64::from(cost(&assign.value))).sum();
+    let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
+    each * trained.map(|parameter| parameter.len() as u64).sum::<u64>()
+}
+
+/// Bytes of a model's parameters and buffers, padding included.
+pub fn parameter_bytes(graph: &Graph) -> usize {
+    let rows: usize = graph
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let (rows, inputs) = parameter.rows();
+            rows * inputs.unwrap_or(1)
+        })
+        .sum();
+    rows * LANES * number_bytes(graph)
+}
+
+/// Bytes to predict: parameters and the values of a batch.
+pub fn inference_bytes(model: &CompiledModel) -> usize {
+    let graph = &model.plan.predict.graph;
+    let size = number_bytes(graph);
+    let values: usize = model.plan.predict.slots.iter().map(|slot| slot.bytes(model.plan.predict_groups, size)).sum();
+    parameter_bytes(graph) + values
+}
+
+/// Bytes to train: parameters, the optimizer's states, and the values of a step; `None` for a model that is not trained.
+pub fn training_bytes(model: &CompiledModel) -> Option<usize> {
+    let train = model.plan.train.as_ref()?;
+    let size = number_bytes(&train.graph);
+    let values: usize = train.slots.iter().map(|slot| slot.bytes(model.plan.groups, size)).sum();
+    Some(parameter_bytes(&train.graph) * (1 + model.info.states.len()) + values)
+}
+
+fn number_bytes(graph: &Graph) -> usize {
+    if graph.precision == Precision::F64 { 8 } else { 4 }
+}

@@ -1,0 +1,108 @@
+//! The data of a model, read as its file says.
+
+use std::path::{Path, PathBuf};
+
+use nnc_compiler::CompiledModel;
+use nnc_compiler::program::{DataSource, DataSpec};
+use nnc_runtime::Error;
+use nnc_runtime::data::csv::{CsvOptions, read_like};
+use nnc_runtime::data::idx::IdxOptions;
+use nnc_runtime::data::{DataSet, Schema, Split, SplitOptions, csv, idx, split, with_test};
+use nnc_runtime::model::ModelInfo;
+
+use crate::arguments::Run;
+
+/// All rows, in parts. The parts depend on the file's `seed` alone, so that runs of other seeds are tested on the same
+/// rows.
+///
+/// # Errors
+/// What is wrong with the files and the rows in them.
+pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split, Error> {
+    let Some(spec) = &model.program.data else {
+        return Err(Error::new("E0403", "the model's file does not say where the data is").at(&run.source.file));
+    };
+    let folder = match &run.data {
+        Some(folder) => folder.clone(),
+        None => run.source.file.parent().map(Path::to_path_buf).unwrap_or_default(),
+    };
+    let options = SplitOptions {
+        train: spec.split,
+        validation: spec.validation,
+        seed: model.program.train.seed,
+        stratify: spec.stratify,
+    };
+    let at = |path: &str| place(&folder, path);
+    let (train, test) = match &spec.source {
+        DataSource::Csv { path, test } => {
+            let train = csv::read(&at(path), &csv_options(spec), info)?;
+            let test = match test {
+                Some(test) => Some(read_like(&at(test), delimiter(spec), &train.schema, info)?),
+                None => None,
+            };
+            (train, test)
+        }
+        DataSource::Idx { images, labels, test } => {
+            let options = IdxOptions { scale: Some(spec.scale as f32) };
+            let train = idx::read(&at(images), &at(labels), &options, info)?;
+            let test = match test {
+                Some((images, labels)) => Some(idx::read(&at(images), &at(labels), &options, info)?),
+                None => None,
+            };
+            (train, test)
+        }
+    };
+    match test {
+        Some(test) => with_test(&train, test, &options),
+        None => split(&train, &options),
+    }
+}
+
+/// A file in the folder; one that is there packed as well is taken packed.
+fn place(folder: &Path, path: &str) -> PathBuf {
+    let file = folder.join(path);
+    if file.exists() {
+        return file;
+    }
+    let mut packed = file.clone().into_os_string();
+    packed.push(".gz");
+    let packed = PathBuf::from(packed);
+    if packed.exists() { packed } else { file }
+}
+
+fn delimiter(spec: &DataSpec) -> u8 {
+    u8::try_from(spec.delimiter).unwrap_or(b',')
+}
+
+fn csv_options(spec: &DataSpec) -> CsvOptions {
+    let names = |columns: &[(String, nnc_grammar::span::Span)]| columns.iter().map(|(name, _)| name.clone()).collect();
+    CsvOptions {
+        delimiter: delimiter(spec),
+        target: names(&spec.target),
+        features: names(&spec.features),
+        ignore: names(&spec.ignore),
+    }
+}
+
+/// Rows to predict: their inputs alone, read as those that the model was trained on.
+///
+/// # Errors
+/// What is wrong with the rows.
+pub fn inputs(
+    name: &str,
+    reader: impl std::io::Read,
+    model: &CompiledModel,
+    schema: &Schema,
+    info: &ModelInfo,
+) -> Result<DataSet, Error> {
+    let spec = model.program.data.as_ref();
+    let table = csv::Table::from_reader(name, reader, spec.map_or(b',', delimiter))?;
+    if !schema.features.is_empty() {
+        return csv::encode_inputs(&table, schema, info);
+    }
+    // Weights that were not trained on named columns: all columns but the targets are inputs.
+    let mut options = spec.map(csv_options).unwrap_or_default();
+    options.ignore.retain(|column| table.header().contains(column));
+    options.ignore.extend(options.target.iter().filter(|column| table.header().contains(column)).cloned());
+    let schema = csv::infer_features(&table, &options)?;
+    csv::encode_inputs(&table, &schema, info)
+}

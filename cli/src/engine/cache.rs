@@ -1,0 +1,48 @@
+//! Compiled code by content: what was compiled once is not compiled again.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nnc_runtime::Error;
+
+/// The folder that compiled code is kept in: `$NNC_CACHE_DIR`, else `nnc` in the user's cache folder, else in the
+/// folder for temporary files.
+pub fn folder() -> PathBuf {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    variable("NNC_CACHE_DIR")
+        .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("nnc")))
+        .or_else(|| variable("LOCALAPPDATA").map(|folder| folder.join("nnc")))
+        .or_else(|| variable("HOME").map(|folder| folder.join(".cache").join("nnc")))
+        .unwrap_or_else(|| std::env::temp_dir().join("nnc"))
+}
+
+/// The file `name` in the folder of `key`: made by `make`, unless it is there.
+///
+/// `make` is given a folder of its own, which takes its place in the cache whole: two programs may make the same entry
+/// at the same time, and neither sees a half of it.
+///
+/// # Errors
+/// E0417 when the cache cannot be written, and what `make` reports.
+pub fn entry(key: &str, name: &str, make: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+    let folder = folder();
+    let place = folder.join(key);
+    let file = place.join(name);
+    if file.is_file() {
+        return Ok(file);
+    }
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let room = folder.join(format!("making-{}-{number}", std::process::id()));
+    std::fs::create_dir_all(&room).map_err(|error| Error::write(&room, &error))?;
+    let made = make(&room).and_then(|()| match std::fs::rename(&room, &place) {
+        Ok(()) => Ok(()),
+        // Somebody else was faster, and made the same.
+        Err(_) if file.is_file() => Ok(()),
+        Err(error) => Err(Error::write(&place, &error)),
+    });
+    if room.is_dir() && made.is_ok() {
+        // Left over from the race; what is in it is in the cache already.
+        let _ = std::fs::remove_dir_all(&room);
+    }
+    made.map(|()| file)
+}

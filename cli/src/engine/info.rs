@@ -1,0 +1,52 @@
+//! The compiler's description of a model, as the runtime has it.
+
+use nnc_compiler::emit;
+use nnc_compiler::graph::Role as GraphRole;
+use nnc_compiler::program::TargetKind;
+use nnc_runtime::model::{LayerInfo, Layout, ModelInfo, NormalizeInfo, Role, TargetInfo, TensorInfo};
+
+/// The description, for as long as the program runs: it runs one model or a few.
+pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
+    let tensors = info.tensors.iter().map(|tensor| TensorInfo {
+        name: text(&tensor.name),
+        shape: list(tensor.shape.iter().copied()),
+        layout: match tensor.shape.as_slice() {
+            [outputs, inputs] if tensor.is_matrix => Layout::Panel { outputs: *outputs, inputs: *inputs },
+            shape => Layout::Vector { len: shape.iter().product() },
+        },
+        role: match tensor.role {
+            GraphRole::Trained => Role::Parameter,
+            GraphRole::Frozen => Role::Frozen,
+            GraphRole::Buffer => Role::Buffer,
+        },
+        layer: text(&tensor.layer),
+    });
+    let target = info.target.map(|(kind, n)| match kind {
+        TargetKind::Class => TargetInfo::Class { classes: n },
+        TargetKind::Values => TargetInfo::Values { len: n },
+    });
+    let normalize =
+        info.normalize.iter().map(|(mean, std, over_all)| NormalizeInfo { mean: *mean, std: *std, over_all: *over_all });
+    let layers = info.layers.iter().map(|(name, place)| LayerInfo { name: text(name), place: text(place) });
+    Box::leak(Box::new(ModelInfo {
+        name: text(&info.name),
+        source: text(&info.source),
+        spec_hash: text(&info.spec_hash),
+        input: list(info.input.iter().copied()),
+        output: list(info.output.iter().copied()),
+        target,
+        batch: info.batch,
+        tensors: list(tensors),
+        states: list(info.states.iter().map(|state| text(state))),
+        normalize: list(normalize),
+        layers: list(layers),
+    }))
+}
+
+fn text(text: &str) -> &'static str {
+    Box::leak(text.to_owned().into_boxed_str())
+}
+
+fn list<T>(items: impl Iterator<Item = T>) -> &'static [T] {
+    Box::leak(items.collect::<Vec<T>>().into_boxed_slice())
+}

@@ -1,0 +1,142 @@
+//! The reference interpreter as a model: f64 inside, f32 at the border.
+
+use std::cell::RefCell;
+
+use nnc_compiler::graph::Graph;
+use nnc_compiler::reference::{Interpreter, Targets};
+use nnc_runtime::model::{LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, Train};
+use nnc_runtime::{Error, Rng};
+
+/// An interpreted model.
+pub struct Interpreted {
+    interpreter: Interpreter,
+    info: &'static ModelInfo,
+    /// The inputs of the last step, which the search for a number that is not finite runs through again.
+    last: RefCell<Vec<f64>>,
+}
+
+impl Interpreted {
+    /// A model whose parameters are drawn as the emitted code draws them.
+    ///
+    /// # Errors
+    /// E0503 when the graph cannot be differentiated, which was checked before.
+    pub fn new(graph: &Graph, info: &'static ModelInfo, seed: u64) -> Result<Self, Error> {
+        let mut interpreter =
+            Interpreter::new(graph).map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
+        interpreter.initialize(&|tensor, index, is_normal| {
+            let rng = Rng::new(seed, tensor as u64);
+            if is_normal { rng.normal(index) } else { rng.uniform(index) }
+        });
+        Ok(Self { interpreter, info, last: RefCell::default() })
+    }
+}
+
+impl Interpreted {
+    /// Parameters and states as they are saved, in f32: a run that is resumed goes on with the same numbers.
+    fn round(&mut self) {
+        let round = |values: Option<&mut ndarray::ArrayD<f64>>| {
+            values.into_iter().flatten().for_each(|value| *value = f64::from(*value as f32));
+        };
+        for tensor in 0..self.info.tensors.len() {
+            round(self.interpreter.parameter_mut(tensor));
+            for state in 0..self.info.states.len() {
+                round(self.interpreter.state_mut(state, tensor));
+            }
+        }
+    }
+}
+
+fn wide(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
+}
+
+/// Runs `f` with the targets in f64.
+fn with_targets<T>(target: Target<'_, f32>, f: impl FnOnce(Targets<'_>) -> T) -> T {
+    match target {
+        Target::Classes(classes) => f(Targets::Classes(classes)),
+        Target::Values(values) => f(Targets::Values(&wide(values))),
+    }
+}
+
+fn copy_out<'a>(values: Option<impl Iterator<Item = &'a f64>>, out: &mut [f32]) {
+    for (to, from) in out.iter_mut().zip(values.into_iter().flatten()) {
+        *to = *from as f32;
+    }
+}
+
+fn copy_in<'a>(to: Option<impl Iterator<Item = &'a mut f64>>, values: &[f32]) {
+    for (to, from) in to.into_iter().flatten().zip(values) {
+        *to = f64::from(*from);
+    }
+}
+
+impl Model for Interpreted {
+    type Elem = f32;
+
+    fn info(&self) -> &ModelInfo {
+        self.info
+    }
+
+    fn predict_rows(&self, x: &[f32], out: &mut [f32]) -> Result<(), ShapeError> {
+        self.info.check_rows(x.len(), out.len())?;
+        if x.is_empty() {
+            return Ok(());
+        }
+        let y = self.interpreter.predict(&wide(x));
+        copy_out(Some(y.iter()), out);
+        Ok(())
+    }
+
+    fn read_tensor(&self, tensor: usize, out: &mut [f32]) {
+        copy_out(self.interpreter.parameter(tensor).map(|values| values.iter()), out);
+    }
+
+    fn write_tensor(&mut self, tensor: usize, values: &[f32]) {
+        copy_in(self.interpreter.parameter_mut(tensor).map(|values| values.iter_mut()), values);
+    }
+}
+
+impl Train for Interpreted {
+    fn step_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
+        self.info.check_batch(x.len(), &target)?;
+        let x = wide(x);
+        let loss = with_targets(target, |target| self.interpreter.step(&x, target));
+        self.round();
+        self.last.replace(x);
+        Ok(loss as f32)
+    }
+
+    fn loss_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
+        self.info.check_batch(x.len(), &target)?;
+        Ok(with_targets(target, |target| self.interpreter.loss(&wide(x), target)) as f32)
+    }
+
+    fn first_non_finite(&self) -> Option<LayerInfo> {
+        let layer = self.interpreter.first_non_finite(&self.last.borrow())?;
+        self.info.layers.get(layer).copied()
+    }
+
+    fn steps(&self) -> u64 {
+        self.interpreter.steps()
+    }
+
+    fn set_steps(&mut self, steps: u64) {
+        self.interpreter.set_steps(steps);
+    }
+
+    fn learning_rate(&self) -> Option<f64> {
+        self.interpreter.learning_rate()
+    }
+
+    fn set_learning_rate(&mut self, lr: f64) {
+        self.interpreter.set_learning_rate(lr);
+    }
+
+    fn read_state(&self, state: usize, tensor: usize, out: &mut [f32]) {
+        copy_out(self.interpreter.state(state, tensor).map(|values| values.iter()), out);
+    }
+
+    fn write_state(&mut self, state: usize, tensor: usize, values: &[f32]) {
+        copy_in(self.interpreter.state_mut(state, tensor).map(|values| values.iter_mut()), values);
+    }
+}

@@ -1,0 +1,49 @@
+//! `nnc eval`.
+
+use std::path::Path;
+
+use nnc_runtime::Error;
+use nnc_runtime::fit::evaluate;
+
+use crate::arguments::Run;
+use crate::data;
+use crate::output::{Object, Output};
+use crate::session::{Session, can_be_measured, default_weights};
+use crate::source::Failure;
+
+/// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
+pub fn run(run: &Run, weights: Option<&Path>, output: &Output) -> Result<(), Failure> {
+    let mut session = Session::new(run, None, output, |model| {
+        can_be_measured(model, run)?;
+        if model.program.optimizer.is_none() {
+            return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
+                .at(&run.source.file)
+                .help("add `optimizer adam`"));
+        }
+        Ok(())
+    })?;
+    session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
+    let split = data::load(&session.model, session.network.info(), run)?;
+    let (part, rows) = match (&split.test, &split.validation) {
+        (Some(test), _) => ("test", test),
+        (None, Some(validation)) => ("validation", validation),
+        (None, None) => ("training", &split.train),
+    };
+    let metrics = session.metrics()?;
+    let evaluation = evaluate(&mut *session.network, rows, &metrics)?;
+    output.line(&format!("{part} rows {}", evaluation.rows));
+    output.line(&format!("loss {:.6}", evaluation.loss));
+    let mut event = Object::event("evaluated")
+        .text("part", part)
+        .whole("rows", evaluation.rows as u64)
+        .number("loss", evaluation.loss);
+    for (name, figure) in &evaluation.metrics {
+        output.line(&format!("{name} {figure:.6}"));
+        event = event.number(name, *figure);
+    }
+    if let Some(confusion) = evaluation.confusion.as_ref().filter(|confusion| confusion.classes() <= 26) {
+        output.line(&format!("\n{}", confusion.table(rows.class_names()).trim_end()));
+    }
+    output.event(event);
+    Ok(())
+}

@@ -1,0 +1,157 @@
+//! What the command says: results on the standard output, everything about them on the standard error.
+
+mod json;
+mod progress;
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use nnc_grammar::diagnostic::{Color, Diagnostic, render_all};
+use nnc_grammar::span::SourceMap;
+use nnc_runtime::Error;
+
+pub use json::Object;
+pub use progress::Progress;
+
+/// The form of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line, for programs.
+    Json,
+}
+
+/// Where messages go, and in which form.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    format: Format,
+    color: Color,
+}
+
+impl Output {
+    /// Messages in this form; in colour where a person reads them and `NO_COLOR` is not set.
+    pub fn new(format: Format) -> Self {
+        let color = if is_colored(&std::io::stderr()) { Color::Always } else { Color::Never };
+        Self { format, color }
+    }
+
+    /// Whether programs read along.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// A line of the result, for people.
+    pub fn line(&self, text: &str) {
+        if !self.is_json() {
+            print(&format!("{text}\n"));
+        }
+    }
+
+    /// An event, for programs.
+    pub fn event(&self, object: Object) {
+        if self.is_json() {
+            print(&format!("{}\n", object.finish()));
+        }
+    }
+
+    /// What is being done, for people.
+    pub fn status(&self, text: &str) {
+        if !self.is_json() {
+            complain(&format!("{text}\n"));
+        }
+    }
+
+    /// Something that works, but perhaps not as meant.
+    pub fn warning(&self, text: &str) {
+        match self.format {
+            Format::Text => complain(&format!("{} {text}\n", self.painted("warning:", "33;1"))),
+            Format::Json => print(&format!("{}\n", Object::event("warning").text("message", text).finish())),
+        }
+    }
+
+    /// What may help with a warning.
+    pub fn note(&self, text: &str) {
+        if !self.is_json() {
+            complain(&format!("  = help: {text}\n"));
+        }
+    }
+
+    /// Faults and warnings of a source.
+    pub fn diagnostics(&self, sources: &SourceMap, diagnostics: &[Diagnostic]) {
+        match self.format {
+            Format::Text if diagnostics.is_empty() => {}
+            Format::Text => complain(&render_all(sources, diagnostics, self.color)),
+            Format::Json => diagnostics.iter().for_each(|diagnostic| {
+                let json = diagnostic.to_json(sources);
+                print(&format!("{{\"event\":\"diagnostic\",{}\n", json.trim_start_matches('{')));
+            }),
+        }
+    }
+
+    /// A fault of data, weights or training.
+    pub fn error(&self, error: &Error) {
+        match self.format {
+            Format::Text => {
+                let text = error.to_string();
+                let rest = text.strip_prefix(error.code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
+                let head = self.painted(&format!("error[{}]:", error.code), "31;1");
+                complain(&format!("{head} {rest}\n"));
+            }
+            Format::Json => {
+                let mut object =
+                    Object::event("error").text("code", error.code).text("message", &error.message);
+                if let Some(place) = &error.place {
+                    object = object.text("file", &place.file.display().to_string());
+                    if let Some(line) = place.line {
+                        object = object.whole("line", line);
+                    }
+                    if let Some(column) = &place.column {
+                        object = object.text("column", column);
+                    }
+                }
+                let object = object.texts("notes", &error.notes).texts("help", &error.help);
+                print(&format!("{}\n", object.finish()));
+            }
+        }
+    }
+
+    fn painted(&self, text: &str, style: &str) -> String {
+        match self.color {
+            Color::Always => format!("\u{1b}[{style}m{text}\u{1b}[0m"),
+            Color::Never => text.to_owned(),
+        }
+    }
+}
+
+/// Whether a stream shows colours to a person.
+pub fn is_colored(stream: &impl IsTerminal) -> bool {
+    let is_forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    stream.is_terminal() && !is_forbidden && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Writes to the standard output. Who closes it, as `head` does, has read enough.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// Writes to the standard error. Nobody can be told when that fails.
+fn complain(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a file whole or not at all: under another name first, which then takes its place.
+pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
+    if written.is_err() {
+        // What is left of it is of no use to anybody.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}

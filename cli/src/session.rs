@@ -1,0 +1,102 @@
+//! What training, evaluation, prediction and measurement have in common: a compiled model that runs.
+
+use std::path::{Path, PathBuf};
+
+use nnc_compiler::CompiledModel;
+use nnc_runtime::Error;
+use nnc_runtime::metrics::{Metric, parse_metrics};
+use nnc_runtime::model::TargetInfo;
+use nnc_runtime::safetensors::{LoadOptions, Metadata};
+
+use crate::arguments::Run;
+use crate::engine::{self, Network};
+use crate::output::Output;
+use crate::source::{Failure, compiled, the_model};
+
+/// A model that runs.
+pub struct Session {
+    /// What the compiler made of it.
+    pub model: CompiledModel,
+    /// What runs.
+    pub network: Box<Network>,
+    /// Where initial weights and the order of samples come from.
+    pub seed: u64,
+}
+
+impl Session {
+    /// Compiles the model, checks with `check` that the command can use it, and makes it run.
+    ///
+    /// # Errors
+    /// Faults of the source, of `check`, and of the engine; E0501 for more than one thread.
+    pub fn new(
+        run: &Run,
+        batch: Option<usize>,
+        output: &Output,
+        check: impl FnOnce(&CompiledModel) -> Result<(), Error>,
+    ) -> Result<Self, Failure> {
+        if run.threads > 1 {
+            return Err(Error::new("E0501", format!("`--threads {}`: more than one thread is not supported yet", run.threads))
+                .help("leave `--threads` out")
+                .into());
+        }
+        let compilation = compiled(&run.source, batch, output)?;
+        let model = the_model(&compilation, &run.source)?;
+        check(&model)?;
+        let seed = run.seed.unwrap_or(model.program.train.seed);
+        let network = engine::load(&model, run.engine, seed, output)?;
+        Ok(Self { model, network, seed })
+    }
+
+    /// Loads weights into the model, and returns what was saved with them.
+    ///
+    /// # Errors
+    /// As [`nnc_runtime::safetensors::load`].
+    pub fn load_weights(&mut self, path: &Path) -> Result<Metadata, Error> {
+        nnc_runtime::safetensors::load(&mut *self.network, path, &LoadOptions::default())
+    }
+
+    /// What is measured: what the field expects for this kind of target, and what the model asks for.
+    ///
+    /// # Errors
+    /// E0214 for an unknown metric.
+    pub fn metrics(&self) -> Result<Vec<Metric>, Error> {
+        let mut metrics = match self.network.info().target {
+            Some(TargetInfo::Class { .. }) => vec![Metric::Accuracy],
+            Some(TargetInfo::Values { .. }) => vec![Metric::Rmse, Metric::R2],
+            None => Vec::new(),
+        };
+        // The confusion matrix is always there for classes; it is no figure.
+        let names = self.model.program.metrics.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "confusion");
+        for metric in parse_metrics(names)? {
+            if !metrics.contains(&metric) {
+                metrics.push(metric);
+            }
+        }
+        Ok(metrics)
+    }
+}
+
+/// Where weights lie when nobody says: the model's file name with `.safetensors`, in the working folder.
+pub fn default_weights(run: &Run) -> PathBuf {
+    let stem = run.source.file.file_stem().unwrap_or_default();
+    Path::new(stem).with_extension("safetensors")
+}
+
+/// The model has something to be compared with, and rows to compare.
+///
+/// # Errors
+/// E0401 and E0403.
+pub fn can_be_measured(model: &CompiledModel, run: &Run) -> Result<(), Error> {
+    let (name, file) = (&model.info.name, &run.source.file);
+    if model.program.loss.is_none() {
+        return Err(Error::new("E0401", format!("model `{name}` has no loss"))
+            .at(file)
+            .help("add `loss cross_entropy` for classes, or `loss mse` for values"));
+    }
+    if model.program.data.is_none() {
+        return Err(Error::new("E0403", format!("`{}` does not say where the data is", file.display()))
+            .at(file)
+            .help("add a section `data { csv \"rows.csv\"  target column }`"));
+    }
+    Ok(())
+}

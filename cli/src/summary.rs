@@ -1,0 +1,111 @@
+//! `nnc summary`: layers, shapes, parameters, arithmetic and memory.
+
+use nnc_compiler::CompiledModel;
+use nnc_compiler::graph::{Direction, LayerId, Role};
+use nnc_compiler::plan::thousands;
+
+use crate::arguments::Source;
+use crate::costs;
+use crate::output::Output;
+use crate::source::{Failure, compiled};
+
+/// Shows a table for each model of a file.
+pub fn run(source: &Source, output: &Output) -> Result<(), Failure> {
+    let compilation = compiled(source, None, output)?;
+    for (n, model) in compilation.models.iter().enumerate() {
+        if n > 0 {
+            output.line("");
+        }
+        output.line(&table(model));
+    }
+    Ok(())
+}
+
+fn table(model: &CompiledModel) -> String {
+    let graph = &model.graph;
+    let mut rows = vec![["layer", "stage", "output", "parameters", "FLOPs"].map(str::to_owned)];
+    for (n, layer) in graph.layers.iter().enumerate() {
+        let id = LayerId(n as u32);
+        let nodes: Vec<_> =
+            graph.nodes.iter().filter(|node| node.layer == id && node.direction == Direction::Forward).collect();
+        let parameters: usize =
+            graph.parameters.iter().filter(|parameter| parameter.layer == id).map(|parameter| parameter.len()).sum();
+        let Some(last) = nodes.iter().rev().find(|node| node.batched) else { continue };
+        let flops: u64 = nodes.iter().map(|node| costs::flops(graph, node)).sum();
+        rows.push([
+            layer.name.clone(),
+            layer.text.clone(),
+            format!("{:?}", last.shape),
+            thousands(parameters),
+            thousands(flops as usize),
+        ]);
+    }
+    let mut text = format!("{} ({})\n\n", model.info.name, model.info.source);
+    text.push_str(&columns(&rows));
+    let count = |role: fn(&Role) -> bool| -> usize {
+        graph.parameters.iter().filter(|parameter| role(&parameter.role)).map(|parameter| parameter.len()).sum()
+    };
+    let (trained, buffers) = (count(|role| *role == Role::Trained), count(|role| *role != Role::Trained));
+    text.push_str(&format!("\nparameters   {}", thousands(trained)));
+    if buffers > 0 {
+        text.push_str(&format!(" trained, {} not", thousands(buffers)));
+    }
+    let forward = costs::total_flops(&model.graphs.predict);
+    text.push_str(&format!("\ninference    {} FLOPs a sample, {}", thousands(forward as usize), bytes(costs::inference_bytes(model))));
+    if let (Some(train), Some(memory)) = (&model.graphs.train, costs::training_bytes(model)) {
+        let a_sample = costs::total_flops(train);
+        let update = costs::update_flops(train);
+        text.push_str(&format!(
+            "\ntraining     {} FLOPs a sample and {} a step, {} for a batch of {}",
+            thousands(a_sample as usize),
+            thousands(update as usize),
+            bytes(memory),
+            model.info.batch
+        ));
+    }
+    text
+}
+
+/// Rows in aligned columns; the last two to the right.
+fn columns(rows: &[[String; 5]]) -> String {
+    let mut widths = [0; 5];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for (n, row) in rows.iter().enumerate() {
+        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let padding = " ".repeat(width - cell.chars().count());
+            if column >= 3 {
+                text.push_str(&format!("  {padding}{cell}"));
+            } else {
+                text.push_str(&format!("{cell}{padding}{}", if column < 2 { "  " } else { "" }));
+            }
+        }
+        text.push('\n');
+        if n == 0 {
+            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 8)));
+        }
+    }
+    text
+}
+
+fn bytes(n: usize) -> String {
+    match n {
+        0..10_240 => format!("{} bytes", thousands(n)),
+        10_240..10_485_760 => format!("{} KiB", thousands(n.div_ceil(1024))),
+        _ => format!("{} MiB", thousands(n.div_ceil(1 << 20))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(super::bytes(640), "640 bytes");
+        assert_eq!(super::bytes(20_000), "20 KiB");
+        assert_eq!(super::bytes(50 << 20), "50 MiB");
+    }
+}

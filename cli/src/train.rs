@@ -1,0 +1,128 @@
+//! `nnc train`.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nnc_runtime::Error;
+use nnc_runtime::data::{Split, fit_normalize};
+use nnc_runtime::fit::{EarlyStopping, Evaluation, FitOptions, FitReport, Stopped, evaluate, fit};
+use nnc_runtime::safetensors::{Metadata, save};
+
+use crate::arguments::TrainArguments;
+use crate::data;
+use crate::output::{Object, Output, Progress};
+use crate::session::{Session, can_be_measured, default_weights};
+use crate::source::Failure;
+
+/// Set by Ctrl-C.
+static INTERRUPT: AtomicBool = AtomicBool::new(false);
+
+/// Trains a model, tests it, and writes its weights.
+pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
+    let run = &arguments.run;
+    let mut session = Session::new(run, None, output, |model| {
+        can_be_measured(model, run)?;
+        if model.program.optimizer.is_none() {
+            return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
+                .at(&run.source.file)
+                .help("add `optimizer adam`"));
+        }
+        Ok(())
+    })?;
+    let split = data::load(&session.model, session.network.info(), run)?;
+    let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
+    let checkpoint = out.with_extension("checkpoint.safetensors");
+    check_room(&out)?;
+    let metrics = session.metrics()?;
+    let train = session.model.program.train.clone();
+    let mut metadata = Metadata::new();
+    split.train.schema.to_metadata(&mut metadata);
+    if let Some(weights) = &arguments.weights {
+        session.load_weights(weights)?;
+    } else if !arguments.resume {
+        fit_normalize(&mut *session.network, &split.train)?;
+    }
+    listen();
+    let options = FitOptions {
+        epochs: arguments.epochs.map_or(train.epochs, |epochs| epochs as usize),
+        batch: None,
+        seed: session.seed,
+        shuffle: train.shuffle,
+        metrics: metrics.clone(),
+        early_stopping: train.stop.map(|stop| EarlyStopping {
+            patience: stop.patience,
+            min_delta: stop.min_delta,
+            metric: None,
+        }),
+        keep_best: split.validation.is_some(),
+        last: Some(checkpoint.clone()),
+        resume: arguments.resume.then(|| checkpoint.clone()),
+        metadata: metadata.clone(),
+        interrupt: Some(&INTERRUPT),
+        ..FitOptions::default()
+    };
+    let mut progress = Progress::new(*output);
+    let report = fit(&mut *session.network, &split, &options, &mut progress);
+    drop(progress);
+    let report = report?;
+    let test = match &split.test {
+        Some(test) => Some(evaluate(&mut *session.network, test, &metrics)?),
+        None => None,
+    };
+    save(&*session.network, &out, &metadata)?;
+    say(&report, test.as_ref(), &split, &out, output);
+    Ok(())
+}
+
+/// The folder of the weights is there: better to know it before than after.
+fn check_room(out: &Path) -> Result<(), Error> {
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if folder.is_dir() && !out.is_dir() {
+        return Ok(());
+    }
+    let reason = if out.is_dir() { "it is a folder" } else { "its folder is not there" };
+    Err(Error::new("E0417", format!("cannot write `{}`: {reason}", out.display())).at(out))
+}
+
+/// The first Ctrl-C ends training with a whole checkpoint; a second one ends the program.
+fn listen() {
+    // Without a handler Ctrl-C ends the program at once; files are whole even then.
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPT.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    });
+}
+
+fn say(report: &FitReport, test: Option<&Evaluation>, split: &Split, out: &Path, output: &Output) {
+    let loss = report.epochs.last().map_or(f64::NAN, |epoch| epoch.loss);
+    if report.stopped == Stopped::EarlyStopping {
+        output.line(&format!(
+            "stopped after epoch {}: epoch {} was the best",
+            report.epochs.len(),
+            report.best_epoch.unwrap_or(report.epochs.len())
+        ));
+    }
+    output.line(&format!("{} steps in {:.2} s", report.steps, report.seconds));
+    let mut event = Object::event("finished").number("loss", loss);
+    if let Some(test) = test {
+        let mut line = format!("test loss {:.4}", test.loss);
+        event = event.number("test_loss", test.loss);
+        for (name, figure) in &test.metrics {
+            line.push_str(&format!("  {name} {figure:.4}"));
+            event = event.number(&format!("test_{name}"), *figure);
+        }
+        output.line(&format!("{line}  ({} rows)", test.rows));
+        if let Some(confusion) = test.confusion.as_ref().filter(|confusion| confusion.classes() <= 12) {
+            output.line(&format!("\n{}", confusion.table(split.train.class_names()).trim_end()));
+        }
+    }
+    output.line(&format!("wrote {}", out.display()));
+    output.event(
+        event
+            .whole("steps", report.steps)
+            .number("seconds", report.seconds)
+            .whole("epochs", report.epochs.len() as u64)
+            .text("weights", &out.display().to_string()),
+    );
+}
