@@ -25,7 +25,8 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
         (0..info.batch * info.input_len()).map(|index| rng.normal(index as u64) as f32).collect();
     let mut figures = Vec::new();
     if let (Some(graph), Some(target)) = (&session.model.graphs.train, info.target) {
-        let flops = costs::total_flops(graph) * info.batch as u64 + costs::update_flops(graph);
+        // Of the samples alone, so that figures of different optimizers compare.
+        let flops = costs::total_flops(graph) * info.batch as u64;
         let (mut classes, mut values) = (Vec::new(), Vec::new());
         match target {
             TargetInfo::Class { classes: n } => {

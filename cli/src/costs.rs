@@ -4,13 +4,12 @@ use nnc_compiler::CompiledModel;
 use nnc_compiler::graph::{Graph, Node, Op, Role};
 use nnc_compiler::plan::LANES;
 use nnc_compiler::program::Precision;
-use nnc_compiler::scalar::cost;
 
-/// Operations on numbers for one sample, a multiplication and an addition counted apart.
+/// Operations on numbers for one sample: a multiplication and an addition are two, a function such as `exp` is one.
 pub fn flops(graph: &Graph, node: &Node) -> u64 {
     match &node.op {
         Op::Operator(operator) => operator.flops(graph, node),
-        Op::Pointwise(scalar) => u64::from(cost(scalar)) * node.len() as u64,
+        Op::Pointwise(scalar) => (scalar.size() * node.len()) as u64,
         Op::Reduce(_) => node.inputs.first().map_or(0, |input| graph.node(*input).len() as u64),
         _ => 0,
     }
@@ -24,7 +23,7 @@ pub fn total_flops(graph: &Graph) -> u64 {
 /// Operations of an optimizer step that do not depend on the number of samples.
 pub fn update_flops(graph: &Graph) -> u64 {
     let Some(optimizer) = &graph.optimizer else { return 0 };
-    let each: u64 = optimizer.assignments.iter().map(|assign| u64::from(cost(&assign.value))).sum();
+    let each: u64 = optimizer.assignments.iter().map(|assign| assign.value.size() as u64).sum();
     let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
     each * trained.map(|parameter| parameter.len() as u64).sum::<u64>()
 }

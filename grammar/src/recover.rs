@@ -56,11 +56,16 @@ const STATEMENTS: [&str; 11] = [
     "branch",
 ];
 
-/// The text without what the scan hides from the grammar.
+/// The text without what the scan hides from the grammar, and with the braces that it adds.
 pub(crate) fn visible(text: &str, scan: &Scan) -> Vec<u8> {
     let mut bytes = text.as_bytes().to_vec();
     for (start, end) in &scan.hidden {
         blank(&mut bytes, *start, *end);
+    }
+    for at in &scan.added_braces {
+        if let Some(byte) = bytes.get_mut(*at) {
+            *byte = b'{';
+        }
     }
     bytes
 }
@@ -310,9 +315,36 @@ impl Recovery<'_> {
             return self.blank(range);
         }
         self.report(&fault, range, piece);
-        if !self.drops_token(piece, range, &fault) {
+        if !self.adds_parentheses(piece, range, &fault) && !self.drops_token(piece, range, &fault) {
             self.blank(range);
         }
+    }
+
+    /// `dense 16` is read as `dense(16)`, so that later stages do not miss an argument. Whether that was so.
+    fn adds_parentheses(&mut self, piece: Piece, range: &Range<usize>, fault: &Fault) -> bool {
+        let Some(found) =
+            self.found(fault).filter(|found| piece == Piece::Statement && range.contains(found))
+        else {
+            return false;
+        };
+        let (Some((start, end)), Some(token)) = (self.bounds(range), self.token(found)) else { return false };
+        if !matches!(token.kind, TokenKind::Number | TokenKind::Text) || token.start == 0 {
+            return false;
+        }
+        let parentheses = [(token.start - 1, b'('), (token.end, b')')];
+        let mut bytes = self.bytes.clone();
+        for (at, parenthesis) in parentheses {
+            match bytes.get_mut(at).filter(|byte| byte.is_ascii_whitespace()) {
+                Some(byte) => *byte = parenthesis,
+                None => return false,
+            }
+        }
+        let text = bytes.get(start..end.max(token.end + 1)).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let is_right = text.is_some_and(|text| check(piece, text).is_ok());
+        if is_right {
+            self.bytes = bytes;
+        }
+        is_right
     }
 
     /// Often one token is too much: without it the rest can stay. Whether that was so.

@@ -76,14 +76,23 @@ pub(crate) struct Scan {
     pub comments: Vec<ScannedComment>,
     /// Ranges that the grammar must not see: closing brackets that close nothing, a byte order mark.
     pub hidden: Vec<(usize, usize)>,
+    /// Offsets of blanks where an opening brace was forgotten, and where the grammar sees one.
+    pub added_braces: Vec<usize>,
     /// What is wrong with brackets and strings.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 /// Scans a text.
 pub(crate) fn scan(file: FileId, text: &str) -> Scan {
-    let mut scanner =
-        Scanner { text, bytes: text.as_bytes(), at: 0, file, line_is_blank: true, scan: Scan::default() };
+    let mut scanner = Scanner {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+        file,
+        line_is_blank: true,
+        line_end: 0,
+        scan: Scan::default(),
+    };
     if text.starts_with('\u{feff}') {
         scanner.at = '\u{feff}'.len_utf8();
         scanner.scan.hidden.push((0, scanner.at));
@@ -104,10 +113,12 @@ struct Scanner<'a> {
     at: usize,
     file: FileId,
     line_is_blank: bool,
+    /// Where the line ends that was looked at last.
+    line_end: usize,
     scan: Scan,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
     fn peek(&self, ahead: usize) -> u8 {
         self.bytes.get(self.at + ahead).copied().unwrap_or(0)
     }
@@ -140,9 +151,13 @@ impl Scanner<'_> {
         self.scan.tokens.push(token);
     }
 
-    fn rest_of_line(&self) -> &str {
-        let rest = self.text.get(self.at..).unwrap_or("");
-        let line = rest.split('\n').next().unwrap_or("");
+    fn rest_of_line(&mut self) -> &'a str {
+        // A line is searched for its end once, however many strings it holds.
+        if self.line_end <= self.at {
+            let rest = self.text.get(self.at..).unwrap_or("");
+            self.line_end = rest.find('\n').map_or(self.text.len(), |len| self.at + len);
+        }
+        let line = self.text.get(self.at..self.line_end).unwrap_or("");
         line.strip_suffix('\r').unwrap_or(line)
     }
 

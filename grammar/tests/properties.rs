@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{EVERYTHING, comments, meaning, read};
+use common::{EVERYTHING, comments, meaning, read, repository};
 use nnc_grammar::{ast::ExprKind, ast::Item, format};
 use proptest::{collection::vec, prelude::*, sample::select, string::string_regex};
 
@@ -309,6 +309,21 @@ fn assert_reads(text: &str) {
     format(&sources, sources.files().next().unwrap().0, &parsed.ast);
 }
 
+/// A text in words, gaps and single signs.
+fn words(text: &str) -> Vec<String> {
+    let kind = |c: char| if c.is_alphanumeric() || c == '_' { 0 } else { 1 + u32::from(!c.is_whitespace()) };
+    let mut words: Vec<String> = Vec::new();
+    for character in text.chars() {
+        match words.last_mut() {
+            Some(word) if kind(character) < 2 && word.chars().all(|last| kind(last) == kind(character)) => {
+                word.push(character);
+            }
+            _ => words.push(character.to_string()),
+        }
+    }
+    words
+}
+
 #[test]
 fn every_beginning_of_a_file_is_read() {
     for (end, _) in EVERYTHING.char_indices() {
@@ -348,6 +363,30 @@ proptest! {
     #[test]
     fn any_characters_are_read(text in any::<String>()) {
         assert_reads(&text);
+    }
+
+    #[test]
+    fn any_bytes_are_read(bytes in vec(any::<u8>(), 0..200)) {
+        assert_reads(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn a_file_with_words_dropped_doubled_and_swapped_is_read(
+        file in any::<prop::sample::Index>(),
+        edits in vec((any::<prop::sample::Index>(), 0..4u8), 1..4),
+    ) {
+        let files = repository();
+        let mut words = words(&file.get(&files).1);
+        for (at, edit) in edits {
+            let at = at.index(words.len());
+            match edit {
+                0 => words[at].clear(),
+                1 => words[at] = words[at].repeat(2),
+                2 => words[at].push(' '),
+                _ => words.swap(at, at / 2),
+            }
+        }
+        assert_reads(&words.concat());
     }
 
     #[test]

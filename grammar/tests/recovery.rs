@@ -51,6 +51,7 @@ data {
 ",
     missing_closing_brace_at_the_end: "model A {\n    input [4]\n    dense(3)\n",
     missing_opening_brace: "model A\n    input [4]\n    dense(3)\n}\n\ntrain {\n    epochs 3\n}\n",
+    missing_opening_brace_of_a_section: "data\n    csv \"a.csv\"\n    target x\n}\n\nblock b(x)\n    dense(x)\n}\n",
     missing_parenthesis: "\
 model A {
     input [4]

@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
     }
 
     fn ends_piece(&self) -> bool {
-        self.fault.expected.iter().any(|words| *words == END)
+        self.fault.expected.contains(&END)
     }
 
     fn string(&self, token: &Token) -> Option<Diagnostic> {

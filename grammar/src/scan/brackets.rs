@@ -1,6 +1,6 @@
 //! Brackets paired, unclosed and stray ones reported, depth bounded.
 
-use super::{Scan, TokenKind};
+use super::{Scan, Token, TokenKind};
 use crate::{
     diagnostic::{Code, Diagnostic},
     span::{FileId, Span},
@@ -60,6 +60,8 @@ impl Pairer<'_> {
                 if self.by_indent && self.begins_item(&old, idx) {
                     self.leave_open(0, Span::new(self.file, token.start, token.end));
                     self.pending_ifs = 0;
+                } else if self.by_indent {
+                    self.add_brace(token);
                 }
             }
             if self.by_indent && self.ends_arguments(&old, idx) {
@@ -104,13 +106,13 @@ impl Pairer<'_> {
     }
 
     /// `model Name`, `data {` and the like at the margin of the outermost open bracket.
-    fn begins_item(&self, tokens: &[super::Token], idx: usize) -> bool {
+    fn begins_item(&self, tokens: &[Token], idx: usize) -> bool {
         let margin = self.waiting.first().map_or(0, |outermost| outermost.indent);
         let Some(token) = tokens.get(idx) else { return false };
         if token.kind != TokenKind::Name || self.indent > margin {
             return false;
         }
-        let word = |token: &super::Token| self.text.get(token.start..token.end).unwrap_or("");
+        let word = |token: &Token| self.text.get(token.start..token.end).unwrap_or("");
         let next = tokens.get(idx + 1).map(|token| (token.kind, word(token)));
         match word(token) {
             "data" | "train" => next.is_some_and(|(kind, _)| kind == TokenKind::Open(b'{')),
@@ -122,8 +124,54 @@ impl Pairer<'_> {
         }
     }
 
+    /// Opens a body whose brace was forgotten: `model Name`, and below it, further in, its first statement. The brace
+    /// takes the place of the blank before that.
+    fn add_brace(&mut self, token: &Token) {
+        let Some(at) = token.start.checked_sub(1).filter(|_| token.kind == TokenKind::Name) else { return };
+        let Some(head) = self.open_head().filter(|_| self.waiting.is_empty()) else { return };
+        let head_indent = indent(self.text, head.start);
+        if head_indent >= self.indent {
+            return;
+        }
+        let found = self.text.get(token.start..token.end).unwrap_or("");
+        let label = format!("expected `{{`, found `{found}`");
+        let span = Span::new(self.file, token.start, token.end);
+        let message = format!("unexpected `{found}`");
+        self.scan.diagnostics.push(
+            Diagnostic::new(Code::E0101, message, span, label)
+                .with_label(Span::new(self.file, head.start, head.end), "this needs a body in `{ … }`"),
+        );
+        self.waiting.push(Waiting {
+            token: self.scan.tokens.len(),
+            pending_ifs: self.pending_ifs,
+            indent: head_indent,
+        });
+        let brace =
+            Token { kind: TokenKind::Open(b'{'), start: at, end: at + 1, first_on_line: false, ..*token };
+        self.scan.tokens.push(brace);
+        self.scan.added_braces.push(at);
+    }
+
+    /// The keyword of an item that goes up to here and lacks its body.
+    fn open_head(&self) -> Option<Token> {
+        let tokens = &self.scan.tokens;
+        let word = |token: &Token| self.text.get(token.start..token.end).unwrap_or("");
+        let mut last = tokens.len().checked_sub(1)?;
+        if matches!(word(tokens.get(last)?), "data" | "train") {
+            return tokens.get(last).filter(|token| token.first_on_line).copied();
+        }
+        if tokens.get(last)?.kind == TokenKind::Close(b')') {
+            let opens = |token: &Token| token.is_closed && token.partner == last;
+            last = tokens.iter().rposition(opens)?.checked_sub(1)?;
+        }
+        let keyword = tokens.get(last.checked_sub(1)?)?;
+        let is_named = tokens.get(last)?.kind == TokenKind::Name;
+        let needs_body = matches!(word(keyword), "model" | "block" | "cell" | "optimizer");
+        (is_named && needs_body && keyword.first_on_line).then_some(*keyword)
+    }
+
     /// What never stands in parentheses: `->`, a body, or the next statement.
-    fn ends_arguments(&self, tokens: &[super::Token], idx: usize) -> bool {
+    fn ends_arguments(&self, tokens: &[Token], idx: usize) -> bool {
         let Some(waiting) = self.waiting.last() else { return false };
         let open = self.scan.tokens.get(waiting.token).map(|open| open.kind);
         let (Some(token), Some(TokenKind::Open(b'(' | b'['))) = (tokens.get(idx), open) else { return false };
@@ -142,12 +190,12 @@ impl Pairer<'_> {
         }
     }
 
-    fn follows_else(&self, tokens: &[super::Token], idx: usize) -> bool {
+    fn follows_else(&self, tokens: &[Token], idx: usize) -> bool {
         let before = idx.checked_sub(1).and_then(|idx| tokens.get(idx));
         before.is_some_and(|token| self.text.get(token.start..token.end) == Some("else"))
     }
 
-    fn close(&mut self, idx: usize, byte: u8, old: &[super::Token]) {
+    fn close(&mut self, idx: usize, byte: u8, old: &[Token]) {
         let Some(token) = old.get(idx) else { return };
         let span = Span::new(self.file, token.start, token.end);
         let fits = |waiting: &Waiting| {
@@ -244,7 +292,7 @@ impl Pairer<'_> {
 }
 
 /// Whether the bracket that is open at a token is closed on the same line.
-fn closes_on_line(tokens: &[super::Token], idx: usize) -> bool {
+fn closes_on_line(tokens: &[Token], idx: usize) -> bool {
     // Enough for any line that is meant to be read; a bound keeps long lines linear.
     const MAX_AHEAD: usize = 64;
     let mut depth = 0usize;

@@ -84,25 +84,25 @@ impl Model<'_> {
             quote!(self.simd.run(#entry { #(#fields),* });)
         });
         let output = names::ident(&pass.value(pass.graph.output).map_or_else(String::new, |value| value.name.clone()));
+        let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
+        let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#flat)));
         let result = match self.info.output.as_slice() {
-            [_] => {
-                let len = number(outputs);
-                quote!(rt::pack::features::<#element, #len>(&#output))
-            }
-            _ => {
-                let len = number(outputs);
-                let shape = unflatten(&quote!(rt::pack::features::<#element, #len>(&#output)), &self.info.output);
-                quote!(#shape)
-            }
+            [_] => features,
+            shape => unflatten(&features, shape),
         };
         quote! {
             /// Predicts one sample, without allocating.
             #[must_use]
             pub fn predict(&self, #input: &#input_ty) -> #output_ty {
-                let #input = rt::pack::vector::<#element, #in_rows>(#flat);
+                #result
+            }
+
+            /// The outputs of one sample, in rows of sixteen.
+            fn one(&self, #input: &[#element]) -> [Row; #out_rows] {
+                let #input = rt::pack::vector::<#element, #in_rows>(#input);
                 #(#written)*
                 #(#runs)*
-                #result
+                #output
             }
         }
     }
@@ -135,7 +135,10 @@ impl Model<'_> {
                 }
 
                 fn predict_rows(&self, x: &[#element], out: &mut [#element]) -> Result<(), rt::ShapeError> {
-                    INFO.check_rows(x.len(), out.len())?;
+                    if INFO.check_rows(x.len(), out.len())? == 1 {
+                        out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(x)));
+                        return Ok(());
+                    }
                     let simd = self.simd;
                     #parameters
                     #scratch
