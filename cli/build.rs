@@ -10,7 +10,8 @@ fn main() -> io::Result<()> {
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
-    let mut table = String::from("/// Sources of the runtime by path.\npub const SOURCES: &[(&str, &str)] = &[\n");
+    let mut table =
+        String::from("/// Sources of the runtime by path.\npub const SOURCES: &[(&str, &str)] = &[\n");
     for file in &files {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?;
         let name = name.to_string_lossy().replace('\\', "/");
@@ -19,7 +20,8 @@ fn main() -> io::Result<()> {
     table.push_str("];\n");
     let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
     println!("cargo::rerun-if-changed={}", pages.display());
-    let mut files: Vec<PathBuf> = fs::read_dir(&pages)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(&pages)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.sort();
     table.push_str("/// Pages of the codes.\npub const PAGES: &[(&str, &str)] = &[\n");
     for file in files.iter().filter(|file| file.extension().is_some_and(|extension| extension == "md")) {

@@ -9,8 +9,13 @@ use crate::output::Format;
 
 /// Compiles neural networks to specialised Rust, trains them, and shows what they became.
 #[derive(Debug, Parser)]
-#[command(name = "nnc", version, about, after_help = "`NNC_SIMD=avx512|avx2|neon|plain` caps the instruction set.\n\
-    `NNC_CACHE_DIR` is where compiled models are kept.\nExit codes: 0, 1 for a fault of model or data, 2 for one of usage.")]
+#[command(
+    name = "nnc",
+    version,
+    about,
+    after_help = "`NNC_SIMD=avx512|avx2|neon|plain` caps the instruction set.\n\
+    `NNC_CACHE_DIR` is where compiled models are kept.\nExit codes: 0, 1 for a fault of model or data, 2 for one of usage."
+)]
 pub struct Arguments {
     /// What to do.
     #[command(subcommand)]

@@ -32,7 +32,11 @@ pub fn run(files: &[PathBuf], output: &Output) -> Result<(), Failure> {
                 .texts("models", &names),
         );
         if errors > 0 {
-            output.status(&format!("{}: {errors} error{}", file.display(), if errors == 1 { "" } else { "s" }));
+            output.status(&format!(
+                "{}: {errors} error{}",
+                file.display(),
+                if errors == 1 { "" } else { "s" }
+            ));
         } else {
             output.line(&format!("{}: {}", file.display(), names.join(", ")));
         }

@@ -45,7 +45,8 @@ pub fn parameter_bytes(graph: &Graph) -> usize {
 pub fn inference_bytes(model: &CompiledModel) -> usize {
     let graph = &model.plan.predict.graph;
     let size = number_bytes(graph);
-    let values: usize = model.plan.predict.slots.iter().map(|slot| slot.bytes(model.plan.predict_groups, size)).sum();
+    let values: usize =
+        model.plan.predict.slots.iter().map(|slot| slot.bytes(model.plan.predict_groups, size)).sum();
     parameter_bytes(graph) + values
 }
 

@@ -19,7 +19,9 @@ use crate::arguments::Run;
 /// What is wrong with the files and the rows in them.
 pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split, Error> {
     let Some(spec) = &model.program.data else {
-        return Err(Error::new("E0403", "the model's file does not say where the data is").at(&run.source.file));
+        return Err(
+            Error::new("E0403", "the model's file does not say where the data is").at(&run.source.file)
+        );
     };
     let folder = match &run.data {
         Some(folder) => folder.clone(),
@@ -74,7 +76,9 @@ fn delimiter(spec: &DataSpec) -> u8 {
 }
 
 fn csv_options(spec: &DataSpec) -> CsvOptions {
-    let names = |columns: &[(String, nnc_grammar::span::Span)]| columns.iter().map(|(name, _)| name.clone()).collect();
+    let names = |columns: &[(String, nnc_grammar::span::Span)]| {
+        columns.iter().map(|(name, _)| name.clone()).collect()
+    };
     CsvOptions {
         delimiter: delimiter(spec),
         target: names(&spec.target),

@@ -8,8 +8,31 @@ const STRING: &str = "\u{1b}[32m";
 const RESET: &str = "\u{1b}[0m";
 
 const KEYWORDS: &[&str] = &[
-    "as", "const", "else", "fn", "for", "if", "impl", "in", "input", "let", "loss", "match", "mod", "model", "mut",
-    "optimizer", "pub", "return", "self", "static", "struct", "type", "use", "where", "while",
+    "as",
+    "const",
+    "else",
+    "fn",
+    "for",
+    "if",
+    "impl",
+    "in",
+    "input",
+    "let",
+    "loss",
+    "match",
+    "mod",
+    "model",
+    "mut",
+    "optimizer",
+    "pub",
+    "return",
+    "self",
+    "static",
+    "struct",
+    "type",
+    "use",
+    "where",
+    "while",
 ];
 
 /// The text with colours for comments, keywords, types, numbers and strings. Without the colours it is unchanged.
@@ -29,7 +52,11 @@ fn highlight_line(line: &str, out: &mut String) {
         } else if first == '"' {
             (string_len(rest), STRING)
         } else if first.is_ascii_digit() {
-            (rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(rest.len()), NUMBER)
+            (
+                rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+                    .unwrap_or(rest.len()),
+                NUMBER,
+            )
         } else if first.is_alphabetic() || first == '_' {
             let len = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
             let word = rest.get(..len).unwrap_or_default();

@@ -61,7 +61,9 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Expand { source, stage } => expand::run(source, *stage, output),
         Command::Train(arguments) => train::run(arguments, output),
         Command::Eval { run, weights } => eval::run(run, weights.as_deref(), output),
-        Command::Predict { run, weights, input } => predict::run(run, weights.as_deref(), input.as_deref(), output),
+        Command::Predict { run, weights, input } => {
+            predict::run(run, weights.as_deref(), input.as_deref(), output)
+        }
         Command::Bench { run, batch } => bench::run(run, *batch, output),
         Command::Explain { code } => explain::run(code, output),
         Command::New { name } => new::run(name, output),
@@ -73,7 +75,9 @@ fn format(command: &Command) -> Format {
     match command {
         Command::Check { message_format, .. } => *message_format,
         Command::Train(arguments) => arguments.run.message_format,
-        Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => run.message_format,
+        Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => {
+            run.message_format
+        }
         _ => Format::Text,
     }
 }

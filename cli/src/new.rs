@@ -22,7 +22,10 @@ pub fn run(name: &str, output: &Output) -> Result<(), Failure> {
     }
     let folder = PathBuf::from(name);
     if folder.exists() {
-        return Err(Error::new("E0417", format!("`{name}` is there already")).at(&folder).help("take another name").into());
+        return Err(Error::new("E0417", format!("`{name}` is there already"))
+            .at(&folder)
+            .help("take another name")
+            .into());
     }
     let beside = PathBuf::from(format!(".{name}.{}.tmp", std::process::id()));
     let made = fill(&beside, name).and_then(|()| fs::rename(&beside, &folder));
@@ -38,7 +41,9 @@ pub fn run(name: &str, output: &Output) -> Result<(), Failure> {
 
 fn fill(folder: &Path, name: &str) -> io::Result<()> {
     fs::create_dir(folder)?;
-    let model = MODEL.replace("model Iris {", &format!("model {} {{", type_name(name))).replace("iris.csv", &format!("{name}.csv"));
+    let model = MODEL
+        .replace("model Iris {", &format!("model {} {{", type_name(name)))
+        .replace("iris.csv", &format!("{name}.csv"));
     fs::write(folder.join(format!("{name}.nn")), model)?;
     fs::write(folder.join(format!("{name}.csv")), ROWS)
 }

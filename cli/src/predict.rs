@@ -64,7 +64,9 @@ fn table(out: &[f32], width: usize, is_class: bool, schema: &Schema) -> String {
         header.extend((0..width).map(|n| format!("p_{}", class(n))));
     } else {
         let named = schema.target.len() == width;
-        header.extend((0..width).map(|n| if named { schema.target[n].clone() } else { format!("output_{}", n + 1) }));
+        header.extend(
+            (0..width).map(|n| if named { schema.target[n].clone() } else { format!("output_{}", n + 1) }),
+        );
     }
     line(&mut text, &header);
     for row in out.chunks(width.max(1)) {

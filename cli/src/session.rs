@@ -35,9 +35,12 @@ impl Session {
         check: impl FnOnce(&CompiledModel) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
         if run.threads > 1 {
-            return Err(Error::new("E0501", format!("`--threads {}`: more than one thread is not supported yet", run.threads))
-                .help("leave `--threads` out")
-                .into());
+            return Err(Error::new(
+                "E0501",
+                format!("`--threads {}`: more than one thread is not supported yet", run.threads),
+            )
+            .help("leave `--threads` out")
+            .into());
         }
         let compilation = compiled(&run.source, batch, output)?;
         let model = the_model(&compilation, &run.source)?;
@@ -66,7 +69,13 @@ impl Session {
             None => Vec::new(),
         };
         // The confusion matrix is always there for classes; it is no figure.
-        let names = self.model.program.metrics.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "confusion");
+        let names = self
+            .model
+            .program
+            .metrics
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| *name != "confusion");
         for metric in parse_metrics(names)? {
             if !metrics.contains(&metric) {
                 metrics.push(metric);

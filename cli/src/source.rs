@@ -36,7 +36,9 @@ pub fn read(path: &Path) -> Result<String, Error> {
     }
     // A pipe has no size: one byte more than is allowed tells as much.
     let mut bytes = Vec::new();
-    file.take(MAX_SOURCE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| Error::read(path, &error))?;
+    file.take(MAX_SOURCE_BYTES as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::read(path, &error))?;
     text(path, bytes)
 }
 
@@ -95,7 +97,10 @@ pub fn the_model(compilation: &Compilation, source: &Source) -> Result<CompiledM
             Err(Error::new("E0220", format!("`{}` has {} models", source.file.display(), several.len()))
                 .at(&source.file)
                 .note(format!("they are {}", names.join(", ")))
-                .help(format!("choose one: `--model {}`", several.first().map_or("", |model| model.info.name.as_str()))))
+                .help(format!(
+                    "choose one: `--model {}`",
+                    several.first().map_or("", |model| model.info.name.as_str())
+                )))
         }
     }
 }

@@ -26,10 +26,17 @@ fn table(model: &CompiledModel) -> String {
     let mut rows = vec![["layer", "stage", "output", "parameters", "FLOPs"].map(str::to_owned)];
     for (n, layer) in graph.layers.iter().enumerate() {
         let id = LayerId(n as u32);
-        let nodes: Vec<_> =
-            graph.nodes.iter().filter(|node| node.layer == id && node.direction == Direction::Forward).collect();
-        let parameters: usize =
-            graph.parameters.iter().filter(|parameter| parameter.layer == id).map(|parameter| parameter.len()).sum();
+        let nodes: Vec<_> = graph
+            .nodes
+            .iter()
+            .filter(|node| node.layer == id && node.direction == Direction::Forward)
+            .collect();
+        let parameters: usize = graph
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.layer == id)
+            .map(|parameter| parameter.len())
+            .sum();
         let Some(last) = nodes.iter().rev().find(|node| node.batched) else { continue };
         let flops: u64 = nodes.iter().map(|node| costs::flops(graph, node)).sum();
         rows.push([
@@ -43,7 +50,12 @@ fn table(model: &CompiledModel) -> String {
     let mut text = format!("{} ({})\n\n", model.info.name, model.info.source);
     text.push_str(&columns(&rows));
     let count = |role: fn(&Role) -> bool| -> usize {
-        graph.parameters.iter().filter(|parameter| role(&parameter.role)).map(|parameter| parameter.len()).sum()
+        graph
+            .parameters
+            .iter()
+            .filter(|parameter| role(&parameter.role))
+            .map(|parameter| parameter.len())
+            .sum()
     };
     let (trained, buffers) = (count(|role| *role == Role::Trained), count(|role| *role != Role::Trained));
     text.push_str(&format!("\nparameters   {}", thousands(trained)));
@@ -51,7 +63,11 @@ fn table(model: &CompiledModel) -> String {
         text.push_str(&format!(" trained, {} not", thousands(buffers)));
     }
     let forward = costs::total_flops(&model.graphs.predict);
-    text.push_str(&format!("\ninference    {} FLOPs a sample, {}", thousands(forward as usize), bytes(costs::inference_bytes(model))));
+    text.push_str(&format!(
+        "\ninference    {} FLOPs a sample, {}",
+        thousands(forward as usize),
+        bytes(costs::inference_bytes(model))
+    ));
     if let (Some(train), Some(memory)) = (&model.graphs.train, costs::training_bytes(model)) {
         let a_sample = costs::total_flops(train);
         let update = costs::update_flops(train);

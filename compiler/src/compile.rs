@@ -99,6 +99,8 @@ pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
 fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap) -> bool {
     match fault.code {
         Code::E0210 | Code::E0219 | Code::E0221 | Code::E0401 | Code::E0402 | Code::W0102 => true,
+        // Resolving stays silent about what the tree holds as wrong, and then wonders what it lacks.
+        Code::E0503 => true,
         // A key of the section `data`; an argument stands or falls with its call.
         Code::E0203 => sources.text(fault.primary.span) == "data",
         // A model without a chain, an optimizer without an assignment.
@@ -150,11 +152,12 @@ fn stages(
     let graph = checked(infer(&program, sources, batch)?)?;
     let graphs = graphs(&graph, notes)?;
     let input = program.inputs.first().map_or("input", |input| input.name.as_str());
-    let plan = plan(&graphs, input).map_err(|fault| vec![fault])?;
+    let plan = plan(&graphs, input).map_err(|fault| vec![*fault])?;
     if is_taken(&program.name, &plan) {
         let message = format!("a model cannot be called `{}`", program.name);
         let text = "a type of the emitted code has this name";
-        let fault = Diagnostic::new(Code::E0206, message, program.name_span, text).with_help("give it another name");
+        let fault =
+            Diagnostic::new(Code::E0206, message, program.name_span, text).with_help("give it another name");
         return Err(vec![fault]);
     }
     let info = model_info(&graph, sources, file);

@@ -68,7 +68,8 @@ fn reaches_parameter(graph: &Graph) -> Vec<bool> {
     for node in &graph.nodes {
         let trained =
             matches!(node.op, Op::Parameter(parameter) if graph.parameter(parameter).role == Role::Trained);
-        let inherits = node.inputs.iter().any(|input| reaches.get(input.0 as usize).copied().unwrap_or(false));
+        let inherits =
+            node.inputs.iter().any(|input| reaches.get(input.0 as usize).copied().unwrap_or(false));
         reaches.push(trained || inherits);
     }
     reaches
@@ -130,11 +131,12 @@ fn gradient_stops_at(graph: &Graph, parameter: usize) -> Option<(crate::graph::L
             break;
         }
         let from = |input: &NodeId| reached.get(input.0 as usize).copied().unwrap_or(false);
-        let here = matches!(node.op, Op::Parameter(p) if p.0 as usize == parameter)
-            || node.inputs.iter().any(from);
+        let here =
+            matches!(node.op, Op::Parameter(p) if p.0 as usize == parameter) || node.inputs.iter().any(from);
         if here && let Op::Pointwise(scalar) = &node.op {
             let through = node.inputs.iter().enumerate().filter(|(_, input)| from(input));
-            let mut derivatives = through.map(|(n, _)| scalar::differentiate(scalar, Variable::Input(n as u32)));
+            let mut derivatives =
+                through.map(|(n, _)| scalar::differentiate(scalar, Variable::Input(n as u32)));
             if derivatives.all(|derivative| derivative.is(0.0)) {
                 return Some((node.layer, "the derivative is zero everywhere".to_owned()));
             }
@@ -184,7 +186,13 @@ impl Gradient<'_> {
     }
 
     /// Adds an operator.
-    pub fn operator(&mut self, op: impl Operator + 'static, inputs: Vec<NodeId>, shape: Vec<usize>, batched: bool) -> NodeId {
+    pub fn operator(
+        &mut self,
+        op: impl Operator + 'static,
+        inputs: Vec<NodeId>,
+        shape: Vec<usize>,
+        batched: bool,
+    ) -> NodeId {
         self.node(Op::Operator(std::sync::Arc::new(op)), inputs, shape, batched)
     }
 

@@ -186,8 +186,12 @@ impl Interpreter {
     fn update(&mut self, optimizer: &OptimizerUse, n: usize, gradient: &ArrayD<f64>) {
         let (step, lr) = (self.steps as f64, self.lr);
         let Some(weights) = self.parameters.get_mut(n) else { return };
-        let mut states: Vec<_> =
-            self.states.iter_mut().filter_map(|state| state.get_mut(n)).map(|state| state.iter_mut()).collect();
+        let mut states: Vec<_> = self
+            .states
+            .iter_mut()
+            .filter_map(|state| state.get_mut(n))
+            .map(|state| state.iter_mut())
+            .collect();
         for (weight, gradient) in weights.iter_mut().zip(gradient) {
             let mut slots: Vec<&mut f64> = states.iter_mut().filter_map(Iterator::next).collect();
             let mut values: BTreeMap<Variable, f64> = BTreeMap::from([
@@ -198,8 +202,9 @@ impl Interpreter {
             ]);
             values.extend(slots.iter().enumerate().map(|(s, slot)| (Variable::State(s as u32), **slot)));
             for assign in &optimizer.assignments {
-                let value =
-                    evaluate(&assign.value, &mut |variable| values.get(&variable).copied().unwrap_or(f64::NAN));
+                let value = evaluate(&assign.value, &mut |variable| {
+                    values.get(&variable).copied().unwrap_or(f64::NAN)
+                });
                 values.insert(assign.target, value);
             }
             let new = |variable| values.get(&variable).copied().unwrap_or(f64::NAN);
@@ -225,15 +230,26 @@ impl Interpreter {
         let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(graph.nodes.len());
         for node in &graph.nodes {
             let skipped = !has_target && node.direction != crate::graph::Direction::Forward;
-            let value = if skipped { ArrayD::zeros(IxDyn(&[0])) } else { self.node(graph, node, x, samples, target, &values) };
+            let value = if skipped {
+                ArrayD::zeros(IxDyn(&[0]))
+            } else {
+                self.node(graph, node, x, samples, target, &values)
+            };
             values.push(value);
         }
-        let value = |id: NodeId| values.get(id.0 as usize).cloned().unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])));
-        let loss = graph.loss.as_ref().map_or(0.0, |loss| value(loss.total).iter().next().copied().unwrap_or(f64::NAN));
+        let value =
+            |id: NodeId| values.get(id.0 as usize).cloned().unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])));
+        let loss = graph
+            .loss
+            .as_ref()
+            .map_or(0.0, |loss| value(loss.total).iter().next().copied().unwrap_or(f64::NAN));
         let gradients = graph.updates.iter().map(|update| {
             let shape = &graph.parameter(update.parameter).shape;
             let gradient = value(update.gradient);
-            (update.parameter, gradient.to_shape(IxDyn(shape)).map(|g| g.to_owned()).unwrap_or(gradient.clone()))
+            (
+                update.parameter,
+                gradient.to_shape(IxDyn(shape)).map(|g| g.to_owned()).unwrap_or(gradient.clone()),
+            )
         });
         Outcome { loss, output: value(graph.output), gradients: gradients.collect(), values: values.clone() }
     }
@@ -253,7 +269,8 @@ impl Interpreter {
         }
         let zeros = || ArrayD::zeros(IxDyn(&shape));
         let filled = |data: Vec<f64>| ArrayD::from_shape_vec(IxDyn(&shape), data).unwrap_or_else(|_| zeros());
-        let operands: Vec<&ArrayD<f64>> = node.inputs.iter().filter_map(|id| values.get(id.0 as usize)).collect();
+        let operands: Vec<&ArrayD<f64>> =
+            node.inputs.iter().filter_map(|id| values.get(id.0 as usize)).collect();
         match &node.op {
             Op::Input => filled(x.get(..shape.iter().product()).unwrap_or(&[]).to_vec()),
             Op::Target => filled(match target {
@@ -267,9 +284,13 @@ impl Interpreter {
             }
             Op::Parameter(id) => self.parameters.get(id.0 as usize).cloned().unwrap_or_else(zeros),
             Op::Pointwise(scalar) => pointwise(scalar, graph, node, &operands, &shape),
-            Op::Reduce(reduction) => filled(operands.first().map(|x| reduce(x, *reduction)).unwrap_or_default()),
+            Op::Reduce(reduction) => {
+                filled(operands.first().map(|x| reduce(x, *reduction)).unwrap_or_default())
+            }
             Op::Total => match operands.as_slice() {
-                [loss, scale] => ArrayD::from_elem(IxDyn(&[]), loss.iter().zip(scale.iter()).map(|(l, s)| l * s).sum()),
+                [loss, scale] => {
+                    ArrayD::from_elem(IxDyn(&[]), loss.iter().zip(scale.iter()).map(|(l, s)| l * s).sum())
+                }
                 _ => zeros(),
             },
             Op::Reshape => filled(operands.first().map(|x| x.iter().copied().collect()).unwrap_or_default()),
@@ -283,15 +304,25 @@ impl Interpreter {
 }
 
 /// A scalar function of each element, operands broadcast.
-fn pointwise(scalar: &Scalar, graph: &Graph, node: &Node, operands: &[&ArrayD<f64>], shape: &[usize]) -> ArrayD<f64> {
+fn pointwise(
+    scalar: &Scalar,
+    graph: &Graph,
+    node: &Node,
+    operands: &[&ArrayD<f64>],
+    shape: &[usize],
+) -> ArrayD<f64> {
     let len = node.len().max(1);
     let samples = if node.batched { shape.first().copied().unwrap_or(0) } else { 1 };
     let mut out = Vec::with_capacity(samples * len);
     let flat: Vec<Vec<f64>> = operands.iter().map(|x| x.iter().copied().collect()).collect();
-    let sources: Vec<(bool, usize)> = node.inputs.iter().map(|id| {
-        let operand = graph.node(*id);
-        (operand.batched, operand.len().max(1))
-    }).collect();
+    let sources: Vec<(bool, usize)> = node
+        .inputs
+        .iter()
+        .map(|id| {
+            let operand = graph.node(*id);
+            (operand.batched, operand.len().max(1))
+        })
+        .collect();
     for sample in 0..samples {
         for k in 0..len {
             out.push(evaluate(scalar, &mut |variable| match variable {

@@ -213,7 +213,9 @@ unsafe extern "C" fn first_non_finite<M: Train<Elem = f32>>(model: *const c_void
     // SAFETY: see above.
     let model = unsafe { model_ref::<M>(model) };
     let layer = model.first_non_finite();
-    layer.and_then(|layer| model.info().layers.iter().position(|known| *known == layer)).map_or(-1, |at| at as i64)
+    layer
+        .and_then(|layer| model.info().layers.iter().position(|known| *known == layer))
+        .map_or(-1, |at| at as i64)
 }
 
 unsafe extern "C" fn steps<M: Train<Elem = f32>>(model: *const c_void) -> u64 {
@@ -236,12 +238,22 @@ unsafe extern "C" fn set_learning_rate<M: Train<Elem = f32>>(model: *mut c_void,
     unsafe { model_mut::<M>(model) }.set_learning_rate(lr);
 }
 
-unsafe extern "C" fn read_tensor<M: Model<Elem = f32>>(model: *const c_void, tensor: usize, out: *mut f32, len: usize) {
+unsafe extern "C" fn read_tensor<M: Model<Elem = f32>>(
+    model: *const c_void,
+    tensor: usize,
+    out: *mut f32,
+    len: usize,
+) {
     // SAFETY: see above.
     unsafe { model_ref::<M>(model).read_tensor(tensor, from_raw_parts_mut(out, len)) };
 }
 
-unsafe extern "C" fn write_tensor<M: Model<Elem = f32>>(model: *mut c_void, tensor: usize, x: *const f32, len: usize) {
+unsafe extern "C" fn write_tensor<M: Model<Elem = f32>>(
+    model: *mut c_void,
+    tensor: usize,
+    x: *const f32,
+    len: usize,
+) {
     // SAFETY: see above.
     unsafe { model_mut::<M>(model).write_tensor(tensor, from_raw_parts(x, len)) };
 }

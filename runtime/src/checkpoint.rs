@@ -8,9 +8,7 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::model::{ModelInfo, Train};
-use crate::safetensors::{
-    Metadata, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
-};
+use crate::safetensors::{Metadata, SafeTensors, Tensors, check_hash, describe, find_misfits, write};
 
 /// Everything that a model's next step depends on, copied out of it.
 #[derive(Debug, Clone)]

@@ -166,7 +166,9 @@ impl ModelInfo {
                     None => Ok(samples),
                 }
             }
-            (Some(TargetInfo::Values { len }), Target::Values(found)) if found.len() == samples * len => Ok(samples),
+            (Some(TargetInfo::Values { len }), Target::Values(found)) if found.len() == samples * len => {
+                Ok(samples)
+            }
             (Some(TargetInfo::Values { len }), target) => {
                 Err(StepError::Target { expected: samples * len, found: target.len() })
             }

@@ -46,7 +46,9 @@ fn raw(target: Target<'_, f32>) -> RawTarget {
         Target::Classes(classes) => {
             RawTarget { classes: classes.as_ptr(), values: std::ptr::null(), len: classes.len() }
         }
-        Target::Values(values) => RawTarget { classes: std::ptr::null(), values: values.as_ptr(), len: values.len() },
+        Target::Values(values) => {
+            RawTarget { classes: std::ptr::null(), values: values.as_ptr(), len: values.len() }
+        }
     }
 }
 
@@ -63,8 +65,9 @@ impl Model for Compiled {
     fn predict_rows(&self, x: &[f32], out: &mut [f32]) -> Result<(), ShapeError> {
         self.info.check_rows(x.len(), out.len())?;
         // SAFETY: see above.
-        let code =
-            unsafe { (self.table().predict)(self.model.model, x.as_ptr(), x.len(), out.as_mut_ptr(), out.len()) };
+        let code = unsafe {
+            (self.table().predict)(self.model.model, x.as_ptr(), x.len(), out.as_mut_ptr(), out.len())
+        };
         debug_assert_eq!(code, OK, "the rows were checked");
         Ok(())
     }
@@ -85,7 +88,8 @@ impl Train for Compiled {
         self.info.check_batch(x.len(), &target)?;
         let mut loss = f32::NAN;
         // SAFETY: see above.
-        let code = unsafe { (self.table().step)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) };
+        let code =
+            unsafe { (self.table().step)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) };
         if code == OK { Ok(loss) } else { Err(StepError::Target { expected: 0, found: target.len() }) }
     }
 
@@ -93,7 +97,8 @@ impl Train for Compiled {
         self.info.check_batch(x.len(), &target)?;
         let mut loss = f32::NAN;
         // SAFETY: see above.
-        let code = unsafe { (self.table().loss)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) };
+        let code =
+            unsafe { (self.table().loss)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) };
         if code == OK { Ok(loss) } else { Err(StepError::Target { expected: 0, found: target.len() }) }
     }
 

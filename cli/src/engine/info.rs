@@ -25,8 +25,11 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         TargetKind::Class => TargetInfo::Class { classes: n },
         TargetKind::Values => TargetInfo::Values { len: n },
     });
-    let normalize =
-        info.normalize.iter().map(|(mean, std, over_all)| NormalizeInfo { mean: *mean, std: *std, over_all: *over_all });
+    let normalize = info.normalize.iter().map(|(mean, std, over_all)| NormalizeInfo {
+        mean: *mean,
+        std: *std,
+        over_all: *over_all,
+    });
     let layers = info.layers.iter().map(|(name, place)| LayerInfo { name: text(name), place: text(place) });
     Box::leak(Box::new(ModelInfo {
         name: text(&info.name),

@@ -28,17 +28,25 @@ impl Library {
     /// E0504 when it cannot be compiled or loaded, E0417 when the cache cannot be written.
     pub fn build(model: &CompiledModel, rustc: &Rustc, output: &Output) -> Result<Self, Error> {
         let set = Simd::detect().set().name();
-        let mut flags: Vec<String> = ["--edition", "2024", "-Copt-level=3", "-Cpanic=abort", "-Cdebuginfo=0", "-Awarnings"]
-            .map(str::to_owned)
-            .to_vec();
-        flags.extend(["--cfg".to_owned(), "nnc_only".to_owned(), "--cfg".to_owned(), format!("nnc_only={set:?}")]);
+        let mut flags: Vec<String> =
+            ["--edition", "2024", "-Copt-level=3", "-Cpanic=abort", "-Cdebuginfo=0", "-Awarnings"]
+                .map(str::to_owned)
+                .to_vec();
+        flags.extend([
+            "--cfg".to_owned(),
+            "nnc_only".to_owned(),
+            "--cfg".to_owned(),
+            format!("nnc_only={set:?}"),
+        ]);
         let sources: String = SOURCES.iter().map(|(path, text)| format!("{path}\n{text}\n")).collect();
         let core_key = hash(&format!("{}\n{}\n{sources}", rustc.version, flags.join(" ")));
         let source = source(model);
         let model_key = hash(&format!("{core_key}\n{source}"));
         let file = cache::entry(&format!("model-{model_key}"), &library_name(), |folder| {
             let started = std::time::Instant::now();
-            let core = cache::entry(&format!("core-{core_key}"), "libnnc.rlib", |folder| core(rustc, &flags, folder))?;
+            let core = cache::entry(&format!("core-{core_key}"), "libnnc.rlib", |folder| {
+                core(rustc, &flags, folder)
+            })?;
             compile_model(rustc, &flags, &source, &core, folder)?;
             output.status(&format!(
                 "compiled `{}` for {set} in {:.1} s",
@@ -95,12 +103,20 @@ fn core(rustc: &Rustc, flags: &[String], folder: &Path) -> Result<(), Error> {
         std::fs::write(&path, text).map_err(|error| Error::write(&path, &error))?;
     }
     let mut arguments: Vec<OsString> = flags.iter().map(OsString::from).collect();
-    arguments.extend(["--crate-type=rlib", "--crate-name=nnc", "-o", "libnnc.rlib", "runtime/lib.rs"].map(OsString::from));
+    arguments.extend(
+        ["--crate-type=rlib", "--crate-name=nnc", "-o", "libnnc.rlib", "runtime/lib.rs"].map(OsString::from),
+    );
     run(rustc, &arguments, folder, "the runtime")
 }
 
 /// Compiles emitted code into a library.
-fn compile_model(rustc: &Rustc, flags: &[String], source: &str, core: &Path, folder: &Path) -> Result<(), Error> {
+fn compile_model(
+    rustc: &Rustc,
+    flags: &[String],
+    source: &str,
+    core: &Path,
+    folder: &Path,
+) -> Result<(), Error> {
     let file = folder.join("model.rs");
     std::fs::write(&file, source).map_err(|error| Error::write(&file, &error))?;
     let mut arguments: Vec<OsString> = flags.iter().map(OsString::from).collect();
@@ -113,7 +129,9 @@ fn compile_model(rustc: &Rustc, flags: &[String], source: &str, core: &Path, fol
 }
 
 fn run(rustc: &Rustc, arguments: &[OsString], folder: &Path, what: &str) -> Result<(), Error> {
-    let output = rustc.run(arguments, folder).map_err(|error| Error::new("E0504", format!("rustc cannot be run: {error}")))?;
+    let output = rustc
+        .run(arguments, folder)
+        .map_err(|error| Error::new("E0504", format!("rustc cannot be run: {error}")))?;
     if output.status.success() {
         return Ok(());
     }

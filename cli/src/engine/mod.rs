@@ -31,7 +31,12 @@ pub type Network = dyn Train<Elem = f32>;
 ///
 /// # Errors
 /// E0504 when the emitted code cannot be compiled or loaded; E0417 when the cache cannot be written.
-pub fn load(model: &CompiledModel, wanted: Option<Engine>, seed: u64, output: &Output) -> Result<Box<Network>, Error> {
+pub fn load(
+    model: &CompiledModel,
+    wanted: Option<Engine>,
+    seed: u64,
+    output: &Output,
+) -> Result<Box<Network>, Error> {
     let is_f64 = model.graph.precision == Precision::F64;
     if wanted == Some(Engine::Reference) || is_f64 {
         if is_f64 && wanted == Some(Engine::Compiled) {
@@ -49,7 +54,9 @@ pub fn load(model: &CompiledModel, wanted: Option<Engine>, seed: u64, output: &O
                 .help("install Rust from rustup.rs, set `RUSTC`, or take `--engine reference`"))
         }
         None => {
-            output.warning("there is no `rustc` to compile the model with: the slow reference interpreter runs it");
+            output.warning(
+                "there is no `rustc` to compile the model with: the slow reference interpreter runs it",
+            );
             output.note("install Rust from rustup.rs, or set `RUSTC`, and it runs a hundred times as fast");
             interpreted(model, seed)
         }

@@ -21,8 +21,8 @@ impl Interpreted {
     /// # Errors
     /// E0503 when the graph cannot be differentiated, which was checked before.
     pub fn new(graph: &Graph, info: &'static ModelInfo, seed: u64) -> Result<Self, Error> {
-        let mut interpreter =
-            Interpreter::new(graph).map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
+        let mut interpreter = Interpreter::new(graph)
+            .map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
         interpreter.initialize(&|tensor, index, is_normal| {
             let rng = Rng::new(seed, tensor as u64);
             if is_normal { rng.normal(index) } else { rng.uniform(index) }

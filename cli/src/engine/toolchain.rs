@@ -15,7 +15,8 @@ pub struct Rustc {
 impl Rustc {
     /// The compiler that `RUSTC` names, or else `rustc` on the path.
     pub fn find() -> Option<Self> {
-        let program = std::env::var_os("RUSTC").filter(|name| !name.is_empty()).unwrap_or_else(|| "rustc".into());
+        let program =
+            std::env::var_os("RUSTC").filter(|name| !name.is_empty()).unwrap_or_else(|| "rustc".into());
         let output = Command::new(&program).arg("-vV").stdin(Stdio::null()).output().ok()?;
         let version = String::from_utf8(output.stdout).ok()?;
         (output.status.success() && version.starts_with("rustc")).then_some(Self { program, version })

@@ -24,7 +24,8 @@ impl Object {
 
     /// A number; `null` where JSON has none.
     pub fn number(self, key: &str, value: f64) -> Self {
-        let value = serde_json::Number::from_f64(value).map_or_else(|| "null".to_owned(), |number| number.to_string());
+        let value = serde_json::Number::from_f64(value)
+            .map_or_else(|| "null".to_owned(), |number| number.to_string());
         self.raw(key, &value)
     }
 

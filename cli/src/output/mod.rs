@@ -95,7 +95,8 @@ impl Output {
         match self.format {
             Format::Text => {
                 let text = error.to_string();
-                let rest = text.strip_prefix(error.code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
+                let rest =
+                    text.strip_prefix(error.code).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&text);
                 let head = self.painted(&format!("error[{}]:", error.code), "31;1");
                 complain(&format!("{head} {rest}\n"));
             }

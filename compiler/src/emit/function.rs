@@ -68,8 +68,9 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
                 let graph = cx.graph();
                 let op_node = graph.node(*node);
                 let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
-                let update = update
-                    .and_then(|parameter| optimizer.map(|optimizer| optimizer.call(cx.parameter_name(parameter))));
+                let update = update.and_then(|parameter| {
+                    optimizer.map(|optimizer| optimizer.call(cx.parameter_name(parameter)))
+                });
                 let kernel =
                     KernelCx { graph, node: op_node, strategy, cx, function, id: *node, epilogue, update };
                 match cx.domain {
@@ -167,7 +168,8 @@ fn arguments(
 fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     let graph = cx.graph();
     let layer = graph.layer(function.layer);
-    let mut lines = vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(function))];
+    let mut lines =
+        vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(function))];
     let mut fused: Vec<&str> = Vec::new();
     for id in function.steps.iter().flat_map(Step::nodes) {
         let other = graph.layer(graph.node(id).layer);

@@ -72,7 +72,8 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         .filter(|node| node.direction == Direction::Forward)
         .map(|node| format!("{:?} {:?} {:?}", node.op, node.inputs, node.shape))
         .collect();
-    let names: Vec<String> = tensors.iter().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
+    let names: Vec<String> =
+        tensors.iter().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
     ModelInfo {
         name: graph.name.clone(),
         source: file.to_owned(),
@@ -87,7 +88,11 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
             .as_ref()
             .map(|optimizer| optimizer.states.iter().map(|(name, _)| name.clone()).collect())
             .unwrap_or_default(),
-        normalize: graph.normalize.iter().map(|n| (n.mean.0 as usize, n.std.0 as usize, n.over_all)).collect(),
+        normalize: graph
+            .normalize
+            .iter()
+            .map(|n| (n.mean.0 as usize, n.std.0 as usize, n.over_all))
+            .collect(),
         layers: graph.layers.iter().map(|layer| (layer.name.clone(), sources.place(layer.span))).collect(),
     }
 }

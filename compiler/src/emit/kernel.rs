@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
-use super::scalar::{Style, Writer};
 use super::optimizer::UpdateCall;
+use super::scalar::{Style, Writer};
 use super::{Domain, Feature, PassCx, number};
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::plan::{Function, LANES, Strategy};
@@ -106,9 +106,7 @@ impl KernelCx<'_> {
             _ => Feature::Constant(0),
         };
         let feature = match &feature {
-            Feature::Running(tokens) => {
-                tokens.to_string().parse().map_or(feature.clone(), Feature::Constant)
-            }
+            Feature::Running(tokens) => tokens.to_string().parse().map_or(feature.clone(), Feature::Constant),
             Feature::Constant(_) => feature,
         };
         let mut lanes: HashMap<NodeId, TokenStream> = HashMap::from([(self.id, quote!(z))]);
@@ -141,9 +139,7 @@ impl KernelCx<'_> {
         let inputs = &self.graph.node(id).inputs;
         let mut leaf = |variable| match variable {
             Variable::Input(n) => match inputs.get(n as usize) {
-                Some(input) => {
-                    lanes.get(input).cloned().unwrap_or_else(|| self.cx.load(*input, feature))
-                }
+                Some(input) => lanes.get(input).cloned().unwrap_or_else(|| self.cx.load(*input, feature)),
                 None => quote!(()),
             },
             Variable::Index => self.cx.index(feature),

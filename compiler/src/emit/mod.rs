@@ -100,7 +100,9 @@ impl<'a> PassCx<'a> {
 
     /// What a value is called.
     pub fn value_name(&self, id: NodeId) -> proc_macro2::Ident {
-        self.pass.value(id).map_or_else(|| names::ident(&format!("v{}", id.0)), |value| names::ident(&value.name))
+        self.pass
+            .value(id)
+            .map_or_else(|| names::ident(&format!("v{}", id.0)), |value| names::ident(&value.name))
     }
 
     /// What a parameter is called: a field of `Parameters`.

@@ -7,10 +7,11 @@ use crate::plan::Plan;
 
 /// Words that cannot be an identifier in Rust.
 const RESERVED: &[&str] = &[
-    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false", "fn", "for",
-    "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref", "return", "self", "Self",
-    "static", "struct", "super", "trait", "true", "type", "unsafe", "use", "where", "while", "abstract", "become", "box",
-    "do", "final", "macro", "override", "priv", "typeof", "unsized", "virtual", "yield", "try", "_",
+    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false",
+    "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref",
+    "return", "self", "Self", "static", "struct", "super", "trait", "true", "type", "unsafe", "use", "where",
+    "while", "abstract", "become", "box", "do", "final", "macro", "override", "priv", "typeof", "unsized",
+    "virtual", "yield", "try", "_",
 ];
 
 /// A name of the language as an identifier: dots become underscores, and a reserved word gets one behind it.
@@ -44,14 +45,31 @@ pub fn type_ident(name: &str) -> Ident {
 
 /// Types of an emitted module that a model could be called like.
 const TYPES: &[&str] = &[
-    "Arena", "Box", "Err", "Lanes", "LoadSamples", "LoadTargets", "None", "Ok", "Option", "Parameters", "Rates", "Result",
-    "Row", "Scratch", "Self", "Some", "State", "StoreOutputs",
+    "Arena",
+    "Box",
+    "Err",
+    "Lanes",
+    "LoadSamples",
+    "LoadTargets",
+    "None",
+    "Ok",
+    "Option",
+    "Parameters",
+    "Rates",
+    "Result",
+    "Row",
+    "Scratch",
+    "Self",
+    "Some",
+    "State",
+    "StoreOutputs",
 ];
 
 /// Whether a model of this name would clash with a type of its own module.
 pub fn is_taken(model: &str, plan: &Plan) -> bool {
     let passes = [Some(&plan.predict), plan.evaluate.as_ref(), plan.train.as_ref()];
-    let batches = passes.into_iter().flatten().flat_map(|pass| &pass.functions).map(|function| function.name.clone());
+    let batches =
+        passes.into_iter().flatten().flat_map(|pass| &pass.functions).map(|function| function.name.clone());
     let singles = plan.single.functions.iter().map(|function| single(&function.name));
     TYPES.contains(&model) || batches.chain(singles).any(|name| type_ident(&name) == model)
 }

@@ -7,8 +7,8 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::comments::docs;
-use super::scalar::{Style, Writer};
 use super::names;
+use super::scalar::{Style, Writer};
 use crate::program::{OptimizerUse, Precision};
 use crate::scalar::{Binary, Scalar, Variable, formula};
 
@@ -85,7 +85,9 @@ impl Optimizer {
         // A formula over other rates is written out, so that rates do not depend on each other.
         let rates = self.rates.clone();
         let value = value.substitute(&mut |variable| match variable {
-            Variable::Local(n) if n >= RATES => rates.get((n - RATES) as usize).map(|(_, value)| value.clone()),
+            Variable::Local(n) if n >= RATES => {
+                rates.get((n - RATES) as usize).map(|(_, value)| value.clone())
+            }
             _ => None,
         });
         let at = self.rates.iter().position(|(_, known)| *known == value).unwrap_or_else(|| {
@@ -184,15 +186,21 @@ impl Optimizer {
             }
         });
         let lines = self.rates.iter().map(|(name, value)| {
-            format!("- `{name}` = {}", formula(value, &|variable| match variable {
-                Variable::Step => "step".to_owned(),
-                _ => "lr".to_owned(),
-            }))
+            format!(
+                "- `{name}` = {}",
+                formula(value, &|variable| match variable {
+                    Variable::Step => "step".to_owned(),
+                    _ => "lr".to_owned(),
+                })
+            )
         });
         let docs = docs(
-            [format!("Numbers of `{}` that are the same for a whole step, computed in f64:", self.text), String::new()]
-                .into_iter()
-                .chain(lines),
+            [
+                format!("Numbers of `{}` that are the same for a whole step, computed in f64:", self.text),
+                String::new(),
+            ]
+            .into_iter()
+            .chain(lines),
         );
         let uses = |variable| self.rates.iter().any(|(_, value)| value.depends_on(variable));
         let step = if uses(Variable::Step) { quote!(let step = step as f64;) } else { quote!(let _ = step;) };
@@ -252,7 +260,9 @@ impl Optimizer {
         let rates = self.has_rates().then(|| quote!(, rates: &Rates));
         let lines = self.formulas.iter().map(|line| format!("    {line}"));
         let docs = docs(
-            [format!("`{}`, for sixteen weights at once:", self.text), String::new()].into_iter().chain(lines),
+            [format!("`{}`, for sixteen weights at once:", self.text), String::new()]
+                .into_iter()
+                .chain(lines),
         );
         quote! {
             #docs
@@ -342,7 +352,13 @@ fn factors(scalar: &Scalar) -> (Option<Scalar>, Scalar) {
     match scalar {
         Scalar::Binary(Binary::Mul, a, b) => {
             let ((ua, ra), (ub, rb)) = (factors(a), factors(b));
-            let rest = if ra.is(1.0) { rb } else if rb.is(1.0) { ra } else { Scalar::binary(Binary::Mul, ra, rb) };
+            let rest = if ra.is(1.0) {
+                rb
+            } else if rb.is(1.0) {
+                ra
+            } else {
+                Scalar::binary(Binary::Mul, ra, rb)
+            };
             (times(ua, ub), rest)
         }
         Scalar::Binary(Binary::Div, a, b) => {
@@ -366,8 +382,12 @@ fn variable_name(optimizer: &OptimizerUse, variable: Variable) -> String {
         Variable::Gradient => "gradient".to_owned(),
         Variable::Step => "step".to_owned(),
         Variable::Local(n) => of(&optimizer.locals, n).unwrap_or_default(),
-        Variable::State(n) => optimizer.states.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default(),
-        Variable::Hyper(n) => optimizer.hyper.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default(),
+        Variable::State(n) => {
+            optimizer.states.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default()
+        }
+        Variable::Hyper(n) => {
+            optimizer.hyper.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default()
+        }
         other => format!("{other:?}"),
     }
 }

@@ -44,7 +44,10 @@ fn zero(parameter: &Parameter) -> TokenStream {
 pub fn parameters_item(graph: &Graph) -> TokenStream {
     let fields = graph.parameters.iter().map(|parameter| {
         let (name, ty) = (field(parameter), field_type(parameter));
-        let docs = docs([format!("`{}` {:?}, starts as `{}`.", parameter.name, parameter.shape, parameter.initializer.text)]);
+        let docs = docs([format!(
+            "`{}` {:?}, starts as `{}`.",
+            parameter.name, parameter.shape, parameter.initializer.text
+        )]);
         quote!(#docs #name: #ty,)
     });
     let zeros = graph.parameters.iter().map(|parameter| {
@@ -138,11 +141,14 @@ pub fn state_item(optimizer: &Optimizer) -> TokenStream {
 /// Statements that give every parameter its initial value, from `seed`.
 pub fn initialize(graph: &Graph) -> TokenStream {
     let statements = graph.parameters.iter().enumerate().filter_map(|(n, parameter)| {
-        let value = crate::scalar::simplify(&parameter.initializer.scalar.substitute(&mut |variable| match variable {
-            Variable::FanIn => Some(Scalar::Number(parameter.fan_in as f64)),
-            Variable::FanOut => Some(Scalar::Number(parameter.fan_out as f64)),
-            _ => None,
-        }));
+        let value =
+            crate::scalar::simplify(&parameter.initializer.scalar.substitute(
+                &mut |variable| match variable {
+                    Variable::FanIn => Some(Scalar::Number(parameter.fan_in as f64)),
+                    Variable::FanOut => Some(Scalar::Number(parameter.fan_out as f64)),
+                    _ => None,
+                },
+            ));
         if value.is(0.0) {
             return None;
         }
@@ -170,7 +176,8 @@ pub fn initialize(graph: &Graph) -> TokenStream {
         let rng = random.then(|| quote!(let rng = rt::Rng::new(seed, #n);));
         let index = if random { quote!(index) } else { quote!(_) };
         let body = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
-        let comment = super::comments::comment(&format!("{}: {}", parameter.name, parameter.initializer.text));
+        let comment =
+            super::comments::comment(&format!("{}: {}", parameter.name, parameter.initializer.text));
         Some(quote! {
             #comment
             #rng
@@ -182,16 +189,17 @@ pub fn initialize(graph: &Graph) -> TokenStream {
 
 /// Statements that give every state of the optimizer its initial value, where that is not zero.
 pub fn initialize_state(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
-    let statements = optimizer.states.iter().zip(&optimizer.initial).filter(|(_, initial)| **initial != 0.0).map(
-        |(state, initial)| {
-            let value = super::scalar::literal(*initial, Precision::F64);
-            let count = number(graph.parameters.len());
-            quote! {
-                for tensor in 0..#count {
-                    rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(tensor), |_| #value);
+    let statements =
+        optimizer.states.iter().zip(&optimizer.initial).filter(|(_, initial)| **initial != 0.0).map(
+            |(state, initial)| {
+                let value = super::scalar::literal(*initial, Precision::F64);
+                let count = number(graph.parameters.len());
+                quote! {
+                    for tensor in 0..#count {
+                        rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(tensor), |_| #value);
+                    }
                 }
-            }
-        },
-    );
+            },
+        );
     quote!(#(#statements)*)
 }

@@ -170,7 +170,8 @@ impl<'a> Rows<'a> {
                 self.lanes.insert((id, k), load);
                 continue;
             }
-            let name = if features == 1 { self.name(id) } else { format_ident!("{}_{k}", self.feature_stem(id)) };
+            let name =
+                if features == 1 { self.name(id) } else { format_ident!("{}_{k}", self.feature_stem(id)) };
             out.push(quote!(let #name = #load;));
             self.lanes.insert((id, k), quote!(#name));
         }
@@ -231,7 +232,10 @@ impl<'a> Rows<'a> {
                     let feature = Feature::Constant(0);
                     let (lanes, cx) = (&self.lanes, self.cx);
                     let mut leaf = |input: NodeId| {
-                        lanes.get(&(input, 0)).cloned().unwrap_or_else(|| cx.load(input, &Feature::Constant(0)))
+                        lanes
+                            .get(&(input, 0))
+                            .cloned()
+                            .unwrap_or_else(|| cx.load(input, &Feature::Constant(0)))
                     };
                     let (lets, value) = self.formula(scalar, &node.inputs, &feature, &mut leaf);
                     let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
@@ -368,8 +372,11 @@ impl<'a> Rows<'a> {
         if !self.is_inside(id) || (earlier && self.is_stored(id)) {
             return self.cx.load(id, feature);
         }
-        let operands: HashMap<NodeId, TokenStream> =
-            node.inputs.iter().map(|input| (*input, self.wide(*input, phase, feature, body, inside))).collect();
+        let operands: HashMap<NodeId, TokenStream> = node
+            .inputs
+            .iter()
+            .map(|input| (*input, self.wide(*input, phase, feature, body, inside)))
+            .collect();
         let mut leaf = |input: NodeId| operands.get(&input).cloned().unwrap_or_else(|| quote!(()));
         let (lets, value) = self.formula(scalar, &node.inputs, feature, &mut leaf);
         let name = self.name(id);

@@ -222,7 +222,8 @@ impl<'a> Writer<'a> {
         let lanes = matches!(self.style, Style::Lanes(_));
         match (op, a, b) {
             // Products are added without rounding between: faster, and the same everywhere.
-            (Binary::Add, Scalar::Binary(Binary::Mul, x, y), z) | (Binary::Add, z, Scalar::Binary(Binary::Mul, x, y))
+            (Binary::Add, Scalar::Binary(Binary::Mul, x, y), z)
+            | (Binary::Add, z, Scalar::Binary(Binary::Mul, x, y))
                 if lanes && self.is_unnamed(if std::ptr::eq(z, b) { a } else { b }) =>
             {
                 let (x, y) = (self.code(x).within(Binds::Atom), self.code(y).tokens);
@@ -255,7 +256,15 @@ impl<'a> Writer<'a> {
         self.counts.get(scalar).copied().unwrap_or(0) <= 1 && !self.named.contains_key(scalar)
     }
 
-    fn infix(&mut self, a: &Scalar, b: &Scalar, binds: Binds, left: Binds, right: Binds, op: TokenStream) -> Code {
+    fn infix(
+        &mut self,
+        a: &Scalar,
+        b: &Scalar,
+        binds: Binds,
+        left: Binds,
+        right: Binds,
+        op: TokenStream,
+    ) -> Code {
         let a = self.code(a).within(left);
         let b = self.code(b).within(right);
         Code { tokens: quote!(#a #op #b), binds }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
-use super::{Direction, Graph, LayerId, Node, NodeId, Normalization, Op, Operator, Parameter, ParameterId, Role};
+use super::{
+    Direction, Graph, LayerId, Node, NodeId, Normalization, Op, Operator, Parameter, ParameterId, Role,
+};
 use crate::program::{Initializer, Reduction};
 use crate::scalar::Scalar;
 
@@ -32,11 +34,24 @@ impl Builder<'_> {
 
     /// Adds a batched node.
     pub fn node(&mut self, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>, batched: bool) -> NodeId {
-        self.graph.push(Node { op, inputs, shape, batched, layer: self.layer, direction: self.direction, gradient_of: None })
+        self.graph.push(Node {
+            op,
+            inputs,
+            shape,
+            batched,
+            layer: self.layer,
+            direction: self.direction,
+            gradient_of: None,
+        })
     }
 
     /// Adds an operator over samples.
-    pub fn operator(&mut self, op: impl Operator + 'static, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {
+    pub fn operator(
+        &mut self,
+        op: impl Operator + 'static,
+        inputs: Vec<NodeId>,
+        shape: Vec<usize>,
+    ) -> NodeId {
         self.node(Op::Operator(Arc::new(op)), inputs, shape, true)
     }
 

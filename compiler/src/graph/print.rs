@@ -56,7 +56,9 @@ impl Graph {
             Op::SampleScale => "sample scale".to_owned(),
             Op::Parameter(id) => format!("@{}", self.parameter(*id).name),
             Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
-                Variable::Input(n) => node.inputs.get(n as usize).map_or_else(|| "?".to_owned(), ToString::to_string),
+                Variable::Input(n) => {
+                    node.inputs.get(n as usize).map_or_else(|| "?".to_owned(), ToString::to_string)
+                }
                 Variable::Index => "index".to_owned(),
                 other => format!("{other:?}"),
             }),

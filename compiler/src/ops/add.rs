@@ -33,7 +33,12 @@ impl Layer for Add {
         Arity::Several
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, _: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        _: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [first, rest @ ..] = inputs else {
             return Err(cx.error(Code::E0302, "`add` takes two or more values", "found none"));
         };

@@ -39,7 +39,12 @@ impl Layer for ConcatLayer {
         Arity::Several
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, _: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        _: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let mut len = 0;
         for id in inputs {
             match cx.shape(*id) {
@@ -73,7 +78,8 @@ impl Operator for Concat {
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        let lens: Vec<usize> = (0..cx.graph.node(cx.id).inputs.len()).map(|n| cx.graph.node(cx.operand(n)).len()).collect();
+        let lens: Vec<usize> =
+            (0..cx.graph.node(cx.id).inputs.len()).map(|n| cx.graph.node(cx.operand(n)).len()).collect();
         let mut from = 0;
         let mut gradients = Vec::new();
         for (n, len) in lens.into_iter().enumerate() {

@@ -67,14 +67,22 @@ impl Layer for DenseLayer {
         ARGUMENTS
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [x] = inputs else {
             return Err(cx.error(Code::E0302, "`dense` takes one value", format!("found {}", inputs.len())));
         };
         let shape = cx.shape(*x).to_vec();
         let [features] = shape.as_slice() else {
-            let mut error =
-                cx.error(Code::E0303, "`dense` takes a vector", format!("expected [features], found {shape:?}"));
+            let mut error = cx.error(
+                Code::E0303,
+                "`dense` takes a vector",
+                format!("expected [features], found {shape:?}"),
+            );
             let sum = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" * ");
             error.notes.push(format!("{sum} = {}", shape.iter().product::<usize>()));
             error.help.push("put `flatten` before it".to_owned());
@@ -225,7 +233,9 @@ impl Operator for Dense {
                             );
                         }
                     }
-                    _ => quote!(rt::dense::forward::<L, #groups, #i, #o, #panels>(#x, #weight, #bias, #finish);),
+                    _ => {
+                        quote!(rt::dense::forward::<L, #groups, #i, #o, #panels>(#x, #weight, #bias, #finish);)
+                    }
                 }
             }
         }
@@ -324,7 +334,9 @@ impl Operator for DenseInputGradient {
                             );
                         }
                     }
-                    _ => quote!(rt::dense::input_gradient::<L, #groups, #i, #o, #panels>(#d_y, #weight, #finish);),
+                    _ => {
+                        quote!(rt::dense::input_gradient::<L, #groups, #i, #o, #panels>(#d_y, #weight, #finish);)
+                    }
                 }
             }
         }

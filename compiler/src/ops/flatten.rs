@@ -28,9 +28,18 @@ impl Layer for Flatten {
         &[]
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, _: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        _: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [x] = inputs else {
-            return Err(cx.error(Code::E0302, "`flatten` takes one value", format!("found {}", inputs.len())));
+            return Err(cx.error(
+                Code::E0302,
+                "`flatten` takes one value",
+                format!("found {}", inputs.len()),
+            ));
         };
         let len = cx.shape(*x).iter().product();
         Ok(cx.node(Op::Reshape, vec![*x], vec![len], true))

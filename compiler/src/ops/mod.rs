@@ -46,7 +46,12 @@ pub trait Layer: std::fmt::Debug + Sync {
     ///
     /// # Errors
     /// A diagnostic at the layer, when the shapes do not fit.
-    fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>>;
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>>;
 }
 
 /// How many values a layer takes.

@@ -45,9 +45,18 @@ impl Layer for Normalize {
         true
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [x] = inputs else {
-            return Err(cx.error(Code::E0302, "`normalize` takes one value", format!("found {}", inputs.len())));
+            return Err(cx.error(
+                Code::E0302,
+                "`normalize` takes one value",
+                format!("found {}", inputs.len()),
+            ));
         };
         let mut source = cx.graph.node(*x);
         while let (Op::Reshape, Some(from)) = (&source.op, source.inputs.first()) {

@@ -46,9 +46,18 @@ impl Layer for Residual {
         Arity::Join
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, arguments: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [main, skip] = inputs else {
-            return Err(cx.error(Code::E0302, "`residual` joins two values", format!("found {}", inputs.len())));
+            return Err(cx.error(
+                Code::E0302,
+                "`residual` joins two values",
+                format!("found {}", inputs.len()),
+            ));
         };
         let (shape, from) = (cx.shape(*main).to_vec(), cx.shape(*skip).to_vec());
         if shape == from {

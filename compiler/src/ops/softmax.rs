@@ -37,9 +37,18 @@ impl Layer for SoftmaxLayer {
         &[]
     }
 
-    fn apply(&self, cx: &mut Builder<'_>, _: &Arguments, inputs: &[NodeId]) -> Result<NodeId, Box<Diagnostic>> {
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        _: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
         let [x] = inputs else {
-            return Err(cx.error(Code::E0302, "`softmax` takes one value", format!("found {}", inputs.len())));
+            return Err(cx.error(
+                Code::E0302,
+                "`softmax` takes one value",
+                format!("found {}", inputs.len()),
+            ));
         };
         let shape = cx.shape(*x).to_vec();
         match shape.as_slice() {

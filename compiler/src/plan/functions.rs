@@ -65,7 +65,9 @@ impl Step {
     /// The nodes that it computes, in order.
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
-            Self::Kernel { node, epilogue, .. } => std::iter::once(*node).chain(epilogue.iter().copied()).collect(),
+            Self::Kernel { node, epilogue, .. } => {
+                std::iter::once(*node).chain(epilogue.iter().copied()).collect()
+            }
             Self::Rows { nodes } => nodes.clone(),
         }
     }
@@ -162,7 +164,8 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, u
     let Some(function) = functions.last_mut() else { return (0, 0) };
     match &node.op {
         Op::Operator(op) => {
-            let updated = graph.updates.iter().find(|update| update.gradient == id).map(|update| update.parameter);
+            let updated =
+                graph.updates.iter().find(|update| update.gradient == id).map(|update| update.parameter);
             function.steps.push(Step::Kernel {
                 node: id,
                 epilogue: Vec::new(),
@@ -264,9 +267,10 @@ fn memory_use(
             }
         }
     }
-    let updated = functions.iter().flat_map(|function| &function.steps).filter(|step| {
-        matches!(step, Step::Kernel { update: Some(_), .. })
-    });
+    let updated = functions
+        .iter()
+        .flat_map(|function| &function.steps)
+        .filter(|step| matches!(step, Step::Kernel { update: Some(_), .. }));
     if updated.count() != graph.updates.len() {
         return Err("a parameter's gradient is not computed by one operator".to_owned());
     }
@@ -279,9 +283,11 @@ fn access(graph: &Graph, function: &Function) -> Access {
         if matches!(step, Step::Kernel { update: Some(_), .. }) {
             return Access::Update;
         }
-        let reads = step.nodes().iter().flat_map(|id| graph.node(*id).inputs.clone()).any(|input| {
-            matches!(graph.node(input).op, Op::Parameter(_))
-        });
+        let reads = step
+            .nodes()
+            .iter()
+            .flat_map(|id| graph.node(*id).inputs.clone())
+            .any(|input| matches!(graph.node(input).op, Op::Parameter(_)));
         if reads {
             access = Access::Read;
         }

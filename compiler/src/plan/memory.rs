@@ -51,7 +51,8 @@ impl Slot {
 
 /// The values that pass between functions, with names and lives. Slots are given out on the way.
 pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Value> {
-    let mut nodes: BTreeSet<NodeId> = functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes)).copied().collect();
+    let mut nodes: BTreeSet<NodeId> =
+        functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes)).copied().collect();
     nodes.extend([graph.input, graph.output]);
     let loss_at = functions.iter().position(|function| function.direction == Direction::Loss);
     let mut values: Vec<Value> = Vec::new();
@@ -61,7 +62,9 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
         let from = written.unwrap_or(0);
         let mut until = read.unwrap_or(from).max(from);
         // What the forward part made is looked at when the loss is not finite; the output is the result.
-        if graph.node(node).direction == Direction::Forward && matches!(graph.node(node).op, Op::Pointwise(_) | Op::Operator(_)) {
+        if graph.node(node).direction == Direction::Forward
+            && matches!(graph.node(node).op, Op::Pointwise(_) | Op::Operator(_))
+        {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
         if node == graph.output {
@@ -101,7 +104,10 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
         _ => match node.gradient_of {
             Some(of) => {
                 let known = values.iter().find(|value| value.node == of);
-                format!("d_{}", known.map_or_else(|| plain_name(graph, of, input_name), |value| value.name.clone()))
+                format!(
+                    "d_{}",
+                    known.map_or_else(|| plain_name(graph, of, input_name), |value| value.name.clone())
+                )
             }
             None => layer,
         },
@@ -111,7 +117,11 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
 /// The name that a value has even when it is not kept.
 fn plain_name(graph: &Graph, id: NodeId, input_name: &str) -> String {
     let node = graph.node(id);
-    if matches!(node.op, Op::Input) { input_name.to_owned() } else { graph.layer(node.layer).name.replace('.', "_") }
+    if matches!(node.op, Op::Input) {
+        input_name.to_owned()
+    } else {
+        graph.layer(node.layer).name.replace('.', "_")
+    }
 }
 
 /// A name that no other value has, and that emitted functions do not use for something else.
@@ -126,9 +136,46 @@ fn unique(values: &[Value], name: String) -> String {
 
 /// Names of arguments and local values in emitted functions, with or without a number behind them.
 const RESERVED: &[&str] = &[
-    "arena", "bias", "d", "flat", "g", "i", "index", "joined", "k", "lanes", "loss", "lr", "o", "out", "outputs", "p",
-    "parameters", "part", "partial", "parts", "rates", "rows", "rt", "s", "samples", "scale", "scratch", "simd", "state", "step",
-    "t", "target", "targets", "total", "u", "update", "weight", "x", "y", "z",
+    "arena",
+    "bias",
+    "d",
+    "flat",
+    "g",
+    "i",
+    "index",
+    "joined",
+    "k",
+    "lanes",
+    "loss",
+    "lr",
+    "o",
+    "out",
+    "outputs",
+    "p",
+    "parameters",
+    "part",
+    "partial",
+    "parts",
+    "rates",
+    "rows",
+    "rt",
+    "s",
+    "samples",
+    "scale",
+    "scratch",
+    "simd",
+    "state",
+    "step",
+    "t",
+    "target",
+    "targets",
+    "total",
+    "u",
+    "update",
+    "weight",
+    "x",
+    "y",
+    "z",
 ];
 
 fn is_reserved(name: &str) -> bool {

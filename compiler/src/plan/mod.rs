@@ -68,7 +68,7 @@ const MOST_PREDICT_GROUPS: usize = 16;
 ///
 /// # Errors
 /// E0503 when an invariant does not hold.
-pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Diagnostic> {
+pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Box<Diagnostic>> {
     let pass = |graph: &Graph| make_pass(graph, input_name);
     let predict = pass(&graphs.predict)?;
     let single = pass(&graphs.predict)?;
@@ -92,8 +92,8 @@ pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Diagnostic> {
     })
 }
 
-fn make_pass(graph: &Graph, input_name: &str) -> Result<Pass, Diagnostic> {
-    let functions = functions::functions(graph).map_err(|fault| internal(graph, &fault))?;
+fn make_pass(graph: &Graph, input_name: &str) -> Result<Pass, Box<Diagnostic>> {
+    let functions = functions::functions(graph).map_err(|fault| Box::new(internal(graph, &fault)))?;
     let values = memory::values(graph, &functions, input_name);
     let slots = memory::slots(&values);
     Ok(Pass { graph: graph.clone(), functions, values, slots })

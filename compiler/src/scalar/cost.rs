@@ -8,10 +8,7 @@ use super::{Binary, Scalar, Unary};
 pub fn cost(x: &Scalar) -> u32 {
     let mut pool = Pool::default();
     let root = pool.import(x);
-    pool.reachable(root)
-        .into_iter()
-        .map(|id| cost_of_root(&pool, pool.node(id)))
-        .fold(0, u32::saturating_add)
+    pool.reachable(root).into_iter().map(|id| cost_of_root(&pool, pool.node(id))).fold(0, u32::saturating_add)
 }
 
 fn cost_of_root(pool: &Pool, node: Node) -> u32 {

@@ -61,7 +61,8 @@ impl Inversion<'_> {
     }
 
     fn has_operand(&self, id: Id) -> bool {
-        let is_operand = |id: &Id| matches!(self.pool.node(*id), Node::Variable(Variable::Input(_) | Variable::Index));
+        let is_operand =
+            |id: &Id| matches!(self.pool.node(*id), Node::Variable(Variable::Input(_) | Variable::Index));
         self.pool.reachable(id).iter().any(is_operand)
     }
 

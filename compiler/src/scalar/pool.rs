@@ -268,10 +268,8 @@ impl Pool {
                 return Ordering::Equal;
             }
             let (node_a, node_b) = (self.node(a), self.node(b));
-            let by_root = self
-                .size(a)
-                .cmp(&self.size(b))
-                .then_with(|| token_of(node_a).cmp(&token_of(node_b)));
+            let by_root =
+                self.size(a).cmp(&self.size(b)).then_with(|| token_of(node_a).cmp(&token_of(node_b)));
             if by_root != Ordering::Equal {
                 return by_root;
             }

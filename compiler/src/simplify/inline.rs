@@ -19,12 +19,13 @@ pub fn inlined(
     for id in inputs {
         let operand = graph.node(*id);
         let part = match &operand.op {
-            Op::Pointwise(inner) if inner.size() + scalar.size() <= LARGEST && is_taken(*id, inner) => {
-                inner.substitute(&mut |variable| match variable {
-                    Variable::Input(n) => operand.inputs.get(n as usize).map(|id| Scalar::input(place(&mut kept, *id))),
+            Op::Pointwise(inner) if inner.size() + scalar.size() <= LARGEST && is_taken(*id, inner) => inner
+                .substitute(&mut |variable| match variable {
+                    Variable::Input(n) => {
+                        operand.inputs.get(n as usize).map(|id| Scalar::input(place(&mut kept, *id)))
+                    }
                     _ => None,
-                })
-            }
+                }),
             _ => Scalar::input(place(&mut kept, *id)),
         };
         parts.push(part);

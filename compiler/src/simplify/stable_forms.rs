@@ -70,12 +70,14 @@ fn log_of_sigmoid(graph: &Graph, node: &Node) -> Option<(Node, LayerId)> {
         let operand = graph.node(*id);
         let Op::Pointwise(inner) = &operand.op else { continue };
         let ([source], true) = (operand.inputs.as_slice(), operand.len() == node.len()) else { continue };
-        let composed = simplify(&outer.substitute(&mut |variable| (variable == Variable::Input(n as u32)).then(|| {
-            inner.substitute(&mut |variable| match variable {
-                Variable::Input(0) => Some(Scalar::input(n as u32)),
-                _ => None,
+        let composed = simplify(&outer.substitute(&mut |variable| {
+            (variable == Variable::Input(n as u32)).then(|| {
+                inner.substitute(&mut |variable| match variable {
+                    Variable::Input(0) => Some(Scalar::input(n as u32)),
+                    _ => None,
+                })
             })
-        })));
+        }));
         if !has(&composed, Unary::Log) {
             let mut inputs = node.inputs.clone();
             if let Some(input) = inputs.get_mut(n) {

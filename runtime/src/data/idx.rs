@@ -138,8 +138,11 @@ pub fn read(images: &Path, labels: &Path, options: &IdxOptions, info: &ModelInfo
     }
     let found = label_file.dims.first().copied().unwrap_or(0);
     if data.rows != found {
-        let message = format!("{} in `{}`, but {}", count(data.rows, "image"), images.display(), count(found, "label"));
-        return Err(Error::new("E0415", message).at(labels).help("take the labels that belong to the images"));
+        let message =
+            format!("{} in `{}`, but {}", count(data.rows, "image"), images.display(), count(found, "label"));
+        return Err(Error::new("E0415", message)
+            .at(labels)
+            .help("take the labels that belong to the images"));
     }
     with_labels(data, labels, &label_file, info)
 }
@@ -174,7 +177,14 @@ pub fn read_inputs(images: &Path, options: &IdxOptions, info: &ModelInfo) -> Res
     }
     inputs.extend(file.values().map(|value| (value * scale) as f32));
     let source = images.display().to_string();
-    let data = DataSet { source, rows, features, inputs, targets: Targets::Values(Vec::new(), 0), ..DataSet::default() };
+    let data = DataSet {
+        source,
+        rows,
+        features,
+        inputs,
+        targets: Targets::Values(Vec::new(), 0),
+        ..DataSet::default()
+    };
     data.check_inputs(info)?;
     Ok(data)
 }
@@ -183,9 +193,12 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
     let fits = |value: f64, classes: usize| value >= 0.0 && value < classes as f64 && value.fract() == 0.0;
     data.targets = match info.target {
         None => return Err(super::no_loss(info)),
-        Some(TargetInfo::Values { len: 1 }) => Targets::Values(labels.values().map(|value| value as f32).collect(), 1),
+        Some(TargetInfo::Values { len: 1 }) => {
+            Targets::Values(labels.values().map(|value| value as f32).collect(), 1)
+        }
         Some(TargetInfo::Class { classes } | TargetInfo::Values { len: classes }) => {
-            if let Some((row, value)) = labels.values().enumerate().find(|&(_, value)| !fits(value, classes)) {
+            if let Some((row, value)) = labels.values().enumerate().find(|&(_, value)| !fits(value, classes))
+            {
                 let message = format!(
                     "label {value} of image {} is outside the {classes} classes of model `{}`",
                     row + 1,

@@ -162,8 +162,11 @@ impl DataSet {
             }
             (Targets::Values(values, width), TargetInfo::Values { len }) => {
                 if *width != len {
-                    let message =
-                        format!("model `{}` is compared with {}, found {width}", info.name, count(len, "value"));
+                    let message = format!(
+                        "model `{}` is compared with {}, found {width}",
+                        info.name,
+                        count(len, "value")
+                    );
                     return Err(self.place(Error::new("E0416", message), 0, None));
                 }
                 self.check_finite(values, len, "target")?;
@@ -174,7 +177,8 @@ impl DataSet {
                 return Err(self.place(Error::new("E0416", message), 0, None));
             }
             (Targets::Values(..), TargetInfo::Class { classes }) => {
-                let message = format!("model `{}` is compared with {classes} classes, found values", info.name);
+                let message =
+                    format!("model `{}` is compared with {classes} classes, found values", info.name);
                 return Err(self.place(Error::new("E0416", message), 0, None));
             }
         }

@@ -78,9 +78,8 @@ impl Schema {
     /// Reads itself back from the metadata of a weights file. What is missing or unreadable is left empty: weights
     /// are of use without names.
     pub fn from_metadata(metadata: &BTreeMap<String, String>) -> Self {
-        let names = |key: &str| {
-            metadata.get(key).and_then(|text| json::parse_string_list(text)).unwrap_or_default()
-        };
+        let names =
+            |key: &str| metadata.get(key).and_then(|text| json::parse_string_list(text)).unwrap_or_default();
         let columns =
             metadata.get("columns").and_then(|text| json::parse_string_lists(text)).unwrap_or_default();
         let features = columns

@@ -64,7 +64,8 @@ impl Progress {
     }
 
     pub fn from_file(file: &SafeTensors) -> Result<Self, Error> {
-        let damaged = |key: &str| not_resumable(file.path(), format!("its `fit.{key}` is missing or damaged"));
+        let damaged =
+            |key: &str| not_resumable(file.path(), format!("its `fit.{key}` is missing or damaged"));
         let text = |key: &str| file.metadata().get(&format!("fit.{key}")).map(String::as_str);
         let float = |key: &str| match text(key) {
             None => Ok(None),

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::FitOptions;
 use super::batches::Batches;
 use super::callback::Callback;
 use super::early_stopping::Watched;
 use super::evaluate::Evaluator;
 use super::progress::{Conditions, Progress, fingerprint};
 use super::report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
-use super::FitOptions;
 use crate::checkpoint::{self, Snapshot, not_resumable};
 use crate::data::{DataSet, Split};
 use crate::error::{Error, count};
@@ -383,7 +383,9 @@ fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Re
             "a batch of {batch} samples was asked for, model `{}` was compiled for batches of 1 to {}",
             info.name, info.batch
         );
-        return Err(Error::new("E0205", message).help(format!("compile the model with `batch {}`", batch.max(1))));
+        return Err(
+            Error::new("E0205", message).help(format!("compile the model with `batch {}`", batch.max(1)))
+        );
     }
     if train.rows >= batch {
         return Ok(batch);

@@ -12,6 +12,9 @@
 //! the network and stores it, so that a value is written once. A tile is 8 x 2 registers of AVX-512, 4 x 1 pairs of
 //! AVX2. Each sum is made in one order, from the first product to the last, whatever the tile or the block.
 
+// Several arrays are indexed with one counter; iterators over them would hide the tile.
+#![allow(clippy::needless_range_loop)]
+
 use crate::lanes::{LANES, Lanes, Row};
 
 /// Rows of a tile, for a set with wide registers.
@@ -99,7 +102,7 @@ fn forward_groups<
             each(&sums, |r, c, sum| finish(g + c, p * LANES + o + r, sum));
         });
     }
-    if O % LANES != 0 {
+    if !O.is_multiple_of(LANES) {
         let p = O / LANES;
         let start = bias.map(|bias| &bias[p]);
         cover!(L, O % LANES, |o, R| {

@@ -32,10 +32,9 @@ pub fn rows<L: Lanes, const F: usize, const G: usize>(
                 values.store(row);
             }
         }
-        for lane in 0..LANES {
-            let values = sample(lane);
-            for f in F / LANES * LANES..F {
-                group[f][lane] = values[f];
+        for (f, row) in group.iter_mut().enumerate().skip(F / LANES * LANES) {
+            for (lane, value) in row.iter_mut().enumerate() {
+                *value = sample(lane)[f];
             }
         }
     }

@@ -194,7 +194,9 @@ macro_rules! plain {
     };
 }
 
-plain!(f32, { f32_methods!(); });
+plain!(f32, {
+    f32_methods!();
+});
 
 /// Methods that are one function of a number.
 macro_rules! each {

@@ -165,7 +165,8 @@ impl<'a> Cursor<'a> {
 
     fn four_hex_digits(&mut self) -> Result<u32, Fault> {
         let digits = self.bytes.get(self.at..self.at + 4).unwrap_or_default();
-        let value = digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?));
+        let value =
+            digits.iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?));
         match value {
             Some(value) if digits.len() == 4 => {
                 self.at += 4;
@@ -271,7 +272,8 @@ mod tests {
 
     #[test]
     fn half_characters_and_control_characters_are_faults() {
-        for text in [r#""\ud83d""#, r#""\ude00""#, r#""\ud83d\u0041""#, r#""\u12g4""#, "\"\u{1}\"", r#""\u1"#] {
+        for text in [r#""\ud83d""#, r#""\ude00""#, r#""\ud83d\u0041""#, r#""\u12g4""#, "\"\u{1}\"", r#""\u1"#]
+        {
             assert!(Cursor::new(text).string().is_err(), "{text}");
         }
     }
@@ -285,7 +287,10 @@ mod tests {
     #[test]
     fn deep_nesting_is_a_fault_rather_than_the_end_of_the_stack() {
         let text = "[".repeat(100_000);
-        assert_eq!(Cursor::new(&text).skip().map_err(|fault| fault.what), Err("nested too deeply".to_owned()));
+        assert_eq!(
+            Cursor::new(&text).skip().map_err(|fault| fault.what),
+            Err("nested too deeply".to_owned())
+        );
     }
 
     #[test]

@@ -103,7 +103,8 @@ impl SafeTensors {
                 Ok(numbers(bytes, |bytes| f32::from_bits(u32::from(u16::from_le_bytes(bytes)) << 16)))
             }
             Dtype::Other(dtype) => {
-                let message = format!("tensor `{}` is stored as {dtype}, expected numbers as F32", entry.name);
+                let message =
+                    format!("tensor `{}` is stored as {dtype}, expected numbers as F32", entry.name);
                 Err(Error::new("E0413", message).at(&self.path))
             }
         }
@@ -183,7 +184,10 @@ fn read_exactly(file: &mut File, len: usize) -> io::Result<Vec<u8>> {
 /// The length of the header, from the first eight bytes, checked against that of the file.
 fn header_len(path: &Path, first: &[u8], file_len: u64) -> Result<usize, Error> {
     let Ok(first) = <[u8; 8]>::try_from(first) else {
-        return Err(damaged(path, format!("it ends after {file_len} bytes, before the length of its header")));
+        return Err(damaged(
+            path,
+            format!("it ends after {file_len} bytes, before the length of its header"),
+        ));
     };
     let len = u64::from_le_bytes(first);
     if len > file_len.saturating_sub(8) || len > MAX_HEADER as u64 {

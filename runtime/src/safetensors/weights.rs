@@ -112,7 +112,8 @@ where
     if let Some(idx) = tensors.first_non_finite(&info)
         && let Some(tensor) = info.tensors.get(idx)
     {
-        let message = format!("`{}` of layer `{}` holds a value that is not finite", tensor.name, tensor.layer);
+        let message =
+            format!("`{}` of layer `{}` holds a value that is not finite", tensor.name, tensor.layer);
         return Err(Error::new("E0411", message).at(path));
     }
     for (idx, values) in tensors.each(&info) {

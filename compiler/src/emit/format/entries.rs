@@ -9,8 +9,9 @@ pub fn entries(text: &str) -> String {
     let (Some(open), Some(close)) = (table.find('{'), table.rfind('}')) else { return text.to_owned() };
     let inner = table.get(open + 1..close).unwrap_or("");
     let inner = tidy(&inner.split_whitespace().collect::<Vec<_>>().join(" "));
-    let mut out =
-        format!("{before}// An entry for each function: `simd.run` compiles it for the machine's vectors.\nrt::entries! {{\n");
+    let mut out = format!(
+        "{before}// An entry for each function: `simd.run` compiles it for the machine's vectors.\nrt::entries! {{\n"
+    );
     for entry in split(&inner, ';') {
         let line = format!("    {entry};\n");
         if line.len() <= WIDTH + 1 {
@@ -26,7 +27,9 @@ pub fn entries(text: &str) -> String {
 
 /// An entry with one argument a line.
 fn broken(entry: &str) -> String {
-    let (Some(open), Some(close)) = (entry.find('('), entry.rfind(')')) else { return format!("    {entry};\n") };
+    let (Some(open), Some(close)) = (entry.find('('), entry.rfind(')')) else {
+        return format!("    {entry};\n");
+    };
     let mut out = format!("    {}\n", &entry[..=open]);
     for argument in split(&entry[open + 1..close], ',') {
         out.push_str(&format!("        {argument},\n"));
@@ -67,7 +70,9 @@ fn tidy(tokens: &str) -> String {
         let before = out.chars().next_back();
         match c {
             ' ' => {
-                let closes = rest.peek().is_some_and(|next| matches!(next, ' ' | ',' | ';' | ':' | '(' | ')' | ']' | '<' | '>'));
+                let closes = rest
+                    .peek()
+                    .is_some_and(|next| matches!(next, ' ' | ',' | ';' | ':' | '(' | ')' | ']' | '<' | '>'));
                 let opened = before.is_some_and(|last| matches!(last, ' ' | '(' | '[' | '<' | '&'));
                 // `-> f32` keeps its spaces, and so does a bracket behind a lifetime or `mut`.
                 if !closes && !opened {

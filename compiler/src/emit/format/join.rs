@@ -23,7 +23,8 @@ fn chains(lines: &mut Vec<String>) {
         let depth = indent(&lines[at]);
         let next = lines[at + 1].clone();
         let is_run = next.trim_start().starts_with(".run(") && indent(&next) == depth + 4;
-        let is_place = lines[at].trim_end().chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
+        let is_place =
+            lines[at].trim_end().chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
         if !is_run || !is_place {
             at += 1;
             continue;
@@ -77,7 +78,8 @@ fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
     }
     let elements = elements.iter().map(|line| line.trim_start()).collect::<Vec<_>>().join(" ");
     let elements = elements.trim_end_matches(',');
-    let line = if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
+    let line =
+        if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
     // Type arguments read badly when broken, even in a long line.
     (line.len() <= WIDTH || close == '>').then_some((end, line))
 }

@@ -45,8 +45,19 @@ fn comments(text: &str) -> String {
 /// A blank line before each item, and each method, that has none.
 fn spaced(text: &str) -> String {
     const STARTS: [&str; 13] = [
-        "///", "#[", "impl", "fn ", "pub fn ", "pub struct ", "struct ", "const ", "static ", "type ", "use ",
-        "rt::entries!", "rt::inherent!",
+        "///",
+        "#[",
+        "impl",
+        "fn ",
+        "pub fn ",
+        "pub struct ",
+        "struct ",
+        "const ",
+        "static ",
+        "type ",
+        "use ",
+        "rt::entries!",
+        "rt::inherent!",
     ];
     let mut out = String::with_capacity(text.len());
     let mut previous = "";
@@ -55,11 +66,14 @@ fn spaced(text: &str) -> String {
         let starts = depth <= 4 && STARTS.iter().any(|start| item.starts_with(start));
         let is_part = previous.trim_start().starts_with("///") || previous.trim_start().starts_with("#[");
         let ends = indent(previous) == depth && matches!(previous.trim_start(), "}" | "};");
-        let one_line = |line: &str| line.starts_with("use ") || line.starts_with("static ") || line.starts_with("type ");
+        let one_line =
+            |line: &str| line.starts_with("use ") || line.starts_with("static ") || line.starts_with("type ");
         // One-line items of a kind stay together; what has a doc comment stands apart.
         let apart = depth == 0
             && !previous.is_empty()
-            && (item.starts_with("///") || one_line(item) != one_line(previous) || previous.starts_with("#!["));
+            && (item.starts_with("///")
+                || one_line(item) != one_line(previous)
+                || previous.starts_with("#!["));
         // What belongs to a type stands before its methods.
         let after_constant = depth == 4
             && previous.ends_with(';')
@@ -104,7 +118,9 @@ mod tests {
 
     #[test]
     fn items_stand_apart() {
-        let text = formatted("use a::b; use c::d; /// docs\nfn f() {} fn g() {} struct S; impl S { fn a() {} fn b() {} }");
+        let text = formatted(
+            "use a::b; use c::d; /// docs\nfn f() {} fn g() {} struct S; impl S { fn a() {} fn b() {} }",
+        );
         assert_eq!(
             text,
             "use a::b;\nuse c::d;\n\n/// docs\nfn f() {}\nfn g() {}\nstruct S;\nimpl S {\n    fn a() {}\n    fn b() {}\n}\n"

@@ -24,9 +24,16 @@ impl Model<'_> {
         let scratch = self.scratch();
         let arena_fields = self.arena_slots();
         let has_state = self.optimizer.as_ref().is_some_and(|optimizer| !optimizer.states.is_empty());
-        let zero_state = has_state.then(|| quote!(static ZERO_STATE: rt::Zeroed<State> = rt::Zeroed::new(State::ZERO);));
-        let zero_arena = (!arena_fields.is_empty())
-            .then(|| quote!(static ZERO_ARENA: rt::Zeroed<Arena> = rt::Zeroed::new(Arena::ZERO);));
+        let zero_state = has_state.then(|| {
+            quote!(
+                static ZERO_STATE: rt::Zeroed<State> = rt::Zeroed::new(State::ZERO);
+            )
+        });
+        let zero_arena = (!arena_fields.is_empty()).then(|| {
+            quote!(
+                static ZERO_ARENA: rt::Zeroed<Arena> = rt::Zeroed::new(Arena::ZERO);
+            )
+        });
         quote! {
             #parameters
             #state
@@ -45,7 +52,9 @@ impl Model<'_> {
             for slot in &pass.slots {
                 let (ty, zero) = slot_type(slot, &quote!(GROUPS));
                 let name = names::ident(&slot.name);
-                let known = fields.values().any(|(known, known_ty, ..)| *known == name && known_ty.to_string() == ty.to_string());
+                let known = fields
+                    .values()
+                    .any(|(known, known_ty, ..)| *known == name && known_ty.to_string() == ty.to_string());
                 if !known {
                     let mut name = name;
                     while fields.values().any(|(known, ..)| *known == name) {
@@ -94,7 +103,8 @@ impl Model<'_> {
     /// Whether the scratch of a prediction is too large for the stack.
     pub(super) fn has_large_scratch(&self) -> bool {
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-        self.plan.predict.slots.iter().map(|slot| slot.bytes(self.plan.predict_groups, size)).sum::<usize>() > STACK_BYTES
+        self.plan.predict.slots.iter().map(|slot| slot.bytes(self.plan.predict_groups, size)).sum::<usize>()
+            > STACK_BYTES
     }
 
     /// The values of a batch of predictions.
@@ -115,11 +125,16 @@ impl Model<'_> {
         for len in partial {
             let name = format_ident!("partial_{len}");
             let len = number(len);
-            declared.push(quote!(#[doc = " partial sums of a blocked layer."] #name: [[Row; #len]; PREDICT_GROUPS],));
+            declared.push(
+                quote!(#[doc = " partial sums of a blocked layer."] #name: [[Row; #len]; PREDICT_GROUPS],),
+            );
             zeros.push(quote!(#name: [[ZERO_ROW; #len]; PREDICT_GROUPS],));
         }
-        let zero_static = self.has_large_scratch()
-            .then(|| quote!(static ZERO_SCRATCH: rt::Zeroed<Scratch> = rt::Zeroed::new(Scratch::ZERO);));
+        let zero_static = self.has_large_scratch().then(|| {
+            quote!(
+                static ZERO_SCRATCH: rt::Zeroed<Scratch> = rt::Zeroed::new(Scratch::ZERO);
+            )
+        });
         quote! {
             /// The values of a batch of predictions.
             #[repr(C, align(64))]
@@ -145,7 +160,8 @@ impl Model<'_> {
         let name = names::ident(&slot.name);
         let fields = self.arena_slots();
         let found = fields.values().find(|(field, field_ty, ..)| {
-            field_ty.to_string() == ty.to_string() && (*field == name || field.to_string().starts_with(&format!("{name}_evaluate")))
+            field_ty.to_string() == ty.to_string()
+                && (*field == name || field.to_string().starts_with(&format!("{name}_evaluate")))
         });
         let field = found.map_or(name, |(field, ..)| field.clone());
         quote!(arena.#field)

@@ -145,13 +145,23 @@ impl<'a> Model<'a> {
         let graph = self.graph();
         let trained: usize = graph.parameters.iter().map(crate::graph::Parameter::len).sum();
         let mut lines = vec![
-            format!("`{}`, compiled by nnc from `{}`. Do not edit: edit the model.", self.info.name, self.info.source),
+            format!(
+                "`{}`, compiled by nnc from `{}`. Do not edit: edit the model.",
+                self.info.name, self.info.source
+            ),
             String::new(),
             format!("{:?} -> {:?}, {} parameters.", self.info.input, self.info.output, thousands(trained)),
         ];
         if let Some(train) = &self.plan.train {
-            lines.extend([String::new(), format!("Memory of a training step, batch {}:", self.info.batch), String::new()]);
-            lines.extend(["| slot | values a sample | bytes | holds |".to_owned(), "|---|---|---|---|".to_owned()]);
+            lines.extend([
+                String::new(),
+                format!("Memory of a training step, batch {}:", self.info.batch),
+                String::new(),
+            ]);
+            lines.extend([
+                "| slot | values a sample | bytes | holds |".to_owned(),
+                "|---|---|---|---|".to_owned(),
+            ]);
             let size = if self.element.to_string() == "f64" { 8 } else { 4 };
             lines.extend(train.slots.iter().map(|slot| {
                 let bytes = thousands(slot.bytes(self.plan.groups, size));
@@ -198,7 +208,7 @@ impl<'a> Model<'a> {
         let fields = run.emitted.arguments.iter().map(|argument| {
             let name = &argument.name;
             let value = self.argument(pass, argument, in_arena);
-            if value.to_string() == name.to_string() { quote!(#name) } else { quote!(#name: #value) }
+            if *name == value.to_string() { quote!(#name) } else { quote!(#name: #value) }
         });
         quote!(simd.run(#entry { #(#fields),* }))
     }
@@ -249,7 +259,10 @@ impl<'a> Model<'a> {
             values.push(quote!(steps: 0));
         }
         if has_lr {
-            let lr = super::scalar::literal(optimizer.and_then(|optimizer| optimizer.lr).unwrap_or(0.0), Precision::F64);
+            let lr = super::scalar::literal(
+                optimizer.and_then(|optimizer| optimizer.lr).unwrap_or(0.0),
+                Precision::F64,
+            );
             fields.push(quote!(lr: f64));
             values.push(quote!(lr: #lr));
         }
@@ -301,7 +314,6 @@ impl<'a> Model<'a> {
             #train_impl
         }
     }
-
 }
 
 /// `[[f32; 28]; 28]` for `[28, 28]`.

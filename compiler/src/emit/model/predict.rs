@@ -60,10 +60,12 @@ impl Model<'_> {
     pub(super) fn predict_one(&self, single: &[Run]) -> TokenStream {
         let pass = &self.plan.single;
         let element = &self.element;
-        let (input_ty, output_ty) = (array_type(&self.info.input, element), array_type(&self.info.output, element));
+        let (input_ty, output_ty) =
+            (array_type(&self.info.input, element), array_type(&self.info.output, element));
         let inputs: usize = self.info.input.iter().product();
         let outputs: usize = self.info.output.iter().product();
-        let input = names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
+        let input =
+            names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
         let flat = flatten(&quote!(#input), self.info.input.len());
         let in_rows = number(inputs.div_ceil(LANES));
         let written = pass.functions.iter().flat_map(|function| &function.writes).map(|id| {
@@ -83,7 +85,8 @@ impl Model<'_> {
             });
             quote!(self.simd.run(#entry { #(#fields),* });)
         });
-        let output = names::ident(&pass.value(pass.graph.output).map_or_else(String::new, |value| value.name.clone()));
+        let output =
+            names::ident(&pass.value(pass.graph.output).map_or_else(String::new, |value| value.name.clone()));
         let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
         let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#flat)));
         let result = match self.info.output.as_slice() {
@@ -116,7 +119,8 @@ impl Model<'_> {
             let run = self.run(pass, run, false);
             quote!(#run;)
         });
-        let (input, output) = (self.place(pass, pass.graph.input, false), self.place(pass, pass.graph.output, false));
+        let (input, output) =
+            (self.place(pass, pass.graph.input, false), self.place(pass, pass.graph.output, false));
         let scratch = if self.has_large_scratch() {
             quote!(let mut scratch = ZERO_SCRATCH.boxed();)
         } else {

@@ -21,15 +21,20 @@ impl Model<'_> {
         let input = names::ident(
             &self.plan.predict.value(self.graph().input).map_or_else(String::new, |value| value.name.clone()),
         );
-        let flat = (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
+        let flat =
+            (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
         let (target_ty, target) = match self.info.target {
             Some((TargetKind::Class, _)) => (quote!(u32), quote!(rt::Target::Classes(target))),
             _ => {
-                let flat = (0..self.info.output.len()).fold(quote!(target), |tokens, _| quote!(#tokens.as_flattened()));
+                let flat = (0..self.info.output.len())
+                    .fold(quote!(target), |tokens, _| quote!(#tokens.as_flattened()));
                 (array_type(&self.info.output, element), quote!(rt::Target::Values(#flat)))
             }
         };
-        let batch = format!("One step on up to {} samples: forward, loss, backward, update. Returns the loss.", self.info.batch);
+        let batch = format!(
+            "One step on up to {} samples: forward, loss, backward, update. Returns the loss.",
+            self.info.batch
+        );
         let docs = docs([
             batch.as_str(),
             "",
@@ -61,7 +66,11 @@ impl Model<'_> {
         });
         let loss = train.iter().filter(|run| run.direction == Direction::Loss).map(|run| {
             let code = self.run(train_pass, run, true);
-            if run.emitted.line.to_string().contains("->") { quote!(let loss = #code;) } else { quote!(#code;) }
+            if run.emitted.line.to_string().contains("->") {
+                quote!(let loss = #code;)
+            } else {
+                quote!(#code;)
+            }
         });
         let after = train.iter().filter(|run| run.direction == Direction::Backward).map(|run| {
             let run = self.run(train_pass, run, true);
@@ -69,7 +78,11 @@ impl Model<'_> {
         });
         let evaluate_runs = evaluate.iter().map(|run| {
             let code = self.run(evaluate_pass, run, true);
-            if run.emitted.line.to_string().contains("->") { quote!(let loss = #code;) } else { quote!(#code;) }
+            if run.emitted.line.to_string().contains("->") {
+                quote!(let loss = #code;)
+            } else {
+                quote!(#code;)
+            }
         });
         let load_train = self.load_batch(train_pass);
         let load_evaluate = self.load_batch(evaluate_pass);
@@ -184,15 +197,16 @@ impl Model<'_> {
                 },
             }
         });
-        let scale = find(|op| matches!(op, Op::SampleScale)).filter(|id| pass.value(*id).is_some()).map(|id| {
-            let place = self.place(pass, id, true);
-            let element = &self.element;
-            let value = match graph.loss.as_ref().map(|loss| loss.reduction) {
-                Some(Reduction::Sum) => quote!(1.0),
-                _ => quote!(1.0 / samples as #element),
-            };
-            quote!(rt::pack::scale(samples, #value, #place.as_flattened_mut());)
-        });
+        let scale =
+            find(|op| matches!(op, Op::SampleScale)).filter(|id| pass.value(*id).is_some()).map(|id| {
+                let place = self.place(pass, id, true);
+                let element = &self.element;
+                let value = match graph.loss.as_ref().map(|loss| loss.reduction) {
+                    Some(Reduction::Sum) => quote!(1.0),
+                    _ => quote!(1.0 / samples as #element),
+                };
+                quote!(rt::pack::scale(samples, #value, #place.as_flattened_mut());)
+            });
         quote! {
             simd.run(LoadSamples { samples: x, lanes: &mut #input });
             #target
@@ -202,17 +216,20 @@ impl Model<'_> {
 
     /// Looks at the values of the forward part in order.
     pub(super) fn finite_checks(&self, pass: &Pass) -> TokenStream {
-        let checks = pass.functions.iter().filter(|function| function.direction == Direction::Forward).flat_map(|function| {
-            let layer = number(function.layer.0 as usize);
-            function.writes.iter().map(move |id| {
-                let place = self.place(pass, *id, true);
-                quote! {
-                    if !rt::pack::is_finite(&#place) {
-                        return Some(INFO.layers[#layer]);
-                    }
-                }
-            })
-        });
+        let checks =
+            pass.functions.iter().filter(|function| function.direction == Direction::Forward).flat_map(
+                |function| {
+                    let layer = number(function.layer.0 as usize);
+                    function.writes.iter().map(move |id| {
+                        let place = self.place(pass, *id, true);
+                        quote! {
+                            if !rt::pack::is_finite(&#place) {
+                                return Some(INFO.layers[#layer]);
+                            }
+                        }
+                    })
+                },
+            );
         quote!(#(#checks)*)
     }
 }

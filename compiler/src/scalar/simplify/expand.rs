@@ -50,7 +50,8 @@ impl Simplifier<'_> {
         }
         let expanded = self.sum_of(&terms);
         let after = self.shape(expanded);
-        let known = after.atoms.iter().all(|atom| before.atoms.contains(atom) || self.is_complement(*atom, &before));
+        let known =
+            after.atoms.iter().all(|atom| before.atoms.contains(atom) || self.is_complement(*atom, &before));
         let shorter = after.operations * 2 <= before.operations;
         if known && shorter && self.pool.size(expanded) < self.pool.size(x) { expanded } else { x }
     }

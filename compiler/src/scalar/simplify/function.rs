@@ -81,10 +81,9 @@ impl Simplifier<'_> {
     fn magnitude(&mut self, a: Id) -> Option<Id> {
         match self.pool.node(a) {
             // Never negative.
-            Node::Unary(
-                Unary::Abs | Unary::Exp | Unary::Sqrt | Unary::Sigmoid | Unary::Softplus,
-                _,
-            ) => return Some(a),
+            Node::Unary(Unary::Abs | Unary::Exp | Unary::Sqrt | Unary::Sigmoid | Unary::Softplus, _) => {
+                return Some(a);
+            }
             Node::Binary(Binary::Pow, _, exponent) => {
                 let exponent = self.pool.number_of(exponent)?;
                 return (exponent.rem_euclid(2.0) == 0.0).then_some(a);

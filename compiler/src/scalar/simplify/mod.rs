@@ -87,9 +87,10 @@ fn family(pool: &Pool, node: Node) -> Option<Family> {
 /// The family that goes on into the operands. A broken exponent does not distribute over them.
 fn inner_family(pool: &Pool, node: Node) -> Option<Family> {
     match node {
-        Node::Binary(Binary::Pow, _, exponent) => {
-            pool.number_of(exponent).filter(|e| e.fract() == 0.0 && e.abs() <= EXPONENT).map(|_| Family::Product)
-        }
+        Node::Binary(Binary::Pow, _, exponent) => pool
+            .number_of(exponent)
+            .filter(|e| e.fract() == 0.0 && e.abs() <= EXPONENT)
+            .map(|_| Family::Product),
         _ => family(pool, node),
     }
 }
@@ -186,12 +187,7 @@ impl Simplifier<'_> {
 
     /// The nodes `id` and `interior` ones below it lead to, each with its weight: what `step` makes of the weight of
     /// the node for each operand. From the left.
-    fn leaves(
-        &self,
-        id: Id,
-        table: &Table,
-        step: impl Fn(Node, usize, f64) -> f64,
-    ) -> Vec<(Id, f64)> {
+    fn leaves(&self, id: Id, table: &Table, step: impl Fn(Node, usize, f64) -> f64) -> Vec<(Id, f64)> {
         let mut leaves = Vec::new();
         let mut open = vec![(id, 1.0_f64)];
         while let Some((at, weight)) = open.pop() {

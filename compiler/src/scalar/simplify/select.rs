@@ -95,8 +95,20 @@ impl Simplifier<'_> {
     /// `a && b`
     pub(super) fn and(&mut self, a: Id, b: Id) -> Id {
         match (self.pool.node(a), self.pool.node(b)) {
-            (Node::Truth(holds), _) => if holds { b } else { a },
-            (_, Node::Truth(holds)) => if holds { a } else { b },
+            (Node::Truth(holds), _) => {
+                if holds {
+                    b
+                } else {
+                    a
+                }
+            }
+            (_, Node::Truth(holds)) => {
+                if holds {
+                    a
+                } else {
+                    b
+                }
+            }
             _ if a == b => a,
             _ => self.pool.intern(Node::And(a, b)),
         }
@@ -105,8 +117,20 @@ impl Simplifier<'_> {
     /// `a || b`
     pub(super) fn or(&mut self, a: Id, b: Id) -> Id {
         match (self.pool.node(a), self.pool.node(b)) {
-            (Node::Truth(holds), _) => if holds { a } else { b },
-            (_, Node::Truth(holds)) => if holds { b } else { a },
+            (Node::Truth(holds), _) => {
+                if holds {
+                    a
+                } else {
+                    b
+                }
+            }
+            (_, Node::Truth(holds)) => {
+                if holds {
+                    b
+                } else {
+                    a
+                }
+            }
             _ if a == b => a,
             _ => self.pool.intern(Node::Or(a, b)),
         }

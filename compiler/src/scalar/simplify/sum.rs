@@ -227,16 +227,13 @@ impl Simplifier<'_> {
         }
         let mut sorted = terms.to_vec();
         sorted.sort_by(|(a, _), (b, _)| self.pool.compare(*a, *b));
-        let mut items: Vec<(Id, bool)> = sorted
-            .into_iter()
-            .map(|(term, c)| (self.scaled(c.abs(), term), c < 0.0))
-            .collect();
+        let mut items: Vec<(Id, bool)> =
+            sorted.into_iter().map(|(term, c)| (self.scaled(c.abs(), term), c < 0.0)).collect();
         if constant != 0.0 {
             items.push((self.pool.number(constant.abs()), constant < 0.0));
         }
-        fold_in_parts(items, |items| self.fold_sum(items)).map_or(first, |(sum, negative)| {
-            if negative { self.pool.unary(Unary::Neg, sum) } else { sum }
-        })
+        fold_in_parts(items, |items| self.fold_sum(items))
+            .map_or(first, |(sum, negative)| if negative { self.pool.unary(Unary::Neg, sum) } else { sum })
     }
 
     /// `±a ± b …` and whether that is to be subtracted.

@@ -1,7 +1,7 @@
 //! What each rule of `simplify` makes of the formulas it is for.
 
 use super::{parse, show};
-use crate::scalar::{DEPTH_LIMIT, Binary, Scalar, Unary, simplify};
+use crate::scalar::{Binary, DEPTH_LIMIT, Scalar, Unary, simplify};
 
 /// Asserts the simplified formula, and that it stays as it is.
 fn to(text: &str, expected: &str) {
@@ -160,15 +160,9 @@ fn cross_entropy_of_a_sigmoid_has_the_short_gradient() {
     to("y * -sigmoid(-x) + (1 - y) * sigmoid(x)", "sigmoid(x) - y");
     // As the derivative by the probability times that of the sigmoid.
     to("(-y / x + (1 - y) / (1 - x)) * (x * (1 - x))", "x - y");
-    to(
-        "(-y / sigmoid(x) + (1 - y) / (1 - sigmoid(x))) * (sigmoid(x) * (1 - sigmoid(x)))",
-        "sigmoid(x) - y",
-    );
+    to("(-y / sigmoid(x) + (1 - y) / (1 - sigmoid(x))) * (sigmoid(x) * (1 - sigmoid(x)))", "sigmoid(x) - y");
     // Forward, it is computed from the logit.
-    to(
-        "-(y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))",
-        "y * softplus(-x) + softplus(x) * (1 - y)",
-    );
+    to("-(y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))", "y * softplus(-x) + softplus(x) * (1 - y)");
 }
 
 #[test]
@@ -208,7 +202,8 @@ fn deep_and_long_formulas_end_soon() {
     let mut row: Vec<Scalar> = (0..1 << 16).map(|n| Scalar::unary(Unary::Exp, Scalar::input(n))).collect();
     while row.len() > 1 {
         let mut pairs = row.into_iter();
-        row = std::iter::from_fn(|| Some(Scalar::binary(Binary::Add, pairs.next()?, pairs.next()?))).collect();
+        row =
+            std::iter::from_fn(|| Some(Scalar::binary(Binary::Add, pairs.next()?, pairs.next()?))).collect();
     }
     let scalar = row.remove(0);
     let simplified = simplify(&scalar);

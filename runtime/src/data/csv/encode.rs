@@ -168,7 +168,8 @@ fn class(table: &Table, row: usize, column: usize, by_name: &BTreeMap<&str, u32>
     }
     let message = format!("class `{field}` was never seen in training");
     let names: Vec<&str> = by_name.keys().copied().collect();
-    let error = fault(table, row, column, "E0409", message).note(format!("the classes are {}", listed(&names)));
+    let error =
+        fault(table, row, column, "E0409", message).note(format!("the classes are {}", listed(&names)));
     Err(match closest(field, names) {
         Some(known) => error.help(format!("did you mean `{known}`?")),
         None => error,

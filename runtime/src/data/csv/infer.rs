@@ -47,8 +47,11 @@ pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Sc
         (TargetInfo::Values { len }, columns) if columns.len() == len => Vec::new(),
         (TargetInfo::Values { len }, columns) => {
             let found = count(columns.len(), "column");
-            let message =
-                format!("model `{}` is compared with {}, the target is {found}", info.name, count(len, "value"));
+            let message = format!(
+                "model `{}` is compared with {}, the target is {found}",
+                info.name,
+                count(len, "value")
+            );
             return Err(Error::new("E0416", message).at(table.source()));
         }
     };
@@ -67,7 +70,11 @@ pub fn infer_features(table: &Table, options: &CsvOptions) -> Result<Schema, Err
         let is_left_out = |name: &String| options.target.contains(name) || options.ignore.contains(name);
         (0..table.header().len()).filter(|&at| !table.header().get(at).is_some_and(is_left_out)).collect()
     } else {
-        options.features.iter().map(|name| find(table, name, "feature column")).collect::<Result<Vec<_>, _>>()?
+        options
+            .features
+            .iter()
+            .map(|name| find(table, name, "feature column"))
+            .collect::<Result<Vec<_>, _>>()?
     };
     let mut features = Vec::with_capacity(columns.len());
     for column in columns {
@@ -97,7 +104,12 @@ fn categories(table: &Table, column: usize) -> Vec<String> {
 }
 
 /// The names of the classes in a column, in order, as many as the model has.
-fn class_names(table: &Table, column: usize, expected: usize, info: &ModelInfo) -> Result<Vec<String>, Error> {
+fn class_names(
+    table: &Table,
+    column: usize,
+    expected: usize,
+    info: &ModelInfo,
+) -> Result<Vec<String>, Error> {
     if let Some(row) = table.column(column).position(is_missing) {
         let name = table.header().get(column).map_or("", String::as_str);
         let message = format!("missing value in target column `{name}`");

@@ -85,7 +85,9 @@ fn find(table: &Table, name: &str, what: &str) -> Result<usize, Error> {
 
 /// Whether a field says that there is no value.
 fn is_missing(field: &str) -> bool {
-    matches!(field, "" | "?" | "NA" | "N/A") || field.eq_ignore_ascii_case("nan") || field.eq_ignore_ascii_case("null")
+    matches!(field, "" | "?" | "NA" | "N/A")
+        || field.eq_ignore_ascii_case("nan")
+        || field.eq_ignore_ascii_case("null")
 }
 
 /// The number in a field. `inf` is a number here: that it is not finite is told later, and better.

@@ -181,7 +181,8 @@ impl Table {
         let [only] = self.header.as_slice() else {
             return None;
         };
-        let mut others = [',', ';', '\t', '|'].into_iter().filter(|&other| other as u32 != u32::from(self.delimiter));
+        let mut others =
+            [',', ';', '\t', '|'].into_iter().filter(|&other| other as u32 != u32::from(self.delimiter));
         others.find(|&other| only.contains(other))
     }
 }
