@@ -25,7 +25,7 @@ fn cost_of_root(pool: &Pool, node: Node) -> u32 {
         Node::Binary(Binary::Pow, _, exponent) => match pool.number_of(exponent) {
             Some(n) if n.fract() == 0.0 && (1.0..=64.0).contains(&n) => multiplications(n),
             Some(n) if n.fract() == 0.0 && (-64.0..=-1.0).contains(&n) => 10 + multiplications(-n),
-            Some(n) if n == 0.5 => 10,
+            Some(0.5) => 10,
             // e^(b log a)
             _ => 45,
         },

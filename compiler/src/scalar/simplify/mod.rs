@@ -3,8 +3,8 @@
 //! # What holds
 //!
 //! The result has the value of the formula wherever that is finite, up to rounding; its derivative too, kinks
-//! included. It is never larger (operations as written), has one form for formulas that differ by the order of terms
-//! and factors, and is found in time about linear in the size.
+//! included. It is never larger (operations as written), but for the stable form of `log(sigmoid(x))`; it has one form
+//! for formulas that differ by the order of terms and factors, and is found in time about linear in the size.
 //!
 //! The algebra is that of finite numbers: `x * 0` is 0, `x / x` is 1, `exp(log(x))` is x. A constant that has no
 //! finite value, such as `log(0)`, is left as it is, and nothing is cancelled across it.
@@ -17,7 +17,7 @@
 //! - selects (`select.rs`) and functions (`function.rs`) by rules,
 //! - small sums and products also by multiplying out, where that shortens them by half (`expand.rs`).
 //!
-//! A rewrite that is larger than the node over the rewritten operands is dropped, so nothing grows. Passes repeat
+//! A rewrite that is larger than the node over the rewritten operands is dropped, so nothing else grows. Passes repeat
 //! until nothing changes, a few times at most.
 
 mod expand;
@@ -156,13 +156,20 @@ impl Simplifier<'_> {
                     Some(Family::Product) => self.product_at(id, &table),
                     None => self.rewrite(same),
                 };
-                self.smaller(rewritten, plain)
+                if self.is_unstable(same) { rewritten } else { self.smaller(rewritten, plain) }
             };
             if let Some(entry) = table.0.get_mut(id.place()) {
                 entry.done = done;
             }
         }
         table.done(root)
+    }
+
+    /// Whether a node is the logarithm of a sigmoid, which is 0 far to the left: the stable form is taken although it
+    /// is larger.
+    fn is_unstable(&self, node: Node) -> bool {
+        let Node::Unary(Unary::Log, x) = node else { return false };
+        matches!(self.pool.node(x), Node::Unary(Unary::Sigmoid, _))
     }
 
     /// The first unless the second is smaller.

@@ -148,7 +148,7 @@ impl Simplifier<'_> {
     /// `e^u / (1 + e^u)` and `1 / (1 + e^u)` are sigmoids of u and -u; of a pair of those one is enough.
     fn join_logistic(&mut self, product: &mut Product) {
         for (base, exponent) in product.factors.clone() {
-            if exponent >= 0.0 || exponent < -SIGMOIDS || exponent.fract() != 0.0 {
+            if !(-SIGMOIDS..0.0).contains(&exponent) || exponent.fract() != 0.0 {
                 continue;
             }
             let Node::Binary(Binary::Add, e, one) = self.pool.node(base) else { continue };
@@ -283,14 +283,20 @@ impl Simplifier<'_> {
     /// exponents.
     fn build_product(&mut self, product: &Product) -> Id {
         let (mut above, mut below) = (Vec::new(), Vec::new());
+        // Numbers that could not be multiplied, because the result is not finite, stay behind the rest: in front they
+        // would be multiplied first.
+        let mut apart = Vec::new();
         for (base, exponent) in &product.factors {
-            if *exponent > 0.0 {
+            if *exponent == 1.0 && self.pool.number_of(*base).is_some() {
+                apart.push(*base);
+            } else if *exponent > 0.0 {
                 above.push((*base, *exponent));
             } else if *exponent < 0.0 {
                 below.push((*base, -*exponent));
             }
         }
         if above.is_empty()
+            && apart.is_empty()
             && product.number == 1.0
             && let &[(base, exponent)] = below.as_slice()
             && exponent > 1.0
@@ -304,6 +310,9 @@ impl Simplifier<'_> {
             Some(above) => self.scaled(product.number, above),
             None => self.pool.number(product.number),
         };
+        for number in apart {
+            result = self.pool.binary(Binary::Mul, result, number);
+        }
         if let Some(below) = below {
             result = self.pool.binary(Binary::Div, result, below);
         }

@@ -263,15 +263,12 @@ impl Simplifier<'_> {
 
     /// The numeric factor of a product, and the rest.
     pub(super) fn split(&mut self, x: Id) -> (f64, Id) {
-        let (mut head, spine) = self.spine(x);
-        let mut factor = 1.0;
-        match self.pool.node(head) {
-            Node::Unary(Unary::Neg, a) => (factor, head) = (-1.0, a),
-            Node::Number(bits) if !spine.is_empty() => {
-                (factor, head) = (f64::from_bits(bits), self.pool.number(1.0));
-            }
+        let (head, spine) = self.spine(x);
+        let (factor, head) = match self.pool.node(head) {
+            Node::Unary(Unary::Neg, a) => (-1.0, a),
+            Node::Number(bits) if !spine.is_empty() => (f64::from_bits(bits), self.pool.number(1.0)),
             _ => return (1.0, x),
-        }
+        };
         (factor, self.along(head, &spine))
     }
 
