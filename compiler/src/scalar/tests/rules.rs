@@ -193,7 +193,7 @@ fn deep_and_long_formulas_end_soon() {
         Box::new(|x, n| Scalar::binary(Binary::Max, x, Scalar::input(n))),
     ];
     for grow in &deep {
-        let scalar = (0..DEPTH_LIMIT as u32 - 2).fold(Scalar::input(0), |x, n| grow(x, n));
+        let scalar = (0..DEPTH_LIMIT as u32 - 2).fold(Scalar::input(0), grow);
         let simplified = simplify(&scalar);
         assert!(simplified.size() <= scalar.size());
         assert!(simplified.depth() <= scalar.depth());
