@@ -1,6 +1,6 @@
 //! The last step of every door: a model's items become a module with the struct beside it.
 //!
-//! `network!`, `nnc_build::compile` and whoever else hands models to rustc call [`module`] or [`file`], so that one
+//! `network!`, `nnc_build::compile` and whoever else hands models to rustc call `module` or [`file()`], so that one
 //! model is the same code whichever way it came in.
 
 use std::path::Path;

@@ -268,12 +268,12 @@ impl<'a> Speaker<'a> {
     }
 }
 
-/// `[4] -> [16]`
+/// `[4] -> [16]`, with the quotes.
 fn sizes(cx: PassCx<'_>, id: NodeId) -> String {
     let graph = cx.graph();
     let node = graph.node(id);
     let from = node.inputs.first().map_or(&[] as &[usize], |id| graph.node(*id).shape.as_slice());
-    format!("{from:?} -> {:?}", node.shape)
+    format!("`{from:?} -> {:?}`", node.shape)
 }
 
 fn step_comment(cx: PassCx<'_>, step: &Step) -> String {

@@ -45,7 +45,7 @@ pub fn parameters_item(graph: &Graph) -> TokenStream {
     let fields = graph.parameters.iter().map(|parameter| {
         let (name, ty) = (field(parameter), field_type(parameter));
         let docs = docs([format!(
-            "`{}` {:?}, starts as `{}`.",
+            "`{}`, `{:?}`, starts as `{}`.",
             parameter.name, parameter.shape, parameter.initializer.text
         )]);
         quote!(#docs #name: #ty,)

@@ -1,8 +1,8 @@
 //! Rewrites of the graph: each keeps the value, and makes it cheaper or steadier.
 //!
 //! Before differentiation: [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
-//! After it: [`lower`] writes softmax as reductions, [`reshape`] drops shapes that memory does not see,
-//! [`one_hot`] sums a single hot element directly, [`common`] computes equal values once, and [`fuse_pointwise`]
+//! After it: `lower` writes softmax as reductions, `reshape` drops shapes that memory does not see,
+//! `one_hot` sums a single hot element directly, `common` computes equal values once, and `fuse_pointwise`
 //! joins chains of scalar functions.
 
 mod common;

@@ -150,7 +150,7 @@ impl<'a> Model<'a> {
                 self.info.name, self.info.source
             ),
             String::new(),
-            format!("{:?} -> {:?}, {} parameters.", self.info.input, self.info.output, thousands(trained)),
+            format!("`{:?} -> {:?}`, {} parameters.", self.info.input, self.info.output, thousands(trained)),
         ];
         if let Some(train) = &self.plan.train {
             lines.extend([
