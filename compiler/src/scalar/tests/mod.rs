@@ -1,6 +1,8 @@
 //! What the tests of scalars share: formulas are written as texts, x, y and z being inputs 0 to 2.
 
+mod approximate;
 mod derivatives;
+mod duals;
 mod outputs;
 mod properties;
 mod rules;
