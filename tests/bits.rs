@@ -18,9 +18,9 @@ nnc::network! {
     model Odd {
         input [13]
         normalize
-        first: dense(37) -> tanh
-        residual { dense(37, unroll = none) -> gelu }
-        second: dense(21) -> sigmoid
+        first: dense(21) -> tanh
+        residual { dense(21, unroll = none) -> gelu }
+        second: dense(9) -> sigmoid
         head: dense(2) -> softplus
         loss huber
         optimizer momentum(lr = 0.05)
@@ -52,7 +52,8 @@ fn bits<M: Train<Elem = f32>>(model: &M) -> u64 {
 
 /// 1,000 steps on batches of all sizes.
 fn train<M: Train<Elem = f32>>(model: &mut M) -> u64 {
-    let (features, outputs, batch) = (model.info().input_len(), model.info().output_len(), model.info().batch);
+    let (features, outputs, batch) =
+        (model.info().input_len(), model.info().output_len(), model.info().batch);
     let rng = nnc::Rng::new(5, 1 << 40);
     let mut index = 0;
     let mut next = || {
@@ -64,7 +65,8 @@ fn train<M: Train<Elem = f32>>(model: &mut M) -> u64 {
         let x: Vec<f32> = (0..samples * features).map(|_| next()).collect();
         let is_class = matches!(model.info().target, Some(nnc::model::TargetInfo::Class { .. }));
         let loss = if is_class {
-            let classes: Vec<u32> = x.chunks(features).map(|x| u32::from(x[0] > 0.0) + u32::from(x[1] > x[2])).collect();
+            let classes: Vec<u32> =
+                x.chunks(features).map(|x| u32::from(x[0] > 0.0) + u32::from(x[1] > x[2])).collect();
             model.step_rows(&x, Target::Classes(&classes))
         } else {
             let values: Vec<f32> = (0..samples * outputs).map(|_| next().abs()).collect();
@@ -85,4 +87,4 @@ fn every_set_and_every_build_has_the_same_bits() {
     }
 }
 
-const SMALL_AND_ODD: (u64, u64) = (15_061_536_167_931_486_722, 17_419_503_375_910_600_238);
+const SMALL_AND_ODD: (u64, u64) = (15_061_536_167_931_486_722, 2_294_008_887_368_327_897);

@@ -30,7 +30,8 @@ struct Case {
 impl Case {
     fn new(name: &str) -> Self {
         let figures = figures(&format!("models/{name}.json"));
-        let target = Expected::new(figures["target_kind"].as_str().expect("a kind"), numbers(&figures["target"]));
+        let target =
+            Expected::new(figures["target_kind"].as_str().expect("a kind"), numbers(&figures["target"]));
         let samples = figures["input"].as_array().expect("samples").len();
         Self { input: numbers(&figures["input"]), target, samples, figures }
     }
@@ -69,8 +70,11 @@ fn check<M: Train>(name: &str, new: impl Fn() -> M) {
         assert_close(&what("loss of the step"), &[model.step(&input, &target)], &loss, SINGLE);
         let after = model.get();
         for (tensor, gradient) in tensors(&run["gradient"]) {
-            let moved: Vec<f64> =
-                before[&tensor].iter().zip(&after[&tensor]).map(|(before, after)| (before - after) / RATE).collect();
+            let moved: Vec<f64> = before[&tensor]
+                .iter()
+                .zip(&after[&tensor])
+                .map(|(before, after)| (before - after) / RATE)
+                .collect();
             assert_close(&what(&tensor), &moved, &gradient, SINGLE);
         }
     }
@@ -180,7 +184,8 @@ mod optimizers {
     /// Ten steps of emitted f32 code.
     fn emitted<M: Train>(call: &str, new: impl Fn() -> M) {
         let figures = figures("optimizers.json");
-        let (input, target) = (numbers(&figures["input"]), Expected::new("class", numbers(&figures["target"])));
+        let (input, target) =
+            (numbers(&figures["input"]), Expected::new("class", numbers(&figures["target"])));
         for entry in entries(&figures, call) {
             let mut model = Emitted(new());
             model.set(&tensors(&figures["weights"]));
@@ -215,7 +220,8 @@ mod optimizers {
     #[test]
     fn ten_steps_of_the_reference() {
         let figures = figures("optimizers.json");
-        let (input, target) = (numbers(&figures["input"]), Expected::new("class", numbers(&figures["target"])));
+        let (input, target) =
+            (numbers(&figures["input"]), Expected::new("class", numbers(&figures["target"])));
         for entry in figures["optimizers"].as_array().expect("entries") {
             let call = entry["call"].as_str().expect("a text");
             let model = compiled(&format!(
@@ -263,7 +269,8 @@ fn activations() {
         reference.set(&[("shift.weight".to_owned(), vec![1.0])].into());
         for ((x, value), gradient) in x.iter().zip(values).zip(gradients) {
             let (_, found) = reference.gradients(&[*x], &Expected::Values(vec![1.0]));
-            let close = |found: f64, expected: f64| (found - expected).abs() <= 1e-14 + 1e-12 * expected.abs();
+            let close =
+                |found: f64, expected: f64| (found - expected).abs() <= 1e-14 + 1e-12 * expected.abs();
             let output = reference.predict(&[*x])[0];
             assert!(close(output, value), "{call}({x}) = {output}, expected {value}");
             let slope = found["shift.bias"][0];
@@ -291,7 +298,8 @@ fn losses() {
                 "model M {{\n input [{width}]\n out: dense({width}, init = zeros)\n loss {with}\n optimizer sgd\n}}"
             ));
             let mut reference = Reference::new(&model.graph);
-            let identity = (0..width * width).map(|at| if at % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
+            let identity =
+                (0..width * width).map(|at| if at % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
             reference.set(&[("out.weight".to_owned(), identity)].into());
             let x = numbers(&entry["output"]);
             let (loss, gradients) = reference.gradients(&x, &target);

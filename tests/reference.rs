@@ -20,9 +20,9 @@ fn text(path: &str) -> String {
 fn batch(model: &CompiledModel, samples: usize, numbers: &mut Numbers) -> (Vec<f64>, Expected) {
     let x = numbers.take(samples * model.info.input.iter().product::<usize>());
     let target = match model.info.target {
-        Some((TargetKind::Class, n)) => {
-            Expected::Classes((0..samples).map(|_| ((numbers.next() + 1.0) / 2.0 * n as f64) as u32).collect())
-        }
+        Some((TargetKind::Class, n)) => Expected::Classes(
+            (0..samples).map(|_| ((numbers.next() + 1.0) / 2.0 * n as f64) as u32).collect(),
+        ),
         Some((TargetKind::Values, n)) => {
             // Between 0 and 1, which every loss is defined for.
             Expected::Values(numbers.take(samples * n).into_iter().map(|value| (value + 1.0) / 2.0).collect())
@@ -43,7 +43,12 @@ fn check<M: Train>(path: &str, new: impl Fn() -> M) {
     reference.set(&tensors);
     for samples in [1, 2, 15, 16, 17, 40, 100] {
         let (x, _) = batch(&model, samples, &mut numbers);
-        assert_close(&format!("{path}: {samples} predictions"), &emitted.predict(&x), &reference.predict(&x), SAME);
+        assert_close(
+            &format!("{path}: {samples} predictions"),
+            &emitted.predict(&x),
+            &reference.predict(&x),
+            SAME,
+        );
     }
     let full = model.info.batch;
     for samples in [full, 1, full.div_ceil(2), full, full.saturating_sub(1).max(1)] {
@@ -83,7 +88,11 @@ fn check_slopes(path: &str) {
             let h = 1e-5;
             let slope = (loss_at(h) - loss_at(-h)) / (2.0 * h);
             let error = (gradient[at] - slope).abs();
-            assert!(error <= 1e-6 * largest, "{path}: d_{tensor}[{at}] = {}, by differences {slope}", gradient[at]);
+            assert!(
+                error <= 1e-6 * largest,
+                "{path}: d_{tensor}[{at}] = {}, by differences {slope}",
+                gradient[at]
+            );
         }
     }
 }
@@ -130,7 +139,8 @@ fn emitted_gradients_are_slopes() {
     emitted.step(&x, &target);
     let after = emitted.get();
     for (tensor, before) in &tensors {
-        let gradient: Vec<f64> = before.iter().zip(&after[tensor]).map(|(before, after)| before - after).collect();
+        let moved = before.iter().zip(&after[tensor]);
+        let gradient: Vec<f64> = moved.map(|(before, after)| (before - after) * 16.0).collect();
         let largest = gradient.iter().fold(1e-3f64, |largest, value| largest.max(value.abs()));
         for at in (0..gradient.len()).step_by((gradient.len() / 16).max(1)) {
             let mut loss_at = |by: f64| {

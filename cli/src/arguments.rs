@@ -30,6 +30,9 @@ pub enum Command {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Gives a parameter of the models a value.
+        #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
+        set: Vec<(String, String)>,
         /// The form of messages.
         #[arg(long, value_enum, default_value_t)]
         message_format: Format,

@@ -8,7 +8,7 @@ use nnc_runtime::{Error, Rng};
 use crate::arguments::Run;
 use crate::costs;
 use crate::output::{Object, Output};
-use crate::session::Session;
+use crate::session::Prepared;
 use crate::source::Failure;
 
 /// How long each figure is measured.
@@ -18,7 +18,8 @@ const LEAST: Duration = Duration::from_micros(20);
 
 /// Measures with random rows.
 pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure> {
-    let mut session = Session::new(run, batch.map(|batch| batch as usize), output, |_| Ok(()))?;
+    let batch = batch.map(|batch| batch as usize);
+    let mut session = Prepared::new(run, batch, output, |_| Ok(()))?.start(run, output)?;
     let info = *session.network.info();
     let rng = Rng::new(session.seed, 1 << 32);
     let inputs: Vec<f32> =

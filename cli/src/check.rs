@@ -8,7 +8,8 @@ use crate::output::{Object, Output};
 use crate::source::{self, Failure};
 
 /// Checks files; fails if one has a fault.
-pub fn run(files: &[PathBuf], output: &Output) -> Result<(), Failure> {
+pub fn run(files: &[PathBuf], set: &[(String, String)], output: &Output) -> Result<(), Failure> {
+    let options = Options { set: set.to_vec(), ..Options::default() };
     let mut has_faults = false;
     for file in files {
         let text = match source::read(file) {
@@ -19,7 +20,7 @@ pub fn run(files: &[PathBuf], output: &Output) -> Result<(), Failure> {
                 continue;
             }
         };
-        let compilation = compile(&file.display().to_string(), &text, &Options::default());
+        let compilation = compile(&file.display().to_string(), &text, &options);
         output.diagnostics(&compilation.sources, &compilation.diagnostics);
         let errors = compilation.diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
         has_faults |= errors > 0;
@@ -31,13 +32,8 @@ pub fn run(files: &[PathBuf], output: &Output) -> Result<(), Failure> {
                 .whole("warnings", (compilation.diagnostics.len() - errors) as u64)
                 .texts("models", &names),
         );
-        if errors > 0 {
-            output.status(&format!(
-                "{}: {errors} error{}",
-                file.display(),
-                if errors == 1 { "" } else { "s" }
-            ));
-        } else {
+        // The drawing of faults ends with their number.
+        if errors == 0 {
             output.line(&format!("{}: {}", file.display(), names.join(", ")));
         }
     }

@@ -8,12 +8,12 @@ use nnc_runtime::fit::evaluate;
 use crate::arguments::Run;
 use crate::data;
 use crate::output::{Object, Output};
-use crate::session::{Session, can_be_measured, default_weights};
+use crate::session::{Prepared, can_be_measured, default_weights};
 use crate::source::Failure;
 
 /// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
 pub fn run(run: &Run, weights: Option<&Path>, output: &Output) -> Result<(), Failure> {
-    let mut session = Session::new(run, None, output, |model| {
+    let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
         if model.program.optimizer.is_none() {
             return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
@@ -22,14 +22,15 @@ pub fn run(run: &Run, weights: Option<&Path>, output: &Output) -> Result<(), Fai
         }
         Ok(())
     })?;
+    let split = data::load(&prepared.model, prepared.info, run)?;
+    let metrics = prepared.metrics()?;
+    let mut session = prepared.start(run, output)?;
     session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
-    let split = data::load(&session.model, session.network.info(), run)?;
     let (part, rows) = match (&split.test, &split.validation) {
         (Some(test), _) => ("test", test),
         (None, Some(validation)) => ("validation", validation),
         (None, None) => ("training", &split.train),
     };
-    let metrics = session.metrics()?;
     let evaluation = evaluate(&mut *session.network, rows, &metrics)?;
     output.line(&format!("{part} rows {}", evaluation.rows));
     output.line(&format!("loss {:.6}", evaluation.loss));

@@ -43,7 +43,8 @@ fn main() -> ExitCode {
         output.error(&wrong);
         return ExitCode::from(USAGE);
     }
-    match run(&arguments.command, &output) {
+    let done = run(&arguments.command, &output);
+    match done.and_then(|()| output::lost().map_or(Ok(()), |error| Err(error.into()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Reported) => ExitCode::from(WRONG),
         Err(Failure::Error(error)) => {
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
 
 fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
-        Command::Check { files, .. } => check::run(files, output),
+        Command::Check { files, set, .. } => check::run(files, set, output),
         Command::Fmt { files, check } => fmt::run(files, *check, output),
         Command::Summary { source } => summary::run(source, output),
         Command::Expand { source, stage } => expand::run(source, *stage, output),

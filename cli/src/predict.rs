@@ -13,12 +13,12 @@ use nnc_runtime::model::TargetInfo;
 use crate::arguments::Run;
 use crate::data;
 use crate::output::{Output, print};
-use crate::session::{Session, default_weights};
+use crate::session::{Prepared, default_weights};
 use crate::source::Failure;
 
 /// Predicts rows: for classes the name and the probability of each, for values the values.
 pub fn run(run: &Run, weights: Option<&Path>, input: Option<&Path>, output: &Output) -> Result<(), Failure> {
-    let mut session = Session::new(run, None, output, |_| Ok(()))?;
+    let mut session = Prepared::new(run, None, output, |_| Ok(()))?.start(run, output)?;
     let metadata =
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let schema = Schema::from_metadata(&metadata);

@@ -5,13 +5,23 @@ use std::path::{Path, PathBuf};
 use nnc_compiler::CompiledModel;
 use nnc_runtime::Error;
 use nnc_runtime::metrics::{Metric, parse_metrics};
-use nnc_runtime::model::TargetInfo;
+use nnc_runtime::model::{ModelInfo, TargetInfo};
 use nnc_runtime::safetensors::{LoadOptions, Metadata};
 
 use crate::arguments::Run;
 use crate::engine::{self, Network};
 use crate::output::Output;
 use crate::source::{Failure, compiled, the_model};
+
+/// A model that could be compiled and does not run yet: what else may be wrong is found out before rustc is asked.
+pub struct Prepared {
+    /// What the compiler made of it.
+    pub model: CompiledModel,
+    /// What it says of itself.
+    pub info: &'static ModelInfo,
+    /// Where initial weights and the order of samples come from.
+    pub seed: u64,
+}
 
 /// A model that runs.
 pub struct Session {
@@ -23,11 +33,11 @@ pub struct Session {
     pub seed: u64,
 }
 
-impl Session {
-    /// Compiles the model, checks with `check` that the command can use it, and makes it run.
+impl Prepared {
+    /// Compiles the model, and checks with `check` that the command can use it.
     ///
     /// # Errors
-    /// Faults of the source, of `check`, and of the engine; E0501 for more than one thread.
+    /// Faults of the source and of `check`; E0501 for more than one thread.
     pub fn new(
         run: &Run,
         batch: Option<usize>,
@@ -46,16 +56,8 @@ impl Session {
         let model = the_model(&compilation, &run.source)?;
         check(&model)?;
         let seed = run.seed.unwrap_or(model.program.train.seed);
-        let network = engine::load(&model, run.engine, seed, output)?;
-        Ok(Self { model, network, seed })
-    }
-
-    /// Loads weights into the model, and returns what was saved with them.
-    ///
-    /// # Errors
-    /// As [`nnc_runtime::safetensors::load`].
-    pub fn load_weights(&mut self, path: &Path) -> Result<Metadata, Error> {
-        nnc_runtime::safetensors::load(&mut *self.network, path, &LoadOptions::default())
+        let info = engine::describe(&model);
+        Ok(Self { model, info, seed })
     }
 
     /// What is measured: what the field expects for this kind of target, and what the model asks for.
@@ -63,7 +65,7 @@ impl Session {
     /// # Errors
     /// E0214 for an unknown metric.
     pub fn metrics(&self) -> Result<Vec<Metric>, Error> {
-        let mut metrics = match self.network.info().target {
+        let mut metrics = match self.info.target {
             Some(TargetInfo::Class { .. }) => vec![Metric::Accuracy],
             Some(TargetInfo::Values { .. }) => vec![Metric::Rmse, Metric::R2],
             None => Vec::new(),
@@ -82,6 +84,33 @@ impl Session {
             }
         }
         Ok(metrics)
+    }
+
+    /// Makes it run.
+    ///
+    /// # Errors
+    /// As [`engine::load`].
+    pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
+        let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
+        Ok(Session { model: self.model, network, seed: self.seed })
+    }
+}
+
+impl Session {
+    /// Loads weights into the model, and returns what was saved with them.
+    ///
+    /// # Errors
+    /// As [`nnc_runtime::safetensors::load`].
+    pub fn load_weights(&mut self, path: &Path) -> Result<Metadata, Error> {
+        nnc_runtime::safetensors::load(&mut *self.network, path, &LoadOptions::default()).map_err(
+            |mut error| {
+                // That option is one of the library; the command has none for it.
+                for help in error.help.iter_mut().filter(|help| help.contains("`ignore_hash`")) {
+                    *help = "train again, or take the model that they were trained with".to_owned();
+                }
+                error
+            },
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use nnc_runtime::safetensors::{Metadata, save};
 use crate::arguments::TrainArguments;
 use crate::data;
 use crate::output::{Object, Output, Progress};
-use crate::session::{Session, can_be_measured, default_weights};
+use crate::session::{Prepared, can_be_measured, default_weights};
 use crate::source::Failure;
 
 /// Set by Ctrl-C.
@@ -20,7 +20,7 @@ static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Trains a model, tests it, and writes its weights.
 pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let run = &arguments.run;
-    let mut session = Session::new(run, None, output, |model| {
+    let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
         if model.program.optimizer.is_none() {
             return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
@@ -29,11 +29,12 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         }
         Ok(())
     })?;
-    let split = data::load(&session.model, session.network.info(), run)?;
+    let split = data::load(&prepared.model, prepared.info, run)?;
+    let metrics = prepared.metrics()?;
     let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
     let checkpoint = out.with_extension("checkpoint.safetensors");
     check_room(&out)?;
-    let metrics = session.metrics()?;
+    let mut session = prepared.start(run, output)?;
     let train = session.model.program.train.clone();
     let mut metadata = Metadata::new();
     split.train.schema.to_metadata(&mut metadata);
@@ -64,7 +65,7 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let mut progress = Progress::new(*output);
     let report = fit(&mut *session.network, &split, &options, &mut progress);
     drop(progress);
-    let report = report?;
+    let report = report.map_err(|error| how_to_go_on(error, &checkpoint))?;
     let test = match &split.test {
         Some(test) => Some(evaluate(&mut *session.network, test, &metrics)?),
         None => None,
@@ -92,6 +93,15 @@ fn listen() {
             std::process::exit(130);
         }
     });
+}
+
+/// After Ctrl-C: the way on, as the command has it.
+fn how_to_go_on(mut error: Error, checkpoint: &Path) -> Error {
+    if error.code == "E0418" {
+        error.notes.push(format!("all that was learnt is in `{}`", checkpoint.display()));
+        error.help = vec!["go on with the same command and `--resume`".to_owned()];
+    }
+    error
 }
 
 fn say(report: &FitReport, test: Option<&Evaluation>, split: &Split, out: &Path, output: &Output) {

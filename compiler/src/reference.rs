@@ -173,7 +173,8 @@ impl Interpreter {
     pub fn step(&mut self, x: &[f64], target: Targets<'_>) -> f64 {
         let Some(outcome) = self.gradients(x, target) else { return f64::NAN };
         let Some(optimizer) = self.graph.optimizer.clone() else { return outcome.loss };
-        if !outcome.loss.is_finite() {
+        // As f32, for that is what a step reports in every precision.
+        if !(outcome.loss as f32).is_finite() {
             return outcome.loss;
         }
         self.steps += 1;
@@ -220,7 +221,7 @@ impl Interpreter {
         let values = self.run(&self.graph, x, Targets::None).values;
         let nodes = self.graph.nodes.iter().zip(&values);
         let mut batched = nodes.filter(|(node, _)| node.batched);
-        batched.find(|(_, value)| value.iter().any(|x| !x.is_finite())).map(|(node, _)| node.layer.0 as usize)
+        batched.find(|(_, value)| value.iter().any(|x| !(*x as f32).is_finite())).map(|(node, _)| node.layer.0 as usize)
     }
 
     fn run(&self, graph: &Graph, x: &[f64], target: Targets<'_>) -> Outcome {

@@ -1,14 +1,19 @@
 //! Checkpoints: weights, optimizer states and step count in one safetensors file, so that training goes on as if it had
 //! never stopped. [`fit`](crate::fit::fit) adds its own place in the epoch.
 //!
-//! A checkpoint is a weights file too: its extra tensors are called `optimizer.<state>.<tensor>` (`best.<tensor>` for
+//! A checkpoint is a weights file too: its extra tensors are called `optimizer/<state>/<tensor>` (`best/<tensor>` for
 //! the best epoch's), and [`safetensors::load`](crate::safetensors::load) leaves them aside.
+//!
+//! The learning rate is not in it: it is the model's own, so that it can be lowered when training goes on. Who has called
+//! [`Train::set_learning_rate`] calls it again.
 
 use std::path::Path;
 
 use crate::error::Error;
 use crate::model::{ModelInfo, Train};
-use crate::safetensors::{Metadata, SafeTensors, Tensors, check_hash, describe, find_misfits, write};
+use crate::safetensors::{
+    BEST, Metadata, OPTIMIZER, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
+};
 
 /// Everything that a model's next step depends on, copied out of it.
 #[derive(Debug, Clone)]
@@ -76,7 +81,7 @@ impl Snapshot {
             tensors.push_to(info, &state_prefix(name), &mut file);
         }
         if let Some(best) = best {
-            best.push_to(info, "best.", &mut file);
+            best.push_to(info, BEST, &mut file);
         }
         write(path, &metadata, &file)
     }
@@ -138,8 +143,8 @@ pub(crate) fn read(info: &ModelInfo, file: &SafeTensors) -> Result<Snapshot, Err
 
 /// The best epoch's tensors, if the checkpoint has them.
 pub(crate) fn read_best(info: &ModelInfo, file: &SafeTensors) -> Result<Option<Tensors>, Error> {
-    match find_misfits(info, "best.", file) {
-        Ok(()) => Tensors::from_file(info, "best.", file).map(Some),
+    match find_misfits(info, BEST, file) {
+        Ok(()) => Tensors::from_file(info, BEST, file).map(Some),
         Err(_) => Ok(None),
     }
 }
@@ -157,5 +162,5 @@ pub(crate) fn not_resumable(path: &Path, reason: impl std::fmt::Display) -> Erro
 }
 
 fn state_prefix(state: &str) -> String {
-    format!("optimizer.{state}.")
+    format!("{OPTIMIZER}{state}/")
 }

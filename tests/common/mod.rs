@@ -124,11 +124,15 @@ impl<M: Train> Emitted<M> {
     }
 
     pub fn loss(&mut self, x: &[f64], target: &Expected) -> f64 {
-        self.with_target(target, |model, target| model.loss_rows(&Self::narrow(x), target).expect("the rows fit"))
+        self.with_target(target, |model, target| {
+            model.loss_rows(&Self::narrow(x), target).expect("the rows fit")
+        })
     }
 
     pub fn step(&mut self, x: &[f64], target: &Expected) -> f64 {
-        self.with_target(target, |model, target| model.step_rows(&Self::narrow(x), target).expect("the rows fit"))
+        self.with_target(target, |model, target| {
+            model.step_rows(&Self::narrow(x), target).expect("the rows fit")
+        })
     }
 
     fn with_target(&mut self, target: &Expected, f: impl FnOnce(&mut M, Target<'_, M::Elem>) -> f32) -> f64 {

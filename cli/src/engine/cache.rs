@@ -2,18 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nnc_runtime::Error;
 
+/// Folders in which entries are being made.
+const MAKING: &str = "making-";
+/// How long a folder may be made before it counts as left over.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The folder that compiled code is kept in: `$NNC_CACHE_DIR`, else `nnc` in the user's cache folder, else in the
-/// folder for temporary files.
+/// folder for temporary files. It is absolute, for rustc runs in a folder of its own.
 pub fn folder() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    variable("NNC_CACHE_DIR")
+    let folder = variable("NNC_CACHE_DIR")
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("nnc")))
         .or_else(|| variable("LOCALAPPDATA").map(|folder| folder.join("nnc")))
         .or_else(|| variable("HOME").map(|folder| folder.join(".cache").join("nnc")))
-        .unwrap_or_else(|| std::env::temp_dir().join("nnc"))
+        .unwrap_or_else(|| std::env::temp_dir().join("nnc"));
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 /// The file `name` in the folder of `key`: made by `make`, unless it is there.
@@ -23,26 +30,45 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 /// E0417 when the cache cannot be written, and what `make` reports.
-pub fn entry(key: &str, name: &str, make: impl FnOnce(&Path) -> Result<(), Error>) -> Result<PathBuf, Error> {
+pub fn entry<E: From<Error>>(
+    key: &str,
+    name: &str,
+    make: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<PathBuf, E> {
     let folder = folder();
     let place = folder.join(key);
     let file = place.join(name);
     if file.is_file() {
         return Ok(file);
     }
+    remove_leftovers(&folder);
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let room = folder.join(format!("making-{}-{number}", std::process::id()));
+    let room = folder.join(format!("{MAKING}{}-{number}", std::process::id()));
     std::fs::create_dir_all(&room).map_err(|error| Error::write(&room, &error))?;
     let made = make(&room).and_then(|()| match std::fs::rename(&room, &place) {
         Ok(()) => Ok(()),
         // Somebody else was faster, and made the same.
         Err(_) if file.is_file() => Ok(()),
-        Err(error) => Err(Error::write(&place, &error)),
+        Err(error) => Err(Error::write(&place, &error).into()),
     });
     if room.is_dir() && made.is_ok() {
         // Left over from the race; what is in it is in the cache already.
         let _ = std::fs::remove_dir_all(&room);
     }
     made.map(|()| file)
+}
+
+/// Removes what programs that were killed, and code that did not compile, left behind a day ago.
+fn remove_leftovers(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_old = || {
+            let age = entry.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+            Some(age > LONGEST)
+        };
+        if entry.file_name().to_string_lossy().starts_with(MAKING) && is_old() == Some(true) {
+            // Another program may be doing the same.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }

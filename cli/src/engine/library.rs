@@ -21,12 +21,26 @@ pub struct Library {
     _code: libloading::Library,
 }
 
+/// Why there is no library.
+pub enum Fault {
+    /// rustc finds no program to link with: this machine cannot compile any model.
+    NoLinker(String),
+    /// What else is wrong.
+    Error(Error),
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
 impl Library {
     /// Compiles a model, unless it was before, and loads it.
     ///
     /// # Errors
     /// E0504 when it cannot be compiled or loaded, E0417 when the cache cannot be written.
-    pub fn build(model: &CompiledModel, rustc: &Rustc, output: &Output) -> Result<Self, Error> {
+    pub fn build(model: &CompiledModel, rustc: &Rustc, output: &Output) -> Result<Self, Fault> {
         let set = Simd::detect().set().name();
         let mut flags: Vec<String> =
             ["--edition", "2024", "-Copt-level=3", "-Cpanic=abort", "-Cdebuginfo=0", "-Awarnings"]
@@ -47,7 +61,12 @@ impl Library {
             let core = cache::entry(&format!("core-{core_key}"), "libnnc.rlib", |folder| {
                 core(rustc, &flags, folder)
             })?;
-            compile_model(rustc, &flags, &source, &core, folder)?;
+            compile_model(rustc, &flags, &source, &core, folder).inspect_err(|fault| {
+                if let Fault::NoLinker(_) = fault {
+                    // The source is not at fault, and of no use.
+                    let _ = std::fs::remove_dir_all(folder);
+                }
+            })?;
             output.status(&format!(
                 "compiled `{}` for {set} in {:.1} s",
                 model.info.name,
@@ -55,7 +74,7 @@ impl Library {
             ));
             Ok(())
         })?;
-        Self::load(&file)
+        Ok(Self::load(&file)?)
     }
 
     fn load(file: &Path) -> Result<Self, Error> {
@@ -94,7 +113,7 @@ fn library_name() -> String {
 }
 
 /// Compiles the runtime's core.
-fn core(rustc: &Rustc, flags: &[String], folder: &Path) -> Result<(), Error> {
+fn core(rustc: &Rustc, flags: &[String], folder: &Path) -> Result<(), Fault> {
     let root = folder.join("runtime");
     for (path, text) in SOURCES {
         let path = root.join(path);
@@ -116,7 +135,7 @@ fn compile_model(
     source: &str,
     core: &Path,
     folder: &Path,
-) -> Result<(), Error> {
+) -> Result<(), Fault> {
     let file = folder.join("model.rs");
     std::fs::write(&file, source).map_err(|error| Error::write(&file, &error))?;
     let mut arguments: Vec<OsString> = flags.iter().map(OsString::from).collect();
@@ -128,7 +147,7 @@ fn compile_model(
     run(rustc, &arguments, folder, "the emitted code")
 }
 
-fn run(rustc: &Rustc, arguments: &[OsString], folder: &Path, what: &str) -> Result<(), Error> {
+fn run(rustc: &Rustc, arguments: &[OsString], folder: &Path, what: &str) -> Result<(), Fault> {
     let output = rustc
         .run(arguments, folder)
         .map_err(|error| Error::new("E0504", format!("rustc cannot be run: {error}")))?;
@@ -136,10 +155,33 @@ fn run(rustc: &Rustc, arguments: &[OsString], folder: &Path, what: &str) -> Resu
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
+    if let Some(linker) = missing_linker(&text) {
+        return Err(Fault::NoLinker(linker.to_owned()));
+    }
     let first: String = text.lines().take(12).collect::<Vec<_>>().join("\n");
     Err(Error::new("E0504", format!("rustc does not compile {what}"))
         .at(folder)
         .note(first)
         .help("this is a fault of nnc, not of the model: please report it with the model's text")
-        .help("`--engine reference` runs the model without rustc"))
+        .help("`--engine reference` runs the model without rustc")
+        .into())
+}
+
+/// The linker that rustc says is not there: ``error: linker `cc` not found``.
+fn missing_linker(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("error: linker `")?;
+    let (linker, rest) = rest.split_once('`')?;
+    rest.starts_with(" not found").then_some(linker)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::missing_linker;
+
+    #[test]
+    fn a_missing_linker_is_told_from_other_faults() {
+        assert_eq!(missing_linker("error: linker `cc` not found\n  |\n"), Some("cc"));
+        assert_eq!(missing_linker("error: linking with `cc` failed"), None);
+        assert_eq!(missing_linker("error[E0425]: cannot find value `linker` in this scope"), None);
+    }
 }

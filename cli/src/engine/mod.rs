@@ -11,9 +11,10 @@ use clap::ValueEnum;
 use nnc_compiler::CompiledModel;
 use nnc_compiler::program::Precision;
 use nnc_runtime::Error;
-use nnc_runtime::model::Train;
+use nnc_runtime::model::{ModelInfo, Train};
 
 use crate::output::Output;
+use library::{Fault, Library};
 
 /// Which engine runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,12 +28,18 @@ pub enum Engine {
 /// A model that can be trained and asked; one without a loss and an optimizer answers that it cannot be trained.
 pub type Network = dyn Train<Elem = f32>;
 
+/// What a model says of itself.
+pub fn describe(model: &CompiledModel) -> &'static ModelInfo {
+    info::leak(&model.info)
+}
+
 /// Makes a model run: with `wanted`, or the best that this machine can.
 ///
 /// # Errors
 /// E0504 when the emitted code cannot be compiled or loaded; E0417 when the cache cannot be written.
 pub fn load(
     model: &CompiledModel,
+    info: &'static ModelInfo,
     wanted: Option<Engine>,
     seed: u64,
     output: &Output,
@@ -42,27 +49,30 @@ pub fn load(
         if is_f64 && wanted == Some(Engine::Compiled) {
             output.warning("the model is `precision f64`, which `nnc` runs with the reference interpreter");
         }
-        return interpreted(model, seed);
+        return interpreted(model, info, seed);
     }
-    match toolchain::Rustc::find() {
-        Some(rustc) => {
-            let library = library::Library::build(model, &rustc, output)?;
-            Ok(Box::new(compiled::Compiled::new(library, info::leak(&model.info), seed)))
-        }
-        None if wanted == Some(Engine::Compiled) => {
-            Err(Error::new("E0504", "there is no `rustc` to compile the model with")
-                .help("install Rust from rustup.rs, set `RUSTC`, or take `--engine reference`"))
-        }
-        None => {
-            output.warning(
-                "there is no `rustc` to compile the model with: the slow reference interpreter runs it",
-            );
-            output.note("install Rust from rustup.rs, or set `RUSTC`, and it runs a hundred times as fast");
-            interpreted(model, seed)
-        }
+    let missing = match toolchain::Rustc::find() {
+        Some(rustc) => match Library::build(model, &rustc, output) {
+            Ok(library) => return Ok(Box::new(compiled::Compiled::new(library, info, seed))),
+            Err(Fault::Error(error)) => return Err(error),
+            Err(Fault::NoLinker(linker)) => {
+                format!("`rustc` finds no linker `{linker}` to compile the model with")
+            }
+        },
+        None => "there is no `rustc` to compile the model with".to_owned(),
+    };
+    if wanted == Some(Engine::Compiled) {
+        return Err(Error::new("E0504", missing).help(
+            "install Rust from rustup.rs and the system's C compiler, set `RUSTC`, or take `--engine reference`",
+        ));
     }
+    output.warning(&format!("{missing}: the slow reference interpreter runs it"));
+    output.note(
+        "install Rust from rustup.rs and the system's C compiler, or set `RUSTC`, and it runs much faster",
+    );
+    interpreted(model, info, seed)
 }
 
-fn interpreted(model: &CompiledModel, seed: u64) -> Result<Box<Network>, Error> {
-    Ok(Box::new(reference::Interpreted::new(&model.graph, info::leak(&model.info), seed)?))
+fn interpreted(model: &CompiledModel, info: &'static ModelInfo, seed: u64) -> Result<Box<Network>, Error> {
+    Ok(Box::new(reference::Interpreted::new(&model.graph, info, seed)?))
 }

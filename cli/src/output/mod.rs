@@ -3,7 +3,8 @@
 mod json;
 mod progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
 use nnc_grammar::diagnostic::{Color, Diagnostic, render_all};
@@ -132,12 +133,26 @@ pub fn is_colored(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && !is_forbidden && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Writes to the standard output. Who closes it, as `head` does, has read enough.
+/// Whether something that was printed did not arrive.
+static IS_LOST: AtomicBool = AtomicBool::new(false);
+
+/// Writes to the standard output.
+///
+/// Who closes it, as `head` does, has read enough; the work goes on, for training makes more than lines. Any other fault
+/// is kept for [`lost`].
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
-    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        std::process::exit(0);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => IS_LOST.store(true, Ordering::Relaxed),
+        _ => {}
     }
+}
+
+/// The fault of a standard output that did not take everything.
+pub fn lost() -> Option<Error> {
+    IS_LOST
+        .load(Ordering::Relaxed)
+        .then(|| Error::new("E0417", "not everything could be written to the standard output"))
 }
 
 /// Writes to the standard error. Nobody can be told when that fails.

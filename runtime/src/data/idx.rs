@@ -144,7 +144,9 @@ pub fn read(images: &Path, labels: &Path, options: &IdxOptions, info: &ModelInfo
             .at(labels)
             .help("take the labels that belong to the images"));
     }
-    with_labels(data, labels, &label_file, info)
+    let data = with_labels(data, labels, &label_file, info)?;
+    data.check(info)?;
+    Ok(data)
 }
 
 /// Reads images alone, to predict from.

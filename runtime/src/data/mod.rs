@@ -119,7 +119,7 @@ impl DataSet {
 
     /// Sample number `row`; empty when there is none.
     pub fn row(&self, row: usize) -> &[f32] {
-        self.range(row, row + 1)
+        self.range(row, row.saturating_add(1))
     }
 
     /// Samples `from..to`; nothing where the range is out of bounds.
@@ -144,6 +144,11 @@ impl DataSet {
     /// E0416 when the samples or targets do not fit the model, E0411 when a value is not finite.
     pub fn check(&self, info: &ModelInfo) -> Result<(), Error> {
         self.check_inputs(info)?;
+        if self.targets.rows() != self.rows {
+            let message =
+                format!("expected a target for each of {} rows, found {}", self.rows, self.targets.rows());
+            return Err(self.place(Error::new("E0416", message), 0, None));
+        }
         let Some(target) = info.target else {
             return Err(no_loss(info));
         };
@@ -193,6 +198,15 @@ impl DataSet {
         let expected = info.input_len();
         if self.features != expected {
             return Err(self.wrong_features(info));
+        }
+        // The fields are open to all: that they agree is not certain.
+        if self.rows.checked_mul(expected) != Some(self.inputs.len()) {
+            let message = format!(
+                "expected {} rows of {expected} values, found {} values",
+                self.rows,
+                self.inputs.len()
+            );
+            return Err(self.place(Error::new("E0416", message), 0, None));
         }
         self.check_finite(&self.inputs, expected, "input")
     }

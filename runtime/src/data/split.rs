@@ -1,5 +1,7 @@
 //! Parts of a data set: what is trained on, what is validated on after each epoch, and what is kept for the end.
 
+use std::collections::BTreeMap;
+
 use super::{DataSet, Targets};
 use crate::error::Error;
 use crate::model::ModelInfo;
@@ -131,12 +133,12 @@ fn cut(data: &DataSet, rows: Vec<u32>, share: f64, stratify: bool) -> (Vec<u32>,
         return (rows, Vec::new());
     }
     let class = |row: u32| match &data.targets {
-        Targets::Classes(classes) if stratify => classes.get(row as usize).copied().unwrap_or(0) as usize,
+        Targets::Classes(classes) if stratify => classes.get(row as usize).copied().unwrap_or(0),
         _ => 0,
     };
     let is_by_class = stratify && matches!(data.targets, Targets::Classes(_));
-    let mut quotas = if is_by_class { quotas(&rows, class, wanted) } else { vec![wanted] };
-    rows.into_iter().partition(|&row| match quotas.get_mut(class(row)) {
+    let mut quotas = if is_by_class { quotas(&rows, class, wanted) } else { BTreeMap::from([(0, wanted)]) };
+    rows.into_iter().partition(|&row| match quotas.get_mut(&class(row)) {
         Some(quota) if *quota > 0 => {
             *quota -= 1;
             false
@@ -147,31 +149,26 @@ fn cut(data: &DataSet, rows: Vec<u32>, share: f64, stratify: bool) -> (Vec<u32>,
 
 /// How many rows of each class are cut off: their share rounded down, and one more where the rest is largest. One row
 /// of each class always stays.
-fn quotas(rows: &[u32], class: impl Fn(u32) -> usize, wanted: usize) -> Vec<usize> {
-    let classes = rows.iter().map(|&row| class(row)).max().map_or(0, |last| last + 1);
-    let mut counts = vec![0_usize; classes];
+fn quotas(rows: &[u32], class: impl Fn(u32) -> u32, wanted: usize) -> BTreeMap<u32, usize> {
+    let mut counts = BTreeMap::<u32, usize>::new();
     for &row in rows {
-        if let Some(count) = counts.get_mut(class(row)) {
-            *count += 1;
-        }
+        *counts.entry(class(row)).or_default() += 1;
     }
-    // In whole numbers, so that no rounding decides: class c gets wanted * count / rows.
+    // In whole numbers, so that no rounding decides: a class gets wanted * count / rows.
     let exact = |count: usize| (wanted as u128 * count as u128, rows.len() as u128);
-    let mut quotas: Vec<usize> = counts
-        .iter()
-        .map(|&count| {
-            let (share, all) = exact(count);
-            ((share / all) as usize).min(count.saturating_sub(1))
-        })
-        .collect();
-    let mut by_rest: Vec<usize> = (0..classes).collect();
-    by_rest.sort_by_key(|&class| {
-        let (share, all) = exact(counts.get(class).copied().unwrap_or(0));
+    let mut quotas = counts.clone();
+    for quota in quotas.values_mut() {
+        let (share, all) = exact(*quota);
+        *quota = ((share / all) as usize).min(quota.saturating_sub(1));
+    }
+    let mut missing = wanted.saturating_sub(quotas.values().sum());
+    let mut by_rest: Vec<(u32, usize)> = counts.into_iter().collect();
+    by_rest.sort_by_key(|&(class, count)| {
+        let (share, all) = exact(count);
         (std::cmp::Reverse(share % all), class)
     });
-    let mut missing = wanted.saturating_sub(quotas.iter().sum());
-    for class in by_rest {
-        if let (Some(quota), Some(&count)) = (quotas.get_mut(class), counts.get(class))
+    for (class, count) in by_rest {
+        if let Some(quota) = quotas.get_mut(&class)
             && missing > 0
             && *quota + 1 < count
         {

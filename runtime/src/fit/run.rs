@@ -15,6 +15,7 @@ use super::report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
 use crate::checkpoint::{self, Snapshot, not_resumable};
 use crate::data::{DataSet, Split};
 use crate::error::{Error, count};
+use crate::file::check_writable;
 use crate::metrics::Meter;
 use crate::model::{ModelInfo, Train};
 use crate::safetensors::{Metadata, SafeTensors, Tensors, describe, write};
@@ -53,6 +54,7 @@ impl<'a> Run<'a> {
         }
         let watched = Watched::new(options.early_stopping.as_ref(), &options.metrics, validation.is_some())?;
         let meter = Meter::new(&options.metrics, info)?.without_confusion();
+        [&options.best, &options.last].into_iter().flatten().try_for_each(|path| check_writable(path))?;
         let has_files = options.last.is_some() || options.resume.is_some();
         let validation_hash = validation.map_or(0, |data| if has_files { fingerprint(data) } else { 0 });
         let conditions = Conditions {
@@ -386,6 +388,9 @@ fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Re
         return Err(
             Error::new("E0205", message).help(format!("compile the model with `batch {}`", batch.max(1)))
         );
+    }
+    if u32::try_from(train.rows).is_err() {
+        return Err(Error::new("E0502", format!("{} rows are more than can be shuffled", train.rows)));
     }
     if train.rows >= batch {
         return Ok(batch);

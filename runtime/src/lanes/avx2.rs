@@ -9,7 +9,8 @@ lanes_of_parts! {
     /// Sixteen `f32` in two registers.
     Avx2, Mask256, ops, __m256, __m256, 8 x 2, [0, 1], wide: false,
     {
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
             // Four squares of 8 x 8; those off the diagonal change places.
             for half in 0..2 {

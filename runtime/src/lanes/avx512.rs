@@ -9,7 +9,8 @@ lanes_of_parts! {
     /// Sixteen `f32` in a register.
     Avx512, Mask512, ops, __m512, __mmask16, 16 x 1, [0], wide: true,
     {
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
             // Loops rather than `map`, which would be a function without the instructions, and go through memory.
             let mut square = [rows[0].0[0]; LANES];
@@ -101,17 +102,23 @@ mod ops {
         }
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn bitand(a: M, b: M) -> M {
         a & b
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn bitor(a: M, b: M) -> M {
         a | b
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn not(a: M) -> M {
         !a
     }

@@ -96,37 +96,43 @@ pub trait Lanes:
     fn pow(self, exponent: Self) -> Self;
 
     /// 0 in each lane.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn zero() -> Self {
         Self::splat(Self::Elem::ZERO)
     }
 
     /// `self + factor * x`: a step of a product with a matrix.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn add_mul(self, factor: Self::Elem, x: Self) -> Self {
         Self::splat(factor).mul_add(x, self)
     }
 
     /// `self > other`
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn gt(self, other: Self) -> Self::Mask {
         other.lt(self)
     }
 
     /// `self >= other`
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn ge(self, other: Self) -> Self::Mask {
         other.le(self)
     }
 
     /// `self != other`, and where either is NaN.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn ne(self, other: Self) -> Self::Mask {
         !self.eq(other)
     }
 
     /// -1, 0 or 1; 0 for NaN.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn sign(self) -> Self {
         let one = Self::splat(Self::Elem::ONE);
         let negative = Self::select(self.lt(Self::zero()), -one, Self::zero());
@@ -134,7 +140,8 @@ pub trait Lanes:
     }
 
     /// `self` to a whole power, by squaring.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn powi(self, exponent: i32) -> Self {
         let mut left = exponent.unsigned_abs();
         let mut power = self;
@@ -152,13 +159,15 @@ pub trait Lanes:
     }
 
     /// 0 where the magnitude is below `limit`: numbers that decay would otherwise become denormal, which is slow.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn flush(self, limit: Self::Elem) -> Self {
         Self::select(self.abs().lt(Self::splat(limit)), Self::zero(), self)
     }
 
     /// 0, 1, …, 15.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn index() -> Self {
         let mut row = [Self::Elem::ZERO; LANES];
         for (lane, value) in row.iter_mut().enumerate() {
@@ -168,26 +177,30 @@ pub trait Lanes:
     }
 
     /// The sum of all lanes: halves are added to halves, so that the order is the same for every set.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn sum(self) -> Self::Elem {
         self.fold(|a, b| a + b)
     }
 
     /// The greatest lane.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn max_lane(self) -> Self::Elem {
         self.fold(|a, b| a.max(b))
     }
 
     /// The least lane.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn min_lane(self) -> Self::Elem {
         self.fold(|a, b| a.min(b))
     }
 
     /// Lanes folded in halves: lane i with lane i + 8, then i + 4, i + 2, i + 1.
     #[doc(hidden)]
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fold(self, join: impl Fn(Self, Self) -> Self) -> Self::Elem {
         let mut row = [Self::Elem::ZERO; LANES];
         let mut folded = self;
@@ -203,7 +216,8 @@ pub trait Lanes:
     }
 
     /// Rows become columns.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn transpose(rows: &mut [Self; LANES]) {
         let mut from = [[Self::Elem::ZERO; LANES]; LANES];
         for (row, lanes) in from.iter_mut().zip(rows.iter()) {

@@ -7,47 +7,58 @@ pub(super) const HALF_SQRT_BITS: i32 = 0x3f35_04f3;
 /// The methods of [`Lanes`](super::Lanes) that [`crate::math`] computes.
 macro_rules! f32_math {
     () => {
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn exp(self) -> Self {
             crate::math::exp(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn expm1(self) -> Self {
             crate::math::expm1(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn log(self) -> Self {
             crate::math::log(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn log1p(self) -> Self {
             crate::math::log1p(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn tanh(self) -> Self {
             crate::math::tanh(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn sigmoid(self) -> Self {
             crate::math::sigmoid(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn softplus(self) -> Self {
             crate::math::softplus(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn erf(self) -> Self {
             crate::math::erf(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn sin(self) -> Self {
             crate::math::sin(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn cos(self) -> Self {
             crate::math::cos(self)
         }
-        #[inline(always)]
+        #[cfg_attr(debug_assertions, inline)]
+        #[cfg_attr(not(debug_assertions), inline(always))]
         fn pow(self, exponent: Self) -> Self {
             crate::math::pow(self, exponent)
         }
@@ -81,65 +92,81 @@ macro_rules! lanes_of_parts {
             type Mask = $mask;
             const IS_WIDE: bool = $wide;
 
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn splat(value: f32) -> Self {
                 Self([$ops::splat(value); $count])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn load(row: &crate::lanes::Row<f32>) -> Self {
                 let (parts, _) = row.as_chunks::<$width>();
                 Self([$($ops::load(&parts[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn store(self, row: &mut crate::lanes::Row<f32>) {
                 let (parts, _) = row.as_chunks_mut::<$width>();
                 $($ops::store(self.0[$i], &mut parts[$i]);)*
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn mul_add(self, factor: Self, term: Self) -> Self {
                 Self([$($ops::mul_add(self.0[$i], factor.0[$i], term.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn min(self, other: Self) -> Self {
                 Self([$($ops::min(self.0[$i], other.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn max(self, other: Self) -> Self {
                 Self([$($ops::max(self.0[$i], other.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn abs(self) -> Self {
                 Self([$($ops::abs(self.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn sqrt(self) -> Self {
                 Self([$($ops::sqrt(self.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn floor(self) -> Self {
                 Self([$($ops::floor(self.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn round(self) -> Self {
                 Self([$($ops::round(self.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn lt(self, other: Self) -> $mask {
                 $mask([$($ops::lt(self.0[$i], other.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn le(self, other: Self) -> $mask {
                 $mask([$($ops::le(self.0[$i], other.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn eq(self, other: Self) -> $mask {
                 $mask([$($ops::eq(self.0[$i], other.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn select(mask: $mask, yes: Self, no: Self) -> Self {
                 Self([$($ops::select(mask.0[$i], yes.0[$i], no.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn first(n: usize) -> $mask {
                 Self::index().lt(Self::splat(n as f32))
             }
@@ -148,11 +175,13 @@ macro_rules! lanes_of_parts {
         }
 
         impl crate::lanes::Lanes32 for $name {
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn scale_exponent(self, n: Self) -> Self {
                 Self([$($ops::scale_exponent(self.0[$i], n.0[$i])),*])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn split_exponent(self) -> (Self, Self) {
                 let parts = [$($ops::split_exponent(self.0[$i])),*];
                 (Self([$(parts[$i].0),*]), Self([$(parts[$i].1),*]))
@@ -165,7 +194,8 @@ macro_rules! lanes_of_parts {
     (@one_binary $name:ident, $ops:ident, [$($i:literal),*], $trait:ident $function:ident) => {
         impl core::ops::$trait for $name {
             type Output = Self;
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn $function(self, other: Self) -> Self {
                 Self([$($ops::$function(self.0[$i], other.0[$i])),*])
             }
@@ -174,7 +204,8 @@ macro_rules! lanes_of_parts {
     (@unary $name:ident, $ops:ident, [$($i:literal),*], $trait:ident $function:ident) => {
         impl core::ops::$trait for $name {
             type Output = Self;
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn $function(self) -> Self {
                 Self([$($ops::$function(self.0[$i])),*])
             }
@@ -190,7 +221,8 @@ macro_rules! operations {
     ($($(#[$docs:meta])* fn $name:ident($($argument:ident: $ty:ty),*) -> $out:ty { $body:expr })*) => {
         $(
             $(#[$docs])*
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             pub fn $name($($argument: $ty),*) -> $out {
                 // SAFETY: lanes of this set are made and used only inside `Simd::run`, which has checked that the
                 // machine has its instructions; rows have the length that is read or written.

@@ -17,17 +17,22 @@ pub struct Plain<E>(Row<E>);
 pub struct PlainMask([bool; LANES]);
 
 impl<E: Element> Plain<E> {
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn map(self, f: impl Fn(E) -> E) -> Self {
         Self(from_fn(|lane| f(self.0[lane])))
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn zip(self, other: Self, f: impl Fn(E, E) -> E) -> Self {
         Self(from_fn(|lane| f(self.0[lane], other.0[lane])))
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn compare(self, other: Self, f: impl Fn(&E, &E) -> bool) -> PlainMask {
         PlainMask(from_fn(|lane| f(&self.0[lane], &other.0[lane])))
     }
@@ -35,7 +40,8 @@ impl<E: Element> Plain<E> {
 
 impl BitAnd for PlainMask {
     type Output = Self;
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn bitand(self, other: Self) -> Self {
         Self(from_fn(|lane| self.0[lane] & other.0[lane]))
     }
@@ -43,7 +49,8 @@ impl BitAnd for PlainMask {
 
 impl BitOr for PlainMask {
     type Output = Self;
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn bitor(self, other: Self) -> Self {
         Self(from_fn(|lane| self.0[lane] | other.0[lane]))
     }
@@ -51,7 +58,8 @@ impl BitOr for PlainMask {
 
 impl Not for PlainMask {
     type Output = Self;
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn not(self) -> Self {
         Self(self.0.map(|yes| !yes))
     }
@@ -78,19 +86,22 @@ macro_rules! once {
                 $(f32_methods!(@method $name $($argument)*);)*
             };
             (@method $method:ident $x:ident) => {
-                #[inline(always)]
+                #[cfg_attr(debug_assertions, inline)]
+                #[cfg_attr(not(debug_assertions), inline(always))]
                 fn $method(self) -> Self {
                     once::$method(&self)
                 }
             };
             (@method $method:ident $x:ident $y:ident) => {
-                #[inline(always)]
+                #[cfg_attr(debug_assertions, inline)]
+                #[cfg_attr(not(debug_assertions), inline(always))]
                 fn $method(self, $y: Self) -> Self {
                     once::$method(&self, &$y)
                 }
             };
             (@method $method:ident $x:ident $y:ident $z:ident) => {
-                #[inline(always)]
+                #[cfg_attr(debug_assertions, inline)]
+                #[cfg_attr(not(debug_assertions), inline(always))]
                 fn $method(self, $y: Self, $z: Self) -> Self {
                     once::$method(&self, &$y, &$z)
                 }
@@ -123,7 +134,8 @@ macro_rules! plain {
 
         impl Neg for Plain<$elem> {
             type Output = Self;
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn neg(self) -> Self {
                 self.map(|x| -x)
             }
@@ -134,47 +146,59 @@ macro_rules! plain {
             type Mask = PlainMask;
             const IS_WIDE: bool = false;
 
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn splat(value: $elem) -> Self {
                 Self([value; LANES])
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn load(row: &Row<$elem>) -> Self {
                 Self(*row)
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn store(self, row: &mut Row<$elem>) {
                 *row = self.0;
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn min(self, other: Self) -> Self {
                 self.zip(other, |a, b| if a < b { a } else { b })
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn max(self, other: Self) -> Self {
                 self.zip(other, |a, b| if a > b { a } else { b })
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn abs(self) -> Self {
                 self.map(|x| x.abs())
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn lt(self, other: Self) -> PlainMask {
                 self.compare(other, |a, b| a < b)
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn le(self, other: Self) -> PlainMask {
                 self.compare(other, |a, b| a <= b)
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn eq(self, other: Self) -> PlainMask {
                 self.compare(other, |a, b| a == b)
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn select(mask: PlainMask, yes: Self, no: Self) -> Self {
                 Self(from_fn(|lane| if mask.0[lane] { yes.0[lane] } else { no.0[lane] }))
             }
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn first(n: usize) -> PlainMask {
                 PlainMask(from_fn(|lane| lane < n))
             }
@@ -185,7 +209,8 @@ macro_rules! plain {
         $(
             impl $trait for Plain<$elem> {
                 type Output = Self;
-                #[inline(always)]
+                #[cfg_attr(debug_assertions, inline)]
+                #[cfg_attr(not(debug_assertions), inline(always))]
                 fn $function(self, other: Self) -> Self {
                     self.zip(other, |a, b| <$elem as $trait>::$function(a, b))
                 }
@@ -202,7 +227,8 @@ plain!(f32, {
 macro_rules! each {
     ($($name:ident),*) => {
         $(
-            #[inline(always)]
+            #[cfg_attr(debug_assertions, inline)]
+            #[cfg_attr(not(debug_assertions), inline(always))]
             fn $name(self) -> Self {
                 self.map(math64::$name)
             }
@@ -214,24 +240,30 @@ plain!(f64, {
     each!(sqrt, floor, round, exp, expm1, log, log1p, tanh, sigmoid, softplus, erf, sin, cos);
 
     /// Rounded twice: f64 has digits to spare, and no machine without the instruction could do it as fast.
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn mul_add(self, factor: Self, term: Self) -> Self {
         self * factor + term
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn pow(self, exponent: Self) -> Self {
         self.zip(exponent, math64::pow)
     }
 });
 
 impl Lanes32 for Plain<f32> {
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn scale_exponent(self, n: Self) -> Self {
         self.zip(n, |x, n| x * f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
     }
 
-    #[inline(always)]
+    #[cfg_attr(debug_assertions, inline)]
+
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn split_exponent(self) -> (Self, Self) {
         let exponent = self.map(|x| ((x.to_bits() as i32).wrapping_sub(HALF_SQRT_BITS) >> 23) as f32);
         let mantissa = self
@@ -244,7 +276,8 @@ impl Lanes32 for Plain<f32> {
 ///
 /// The product of two f32 is exact in f64. Their sum with `c` is rounded to odd there, which keeps what the second
 /// rounding to f32 has to know (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008).
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn fused(a: f32, b: f32, c: f32) -> f32 {
     let product = f64::from(a) * f64::from(b);
     let c = f64::from(c);
@@ -260,7 +293,9 @@ fn fused(a: f32, b: f32, c: f32) -> f32 {
     f64::from_bits(odd) as f32
 }
 
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn sqrt32(x: f32) -> f32 {
     // Rounded to f64 and then to f32 is rounded once: f64 has more than twice the digits.
     math64::sqrt(f64::from(x)) as f32
@@ -269,14 +304,18 @@ fn sqrt32(x: f32) -> f32 {
 /// Numbers from here on are whole.
 const WHOLE: f32 = 8_388_608.0;
 
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn floor32(x: f32) -> f32 {
     let whole = (x as i32) as f32;
     let floor = if whole > x { whole - 1.0 } else { whole };
     if x.abs() < WHOLE { floor.copysign(x) } else { x }
 }
 
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn round32(x: f32) -> f32 {
     let magic = WHOLE.copysign(x);
     let round = (x + magic) - magic;

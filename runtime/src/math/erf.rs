@@ -7,7 +7,8 @@ use crate::lanes::Lanes32;
 ///
 /// Up to 0.95 it is x times a polynomial of x², from there on 1 - e^-P(x). Both are minimax fits (Remez), right to
 /// 2⁻²⁹. From 3.92 on it is 1.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn erf<L: Lanes32>(x: L) -> L {
     // The order of operands keeps NaN.
     let a = L::splat(4.0).min(x.abs());
@@ -18,7 +19,8 @@ pub fn erf<L: Lanes32>(x: L) -> L {
 }
 
 /// x + x P(x²), for |x| ≤ 0.95.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn small_erf<L: Lanes32>(x: L) -> L {
     let rest = polynomial!(
         x * x,
@@ -34,7 +36,8 @@ fn small_erf<L: Lanes32>(x: L) -> L {
 }
 
 /// 1 - e^-P(a), for a from 0.95 to 4.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn large_erf<L: Lanes32>(a: L) -> L {
     let p = polynomial!(
         a,

@@ -9,7 +9,8 @@ use crate::lanes::Lanes32;
 const LN_2_LOW: f32 = -1.904_654_2e-9;
 
 /// `(n, r)` with x = n ln 2 + r: |r| ≤ ln 2 / 2, except that n is not above 127 and r then greater.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn reduce<L: Lanes32>(x: L) -> (L, L) {
     let n = (x * L::splat(LOG2_E)).round().min(L::splat(127.0));
     // The first step is exact: x and n ln 2 are near, and the product is not rounded.
@@ -18,20 +19,23 @@ pub(super) fn reduce<L: Lanes32>(x: L) -> (L, L) {
 }
 
 /// (eʳ - 1 - r) / r², for r from -ln 2 / 2 to ln 2, to 2⁻²⁹ of eʳ: a minimax fit (Remez).
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn rest<L: Lanes32>(r: L) -> L {
     polynomial!(r, 0.499_999_94, 0.166_667, 0.041_668_072, 0.008_326_774, 0.001_383_861, 2.325_438_1e-4)
 }
 
 /// eʳ, for r from -ln 2 / 2 to ln 2.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn small_exp<L: Lanes32>(r: L) -> L {
     let one = L::splat(1.0);
     rest(r).mul_add(r, one).mul_add(r, one)
 }
 
 /// eˣ; 0 where it is below 2⁻¹²⁶. Error: 0.93.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn exp<L: Lanes32>(x: L) -> L {
     let (n, r) = reduce(x);
     // Beyond 127 r grows instead of n, up to an infinite result.
@@ -45,7 +49,8 @@ const LEAST: f32 = -87.336_54;
 /// eˣ - 1. Error: 1.44.
 ///
 /// With eˣ = 2ⁿ (1 + t) it is 2ⁿ t + (2ⁿ - 1), where the sum is rounded once.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn expm1<L: Lanes32>(x: L) -> L {
     // From -18 down it is -1; the order of operands keeps NaN.
     let (n, r) = reduce(L::splat(-20.0).max(x));
@@ -62,7 +67,8 @@ const MOST: f32 = 88.722_83;
 /// The hyperbolic tangent. Error: 1.44.
 ///
 /// Up to 0.6 it is x (1 + x² P(x²)), a minimax fit (Remez) that is right to 2⁻²⁸; from there on 1 - 2 / (1 + e²ˣ).
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn tanh<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);
     let square = x * x;
@@ -78,7 +84,8 @@ pub fn tanh<L: Lanes32>(x: L) -> L {
 }
 
 /// 1 / (1 + e⁻ˣ); 0 where it is below 2⁻¹²⁶. Error: 1.49.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn sigmoid<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);
     let e = exp(-x);
@@ -90,7 +97,8 @@ pub fn sigmoid<L: Lanes32>(x: L) -> L {
 }
 
 /// log(1 + eˣ), as max(x, 0) + log(1 + e^-|x|); 0 where it is below 2⁻¹²⁶. Error: 1.67.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn softplus<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);
     let e = exp(-x.abs());

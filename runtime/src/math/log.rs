@@ -8,7 +8,8 @@ use crate::lanes::Lanes32;
 const LN_2_LOW: f32 = -1.904_654_2e-9;
 
 /// `(n, m)` with x = 2ⁿ m and m from sqrt(1/2) to sqrt(2), for positive x, subnormal or normal.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn split<L: Lanes32>(x: L) -> (L, L) {
     let is_subnormal = x.lt(L::splat(f32::MIN_POSITIVE));
     let normal = L::select(is_subnormal, x * L::splat(8_388_608.0), x);
@@ -19,7 +20,8 @@ pub(super) fn split<L: Lanes32>(x: L) -> (L, L) {
 /// n ln 2 + log(1 + f), for 1 + f from sqrt(1/2) to sqrt(2).
 ///
 /// log(1 + f) = f - f²/2 + f³ P(f), where P is a minimax fit (Remez) that is right to 2⁻³⁰ of the logarithm.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub(super) fn log_of_parts<L: Lanes32>(n: L, f: L) -> L {
     let square = f * f;
     let rest = polynomial!(
@@ -40,7 +42,8 @@ pub(super) fn log_of_parts<L: Lanes32>(n: L, f: L) -> L {
 }
 
 /// The natural logarithm: -∞ at 0, NaN below. Error: 0.81.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn log<L: Lanes32>(x: L) -> L {
     let (n, m) = split(x);
     let log = log_of_parts(n, m - L::splat(1.0));
@@ -49,7 +52,8 @@ pub fn log<L: Lanes32>(x: L) -> L {
 }
 
 /// log(1 + x): -∞ at -1, NaN below. Error: 1.36.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn log1p<L: Lanes32>(x: L) -> L {
     let one = L::splat(1.0);
     // 1 + x as a rounded sum and its error (Knuth); the error is scaled like the sum, and counts no more where the
@@ -65,7 +69,8 @@ pub fn log1p<L: Lanes32>(x: L) -> L {
 }
 
 /// What a logarithm is where it is not computed: -∞ at its pole, NaN below, otherwise its argument.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn outside<L: Lanes32>(x: L, pole: L) -> L {
     let above = L::select(x.lt(pole), L::splat(f32::NAN), x);
     L::select(x.eq(pole), L::splat(f32::NEG_INFINITY), above)

@@ -12,7 +12,8 @@ const LN_2_LOW: f32 = 1.428_606_8e-6;
 /// `x` to the power of `y`, with all the special cases of C99. Error: 1.29, and subnormal results are kept.
 ///
 /// e^(y log |x|), where the logarithm and the product are sums of two numbers.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 pub fn pow<L: Lanes32>(x: L, y: L) -> L {
     let (zero, one, infinity) = (L::zero(), L::splat(1.0), L::splat(f32::INFINITY));
     let a = x.abs();
@@ -32,7 +33,8 @@ pub fn pow<L: Lanes32>(x: L, y: L) -> L {
 }
 
 /// `a` to the power of `y`, for finite a above 0.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn power_of_positive<L: Lanes32>(a: L, y: L) -> L {
     let (log, log_low) = log_parts(a);
     // With 2⁴⁰ any number but 1 has left the range; products of more could be infinite.
@@ -48,7 +50,8 @@ fn power_of_positive<L: Lanes32>(a: L, y: L) -> L {
 }
 
 /// e^(x + low), for |x| ≤ 128 and low much smaller: in two steps, for the result may be subnormal.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn exp_of_sum<L: Lanes32>(x: L, low: L) -> L {
     let (n, r) = reduce(x);
     let half = (n * L::splat(0.5)).floor();
@@ -56,7 +59,8 @@ fn exp_of_sum<L: Lanes32>(x: L, low: L) -> L {
 }
 
 /// log a as a sum of two numbers, with an error of 2⁻³⁴ or so, for finite a above 0.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn log_parts<L: Lanes32>(a: L) -> (L, L) {
     let (n, m) = split(a);
     let (log, log_low) = small_log(m - L::splat(1.0));
@@ -68,7 +72,8 @@ fn log_parts<L: Lanes32>(a: L) -> (L, L) {
 /// log(1 + f) as a sum of two numbers: 2s + s³ (2/3 + s² P(s²)) with s = f / (2 + f).
 ///
 /// Of each product the error is kept, except of those with P, a minimax fit (Remez).
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn small_log<L: Lanes32>(f: L) -> (L, L) {
     let two = L::splat(2.0);
     let (divisor, divisor_low) = two_sum(two, f);
@@ -90,14 +95,16 @@ fn small_log<L: Lanes32>(f: L) -> (L, L) {
 }
 
 /// `a + b` as a rounded sum and its error, where a is the greater in magnitude, or 0 (Dekker).
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn two_sum<L: Lanes32>(a: L, b: L) -> (L, L) {
     let sum = a + b;
     (sum, b - (sum - a))
 }
 
 /// `a * b` as a rounded product and its error.
-#[inline(always)]
+#[cfg_attr(debug_assertions, inline)]
+#[cfg_attr(not(debug_assertions), inline(always))]
 fn product<L: Lanes32>(a: L, b: L) -> (L, L) {
     let product = a * b;
     (product, a.mul_add(b, -product))

@@ -182,9 +182,10 @@ impl Meter {
     fn update_class(&mut self, output: &[f32], class: u32) {
         let found = argmax(output);
         self.rows += 1;
-        self.correct += u64::from(found == class as usize);
-        if let Some(&of_class) = output.get(class as usize) {
+        // An output that is NaN is never right, whichever class `argmax` falls back to.
+        if let Some(&of_class) = output.get(class as usize).filter(|value| !value.is_nan()) {
             let greater = output.iter().filter(|&&value| value > of_class).count();
+            self.correct += u64::from(found == class as usize);
             self.in_top += u64::from(greater < 5);
         }
         if let Some(confusion) = &mut self.confusion {
@@ -195,7 +196,7 @@ impl Meter {
     fn update_values(&mut self, output: &[f32], target: &[f32]) {
         self.rows += 1;
         let is_right = match (output, target) {
-            ([output], [target]) => (*output > 0.5) == (*target > 0.5),
+            ([output], [target]) => !output.is_nan() && (*output > 0.5) == (*target > 0.5),
             _ => argmax(output) == argmax(target),
         };
         self.correct += u64::from(is_right);
@@ -227,6 +228,7 @@ impl Meter {
             Metric::Top5 => self.in_top as f64 / self.rows as f64,
             Metric::Mae => self.absolute / self.values as f64,
             Metric::Rmse => (self.squared / self.values as f64).sqrt(),
+            Metric::R2 if self.rows == 0 => f64::NAN,
             Metric::R2 => {
                 let figures = self.columns.iter().map(Column::r2);
                 figures.sum::<f64>() / self.columns.len() as f64

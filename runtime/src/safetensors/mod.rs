@@ -13,8 +13,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub use header::{Dtype, Entry};
+pub(crate) use weights::{BEST, OPTIMIZER, Tensors, check_hash, describe, find_misfits};
 pub use weights::{LoadOptions, load, save};
-pub(crate) use weights::{Tensors, check_hash, describe, find_misfits};
 
 use header::{Header, MAX_HEADER};
 
@@ -165,8 +165,7 @@ fn open(path: &Path) -> Result<(File, Header, usize), Error> {
     let len = read_exactly(&mut file, 8).map_err(cannot_read)?;
     let header_len = header_len(path, &len, file_len)?;
     let text = read_exactly(&mut file, header_len).map_err(cannot_read)?;
-    let data_len = file_len - 8 - header_len as u64;
-    let Ok(data_len) = usize::try_from(data_len) else {
+    let Ok(data_len) = usize::try_from(file_len.saturating_sub(8 + header_len as u64)) else {
         return Err(damaged(path, "it is larger than memory can be"));
     };
     let header = parse_header(path, &text, data_len)?;
@@ -183,14 +182,15 @@ fn read_exactly(file: &mut File, len: usize) -> io::Result<Vec<u8>> {
 
 /// The length of the header, from the first eight bytes, checked against that of the file.
 fn header_len(path: &Path, first: &[u8], file_len: u64) -> Result<usize, Error> {
-    let Ok(first) = <[u8; 8]>::try_from(first) else {
-        return Err(damaged(
-            path,
-            format!("it ends after {file_len} bytes, before the length of its header"),
-        ));
+    let ends_early =
+        || damaged(path, format!("it ends after {file_len} bytes, before the length of its header"));
+    let first = <[u8; 8]>::try_from(first).map_err(|_| ends_early())?;
+    // A device gives bytes without end, and has none by its metadata.
+    let Some(after) = file_len.checked_sub(8) else {
+        return Err(ends_early());
     };
     let len = u64::from_le_bytes(first);
-    if len > file_len.saturating_sub(8) || len > MAX_HEADER as u64 {
+    if len > after || len > MAX_HEADER as u64 {
         let message = format!("its header would have {len} bytes, the file has {file_len}");
         return Err(damaged(path, message));
     }

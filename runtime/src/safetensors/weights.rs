@@ -9,8 +9,12 @@ use crate::model::{Model, ModelInfo};
 /// Version of what is written with the weights.
 const VERSION: &str = "1";
 
-/// Tensors that a checkpoint has beside the weights start with one of these.
-pub(crate) const CHECKPOINT_PREFIXES: [&str; 2] = ["optimizer.", "best."];
+/// What the names of the optimizer's states in a checkpoint begin with. No tensor of a model is called so: labels have
+/// no slash.
+pub(crate) const OPTIMIZER: &str = "optimizer/";
+
+/// What the names of the best epoch's tensors in a checkpoint begin with.
+pub(crate) const BEST: &str = "best/";
 
 /// How strictly weights are compared with the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -177,7 +181,7 @@ pub(crate) fn find_misfits(info: &ModelInfo, prefix: &str, file: &SafeTensors) -
 fn unexpected(info: &ModelInfo, file: &SafeTensors) -> Vec<String> {
     let is_own = |name: &str| {
         info.tensors.iter().any(|tensor| tensor.name == name)
-            || CHECKPOINT_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || [OPTIMIZER, BEST].iter().any(|prefix| name.starts_with(prefix))
     };
     file.entries().iter().map(|entry| entry.name.clone()).filter(|name| !is_own(name)).collect()
 }

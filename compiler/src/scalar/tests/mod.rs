@@ -6,6 +6,7 @@ mod duals;
 mod outputs;
 mod properties;
 mod rules;
+mod scale;
 mod standard;
 
 use nnc_grammar::ast::{BinaryOp, Call, Expr, ExprKind, Item, UnaryOp};
