@@ -221,7 +221,9 @@ impl Interpreter {
         let values = self.run(&self.graph, x, Targets::None).values;
         let nodes = self.graph.nodes.iter().zip(&values);
         let mut batched = nodes.filter(|(node, _)| node.batched);
-        batched.find(|(_, value)| value.iter().any(|x| !(*x as f32).is_finite())).map(|(node, _)| node.layer.0 as usize)
+        batched
+            .find(|(_, value)| value.iter().any(|x| !(*x as f32).is_finite()))
+            .map(|(node, _)| node.layer.0 as usize)
     }
 
     fn run(&self, graph: &Graph, x: &[f64], target: Targets<'_>) -> Outcome {

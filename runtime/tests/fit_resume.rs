@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::{Linear, assert_tells, line};
-use nnc_runtime::data::{DataSet, Split, SplitOptions, fit_normalize, split};
+use nnc_runtime::data::{Split, SplitOptions, fit_normalize, split};
 use nnc_runtime::fit::{Callback, EarlyStopping, FitOptions, FitReport, StepReport, Stopped, fit};
 use nnc_runtime::metrics::Metric;
 use nnc_runtime::{Error, checkpoint, safetensors};
@@ -222,11 +222,4 @@ fn the_best_weights_are_written_with_their_epoch() {
     assert_eq!(metadata["author"], "a test");
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files, [best], "nothing unfinished is left beside it");
-}
-
-#[test]
-fn an_empty_validation_part_is_no_part() {
-    let parts = Split { validation: Some(DataSet::default()), ..parts() };
-    let error = fit(&mut Linear::new(), &parts, &options(), &mut ()).unwrap_err();
-    assert_eq!(error.code, "E0416");
 }

@@ -72,7 +72,7 @@ impl Library {
                 model.info.name,
                 started.elapsed().as_secs_f64()
             ));
-            Ok(())
+            Ok::<(), Fault>(())
         })?;
         Ok(Self::load(&file)?)
     }

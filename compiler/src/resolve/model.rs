@@ -10,7 +10,7 @@ use crate::compile::Options;
 use crate::program::{Program, ValueId};
 
 /// What is reported of predictions.
-const METRICS: &[&str] = &["accuracy", "confusion", "mae", "rmse", "r2"];
+const METRICS: &[&str] = &["accuracy", "top_5", "confusion", "mae", "rmse", "r2"];
 
 /// A model, with faults or without.
 pub(super) struct Resolution {

@@ -78,8 +78,17 @@ fn number(value: f64) -> String {
         return if value > 0.0 { "1 / 0" } else { "-1 / 0" }.to_owned();
     }
     // Debug changes to exponents where digits would run on.
-    let text = format!("{value:?}");
+    let text = shortest(value);
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// The digits that read back as the value; without the last two where they are what a subtraction left over, as in
+/// `1 - 0.9` = 0.09999999999999998.
+fn shortest(value: f64) -> String {
+    const SAVED: usize = 8;
+    let exact = format!("{value:?}");
+    let rounded = format!("{value:.14e}").parse().map_or(exact.clone(), |rounded: f64| format!("{rounded:?}"));
+    if rounded.len() + SAVED <= exact.len() { rounded } else { exact }
 }
 
 fn leaf_strength(scalar: &Scalar) -> u8 {

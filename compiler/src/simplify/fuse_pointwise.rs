@@ -6,6 +6,7 @@
 use super::inline::inlined;
 use super::rewrite::rewrite;
 use crate::graph::{Graph, Op};
+use crate::scalar::Scalar;
 
 /// Joins chains of scalar functions.
 pub fn fuse_pointwise(graph: Graph) -> Graph {
@@ -22,6 +23,16 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
                 let count = new_uses.get(id.0 as usize).copied().unwrap_or(2);
                 same_elements && (count <= 1 || inner.size() == 0)
             });
+            // A value that is another is that other.
+            if let ([same], true) = (inputs.as_slice(), scalar == Scalar::input(0))
+                && out.node(*same).len() == node.len()
+                && out.node(*same).batched == node.batched
+            {
+                if let Some(count) = new_uses.get_mut(same.0 as usize) {
+                    *count += here.saturating_sub(1);
+                }
+                return *same;
+            }
             node.op = Op::Pointwise(scalar);
             node.inputs = inputs;
         }

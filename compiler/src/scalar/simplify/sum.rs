@@ -101,10 +101,34 @@ impl Simplifier<'_> {
         let Sum { mut terms, constant, .. } = sum;
         terms.retain(|(term, coefficient)| *coefficient != 0.0 || self.pool.undefined(*term));
         let plain = self.build_sum(&terms, constant);
-        match self.factored(&terms, constant) {
-            Some(factored) if self.pool.size(factored) < self.pool.size(plain) => factored,
+        let other = self.factored(&terms, constant).or_else(|| self.over_denominator(&terms, constant));
+        match other {
+            Some(other) if self.pool.size(other) < self.pool.size(plain) => other,
             _ => plain,
         }
+    }
+
+    /// `1 - u / (u + 1)` is `1 / (u + 1)`: a quotient and a constant over one denominator.
+    fn over_denominator(&mut self, terms: &[(Id, f64)], constant: f64) -> Option<Id> {
+        let &[(term, coefficient)] = terms else { return None };
+        if constant == 0.0 {
+            return None;
+        }
+        let mut rest = self.product(&[(term, 1.0)]);
+        let is_denominator = |(base, exponent): &&(Id, f64)| *exponent == -1.0 && self.is_sum(*base);
+        let denominator = rest.factors.iter().find(is_denominator)?.0;
+        rest.push(denominator, 1.0);
+        let rest = self.finish_product(rest);
+        let mut below = Sum::default();
+        self.add(&mut below, denominator, 1.0);
+        let mut above = Sum { constant: constant * below.constant, ..Sum::default() };
+        for (term, weight) in below.terms {
+            above.push(term, constant * weight);
+        }
+        self.add(&mut above, rest, coefficient);
+        above.terms.retain(|(term, coefficient)| *coefficient != 0.0 || self.pool.undefined(*term));
+        let above = self.build_sum(&above.terms, above.constant);
+        Some(self.product_of(&[(above, 1.0), (denominator, -1.0)]))
     }
 
     /// Terms of one function that make another with the constant.

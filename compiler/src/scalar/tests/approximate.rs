@@ -107,4 +107,3 @@ fn holds(condition: &Condition, inputs: [f64; 3]) -> Option<bool> {
         Condition::Not(a) => !holds(a, inputs)?,
     })
 }
-

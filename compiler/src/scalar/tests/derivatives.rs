@@ -28,6 +28,30 @@ fn rules_of_the_textbook() {
     }
 }
 
+/// Losses of the library, as functions of the output x and the target y.
+#[test]
+fn losses_have_short_gradients() {
+    for (text, expected) in [
+        ("(x - y)^2", "2 * (x - y)"),
+        ("abs(x - y)", "sign(x - y)"),
+        (
+            "if abs(x - y) < 1 { 0.5 * (x - y)^2 } else { abs(x - y) - 0.5 }",
+            "if abs(x - y) < 1 { x - y } else { sign(x - y) }",
+        ),
+        ("x - y + log(1 + exp(-2 * (x - y))) - log(2)", "tanh(x - y)"),
+        ("max(1 - y * x, 0)", "if 1 - x * y > 0 { -y } else { 0 }"),
+        ("-(y * log(sigmoid(x)) + (1 - y) * log(1 - sigmoid(x)))", "sigmoid(x) - y"),
+        (
+            "-0.25 * (y * log(1 / (1 + exp(-x))) + (1 - y) * log(1 - 1 / (1 + exp(-x))))",
+            "0.25 * (sigmoid(x) - y)",
+        ),
+        ("softplus(x) - y * x", "sigmoid(x) - y"),
+        ("x / (1 + abs(x))", "(abs(x) + 1)^-2"),
+    ] {
+        assert_eq!(show(&derivative(text)), expected, "the derivative of {text}");
+    }
+}
+
 #[test]
 fn kinks_are_those_of_pytorch() {
     for (text, x, expected) in [

@@ -7,8 +7,8 @@ use super::approximate::approximate;
 use super::duals::dual;
 use super::{named, parse, show};
 use crate::scalar::{
-    Binary, Condition, Relation, Scalar, Unary, Variable, differentiate, evaluate, formula, in_terms_of_output,
-    simplify,
+    Binary, Condition, Relation, Scalar, Unary, Variable, differentiate, evaluate, formula,
+    in_terms_of_output, simplify,
 };
 
 const RELATIONS: [Relation; 6] =
@@ -124,7 +124,8 @@ fn points() -> impl Strategy<Value = [f64; 3]> {
 fn activations() -> impl Strategy<Value = Scalar> {
     let numbers = || prop::sample::select(&[-2.0, -1.0, -0.5, 0.0, 0.01, 0.5, 1.0, 1.5, 2.0, 6.0][..]);
     let number = move || numbers().prop_map(Scalar::Number);
-    let curves = [Unary::Tanh, Unary::Sigmoid, Unary::Exp, Unary::Expm1, Unary::Softplus, Unary::Erf, Unary::Abs];
+    let curves =
+        [Unary::Tanh, Unary::Sigmoid, Unary::Exp, Unary::Expm1, Unary::Softplus, Unary::Erf, Unary::Abs];
     let curve = prop::sample::select(curves.to_vec());
     let leaf = prop_oneof![2 => Just(Scalar::input(0)), 1 => number()];
     leaf.prop_recursive(4, 12, 2, move |inner| {

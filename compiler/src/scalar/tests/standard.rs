@@ -1,8 +1,9 @@
 //! Activations of the standard library: their derivatives against central differences.
 
+use super::show;
 use crate::compile::{Options, compile};
 use crate::program::Kind;
-use crate::scalar::{Scalar, Variable, differentiate, evaluate, in_terms_of_output};
+use crate::scalar::{Scalar, Variable, differentiate, evaluate, in_terms_of_output, simplify};
 
 /// Names of the activations, from the library's own text.
 fn names() -> Vec<String> {
@@ -45,5 +46,79 @@ fn derivatives_are_slopes() {
             let saved = evaluate(&rewritten, &mut |v| if v == Variable::Output { out } else { x });
             assert!((saved - found).abs() < 1e-12, "{name}'({x}) from the result: {saved}, expected {found}");
         }
+    }
+}
+
+/// At kinks and ends of pieces, what `torch.autograd` gives.
+#[test]
+fn kinks_are_those_of_pytorch() {
+    for (name, x, expected) in [
+        ("step", 0.0, 0.0),
+        ("sign", 0.0, 0.0),
+        ("relu", 0.0, 0.0),
+        ("leaky_relu", 0.0, 0.01),
+        ("elu", 0.0, 1.0),
+        ("selu", 0.0, 1.758_099_340_847_376_6),
+        ("celu", 0.0, 1.0),
+        ("softsign", 0.0, 1.0),
+        ("relu6", 0.0, 0.0),
+        ("relu6", 6.0, 0.0),
+        ("hard_tanh", -1.0, 0.0),
+        ("hard_tanh", 1.0, 0.0),
+        ("hard_sigmoid", -3.0, 0.0),
+        ("hard_sigmoid", 3.0, 0.0),
+        ("hard_swish", -3.0, 0.0),
+        ("hard_swish", 3.0, 1.0),
+    ] {
+        let function = formula_of(name);
+        let derivative = differentiate(&function, Variable::Input(0));
+        let rewritten = in_terms_of_output(&derivative, &function);
+        let out = evaluate(&function, &mut |_| x);
+        for derivative in [derivative, rewritten] {
+            let found = evaluate(&derivative, &mut |v| if v == Variable::Output { out } else { x });
+            assert!((found - expected).abs() < 1e-15, "{name}'({x}) = {found}, expected {expected}");
+        }
+    }
+}
+
+/// Far from 0 no activation and no derivative overflows or loses its way.
+#[test]
+fn large_operands_give_numbers() {
+    for name in names() {
+        let function = formula_of(&name);
+        let derivative = differentiate(&function, Variable::Input(0));
+        let rewritten = in_terms_of_output(&derivative, &function);
+        for x in [-1e4, -800.0, 800.0, 1e4] {
+            let simple = simplify(&function);
+            let out = evaluate(&simple, &mut |_| x);
+            let slope = evaluate(&derivative, &mut |_| x);
+            let saved = evaluate(&rewritten, &mut |v| if v == Variable::Output { out } else { x });
+            assert!(out.is_finite(), "{name}({x}) = {out}");
+            assert!((-0.01..=1.06).contains(&slope), "{name}'({x}) = {slope}");
+            assert!((saved - slope).abs() < 1e-12, "{name}'({x}) from the result: {saved}, expected {slope}");
+        }
+    }
+}
+
+#[test]
+fn saved_results_are_enough_for_most() {
+    let of_output = |name: &str| {
+        let function = formula_of(name);
+        let derivative = differentiate(&function, Variable::Input(0));
+        show(&in_terms_of_output(&derivative, &function))
+    };
+    for (name, expected) in [
+        ("identity", "1"),
+        ("sigmoid", "out * (1 - out)"),
+        ("tanh", "1 - out^2"),
+        ("relu", "if out > 0 { 1 } else { 0 }"),
+        ("leaky_relu", "if out > 0 { 1 } else { 0.01 }"),
+        ("softplus", "-expm1(-out)"),
+        ("elu", "if out > 0 { 1 } else { out + 1 }"),
+        ("selu", "if out > 0 { 1.0507009873554805 } else { out + 1.7580993408473766 }"),
+        ("relu6", "if out > 0 { if out < 6 { 1 } else { 0 } } else { 0 }"),
+        ("hard_tanh", "if out > -1 { if out < 1 { 1 } else { 0 } } else { 0 }"),
+    ] {
+        assert_eq!(of_output(name), expected, "for {name}");
     }
 }

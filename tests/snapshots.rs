@@ -1,0 +1,62 @@
+//! What is emitted, and what each stage prints, as files under `tests/snapshots`. Read a change before it is accepted:
+//! `INSTA_UPDATE=always cargo test -p nnc --test snapshots`, and then the difference.
+
+use nnc_compiler::{CompiledModel, Options, compile, to_rust};
+
+/// A model as the command compiles it, called by its file's name.
+fn model(path: &str) -> CompiledModel {
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("the model is there");
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let compilation = compile(name, &text, &Options::default());
+    assert!(!compilation.has_errors(), "{:#?}", compilation.diagnostics);
+    compilation.models.into_iter().next().expect("a model")
+}
+
+/// Emitted code; the same tokens and the same bytes in two runs of the compiler.
+fn emitted(path: &str) -> String {
+    let (first, second) = (to_rust(&model(path).tokens), to_rust(&model(path).tokens));
+    assert_eq!(first, second, "{path} is emitted differently from run to run");
+    first
+}
+
+macro_rules! snapshots {
+    ($($name:ident = $path:literal;)*) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(concat!(stringify!($name), "_rust"), emitted($path));
+            }
+        )*
+    };
+}
+
+snapshots! {
+    iris = "examples/iris/iris.nn";
+    xor = "benches/xor.nn";
+    dag = "tests/data/pytorch/models/dag.nn";
+    own = "tests/data/models/own.nn";
+    wide = "benches/wide.nn";
+}
+
+#[test]
+fn iris_stages() {
+    let model = model("examples/iris/iris.nn");
+    insta::assert_snapshot!("iris_program", model.program.to_string());
+    insta::assert_snapshot!("iris_graph", model.graph.to_string());
+    insta::assert_snapshot!("iris_gradients", model.graphs.train.as_ref().expect("it is trained").to_string());
+    insta::assert_snapshot!("iris_plan", model.plan.to_string());
+}
+
+/// What the snapshots are there for, said once in words.
+#[test]
+fn iris_is_straight_line_code_with_the_derivative_of_relu() {
+    let code = emitted("examples/iris/iris.nn");
+    let backward = code.split("fn head_backward").nth(1).expect("the layer has a backward part");
+    let backward = &backward[..backward.find("\n}\n").expect("it ends")];
+    // One selection a unit, on the saved output, without a loop over units.
+    let derivative = |unit: usize| format!("L::select(L::load(&relu[g][{unit}]).gt(L::splat(0.0)), z, L::splat(0.0))");
+    for unit in 0..16 {
+        assert!(backward.contains(&derivative(unit)), "unit {unit}");
+    }
+    assert!(!code.contains("NaN") && !code.contains("compile_error"));
+}
