@@ -5,7 +5,8 @@ use nnc_compiler::{CompiledModel, Options, compile, to_rust};
 
 /// A model as the command compiles it, called by its file's name.
 fn model(path: &str) -> CompiledModel {
-    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR"))).expect("the model is there");
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")))
+        .expect("the model is there");
     let name = path.rsplit('/').next().unwrap_or(path);
     let compilation = compile(name, &text, &Options::default());
     assert!(!compilation.has_errors(), "{:#?}", compilation.diagnostics);
@@ -43,7 +44,10 @@ fn iris_stages() {
     let model = model("examples/iris/iris.nn");
     insta::assert_snapshot!("iris_program", model.program.to_string());
     insta::assert_snapshot!("iris_graph", model.graph.to_string());
-    insta::assert_snapshot!("iris_gradients", model.graphs.train.as_ref().expect("it is trained").to_string());
+    insta::assert_snapshot!(
+        "iris_gradients",
+        model.graphs.train.as_ref().expect("it is trained").to_string()
+    );
     insta::assert_snapshot!("iris_plan", model.plan.to_string());
 }
 
@@ -54,7 +58,8 @@ fn iris_is_straight_line_code_with_the_derivative_of_relu() {
     let backward = code.split("fn head_backward").nth(1).expect("the layer has a backward part");
     let backward = &backward[..backward.find("\n}\n").expect("it ends")];
     // One selection a unit, on the saved output, without a loop over units.
-    let derivative = |unit: usize| format!("L::select(L::load(&relu[g][{unit}]).gt(L::splat(0.0)), z, L::splat(0.0))");
+    let derivative =
+        |unit: usize| format!("L::select(L::load(&relu[g][{unit}]).gt(L::splat(0.0)), z, L::splat(0.0))");
     for unit in 0..16 {
         assert!(backward.contains(&derivative(unit)), "unit {unit}");
     }

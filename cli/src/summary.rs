@@ -41,7 +41,7 @@ fn table(model: &CompiledModel) -> String {
         let flops: u64 = nodes.iter().map(|node| costs::flops(graph, node)).sum();
         rows.push([
             layer.name.clone(),
-            layer.text.clone(),
+            without_label(&layer.name, &layer.text).to_owned(),
             format!("{:?}", last.shape),
             thousands(parameters),
             thousands(flops as usize),
@@ -82,6 +82,12 @@ fn table(model: &CompiledModel) -> String {
     text
 }
 
+/// The text of a stage; its label is in the first column already.
+fn without_label<'a>(name: &str, text: &'a str) -> &'a str {
+    let label = name.rsplit('.').next().unwrap_or(name);
+    text.strip_prefix(label).and_then(|rest| rest.strip_prefix(':')).map_or(text, str::trim_start)
+}
+
 /// Rows in aligned columns; the last two to the right.
 fn columns(rows: &[[String; 5]]) -> String {
     let mut widths = [0; 5];
@@ -118,6 +124,13 @@ fn bytes(n: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn labels_are_shown_once() {
+        assert_eq!(super::without_label("tower_2.hidden", "hidden: dense(4)"), "dense(4)");
+        assert_eq!(super::without_label("relu", "relu"), "relu");
+        assert_eq!(super::without_label("dense", "dense(4)"), "dense(4)");
+    }
+
     #[test]
     fn sizes_have_units() {
         assert_eq!(super::bytes(640), "640 bytes");

@@ -98,7 +98,7 @@ fn expand_shows_every_stage() {
     assert!(stage("ast").contains("Model"));
     assert!(stage("program").contains("hidden"));
     assert!(stage("graph").contains("@hidden.weight"));
-    assert!(stage("gradients").contains("d_hidden"));
+    assert!(stage("gradients").contains("// backward: hidden: dense(4)"));
     assert!(stage("plan").contains("hidden_forward"));
     let rust = stage("rust");
     assert!(rust.contains("pub struct Small") && rust.contains("fn hidden_backward"));

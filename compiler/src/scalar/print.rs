@@ -24,7 +24,7 @@ const POWER: u8 = 7;
 const OPERAND: u8 = 8;
 
 /// The formula in the language's syntax, with as few parentheses as it takes to be read back as the same tree, and
-/// numbers as short as they can be to be read back as the same.
+/// numbers as short as they can be to be read back as the same, but for what is left of rounding: see [`shortest`].
 ///
 /// `name` says how variables are called. Infinities and NaN, which have no literals, are written as quotients.
 pub fn formula(x: &Scalar, name: &dyn Fn(Variable) -> String) -> String {
@@ -87,7 +87,8 @@ fn number(value: f64) -> String {
 fn shortest(value: f64) -> String {
     const SAVED: usize = 8;
     let exact = format!("{value:?}");
-    let rounded = format!("{value:.14e}").parse().map_or(exact.clone(), |rounded: f64| format!("{rounded:?}"));
+    let rounded =
+        format!("{value:.14e}").parse().map_or(exact.clone(), |rounded: f64| format!("{rounded:?}"));
     if rounded.len() + SAVED <= exact.len() { rounded } else { exact }
 }
 

@@ -20,6 +20,16 @@ pub struct IdxOptions {
 }
 
 /// An IDX file in memory.
+///
+/// ```
+/// use std::path::Path;
+/// use nnc_runtime::data::idx::Idx;
+///
+/// let labels = Idx::from_reader(Path::new("labels"), &[0, 0, 8, 1, 0, 0, 0, 2, 7, 3][..])?;
+/// assert_eq!(labels.dims, [2]);
+/// assert_eq!(labels.values().collect::<Vec<_>>(), [7.0, 3.0]);
+/// # Ok::<(), nnc_runtime::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Idx {
     /// Dimensions, the slowest first: `[60000, 28, 28]`.

@@ -23,6 +23,13 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Read>, Error> {
     Ok(Box::new(reader))
 }
 
+/// Reads to the end what is called `path` in messages.
+pub(super) fn read_all(path: &Path, mut reader: impl Read) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).map_err(|error| fault(path, &error))?;
+    Ok(bytes)
+}
+
 /// E0415 for what comes of a damaged file, else E0414.
 pub(super) fn fault(path: &Path, error: &io::Error) -> Error {
     match error.kind() {

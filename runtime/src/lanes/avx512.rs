@@ -103,21 +103,18 @@ mod ops {
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn bitand(a: M, b: M) -> M {
         a & b
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn bitor(a: M, b: M) -> M {
         a | b
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn not(a: M) -> M {
         !a

@@ -24,14 +24,12 @@ impl<E: Element> Plain<E> {
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn zip(self, other: Self, f: impl Fn(E, E) -> E) -> Self {
         Self(from_fn(|lane| f(self.0[lane], other.0[lane])))
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn compare(self, other: Self, f: impl Fn(&E, &E) -> bool) -> PlainMask {
         PlainMask(from_fn(|lane| f(&self.0[lane], &other.0[lane])))
@@ -247,7 +245,6 @@ plain!(f64, {
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn pow(self, exponent: Self) -> Self {
         self.zip(exponent, math64::pow)
@@ -262,7 +259,6 @@ impl Lanes32 for Plain<f32> {
     }
 
     #[cfg_attr(debug_assertions, inline)]
-
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn split_exponent(self) -> (Self, Self) {
         let exponent = self.map(|x| ((x.to_bits() as i32).wrapping_sub(HALF_SQRT_BITS) >> 23) as f32);
@@ -294,7 +290,6 @@ fn fused(a: f32, b: f32, c: f32) -> f32 {
 }
 
 #[cfg_attr(debug_assertions, inline)]
-
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn sqrt32(x: f32) -> f32 {
     // Rounded to f64 and then to f32 is rounded once: f64 has more than twice the digits.
@@ -305,7 +300,6 @@ fn sqrt32(x: f32) -> f32 {
 const WHOLE: f32 = 8_388_608.0;
 
 #[cfg_attr(debug_assertions, inline)]
-
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn floor32(x: f32) -> f32 {
     let whole = (x as i32) as f32;
@@ -314,7 +308,6 @@ fn floor32(x: f32) -> f32 {
 }
 
 #[cfg_attr(debug_assertions, inline)]
-
 #[cfg_attr(not(debug_assertions), inline(always))]
 fn round32(x: f32) -> f32 {
     let magic = WHOLE.copysign(x);

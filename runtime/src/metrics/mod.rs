@@ -79,6 +79,7 @@ fn parse_metric(name: &str) -> Result<Metric, Error> {
 }
 
 /// Metrics in the making: predictions and targets go in a batch at a time, figures come out at the end.
+/// [`evaluate`](crate::fit::evaluate) uses it for a model and a data set.
 #[derive(Debug, Clone)]
 pub struct Meter {
     metrics: Vec<Metric>,

@@ -36,6 +36,18 @@ pub struct Tensor<'a> {
 }
 
 /// A safetensors file in memory, checked: its header describes its data completely.
+///
+/// ```
+/// use std::path::Path;
+/// use nnc_runtime::safetensors::SafeTensors;
+///
+/// let header = br#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+/// let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &1.5f32.to_le_bytes()].concat();
+/// let file = SafeTensors::from_bytes(Path::new("a.safetensors"), &bytes)?;
+/// let values = file.entry("a").map(|entry| file.values(entry)).transpose()?;
+/// assert_eq!(values, Some(vec![1.5]));
+/// # Ok::<(), nnc_runtime::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct SafeTensors {
     path: PathBuf,

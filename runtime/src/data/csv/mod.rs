@@ -45,7 +45,7 @@ impl Default for CsvOptions {
 /// Reads a file to train a model on.
 ///
 /// # Errors
-/// - E0414 when it cannot be read, E0415 when it is no CSV file;
+/// - E0414 when it cannot be read, E0415 when it is no CSV file, E0410 when it has no rows;
 /// - E0406 for a column that is not there, E0407 for text among numbers, E0408 for a missing value, E0411 for one that
 ///   is not finite;
 /// - E0416 when features or classes differ in number from what the model takes, E0401 for a model without a loss.

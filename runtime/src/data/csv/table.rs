@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use csv::{ByteRecord, ErrorKind, Position, ReaderBuilder};
+use csv::{ByteRecord, Position, ReaderBuilder};
 
 use crate::data::unpack;
 use crate::error::{Error, count};
@@ -37,11 +37,36 @@ struct Row {
     line: u64,
 }
 
+/// Counts lines as an editor does. The reader's own count takes no note of blank lines, nor of the second byte of
+/// `\r\n` until the next record.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line that a record starts on, which the reader began to look for at `from`; calls come in order.
+    fn of_record(&mut self, from: u64) -> u64 {
+        let from = usize::try_from(from).unwrap_or(usize::MAX);
+        while let Some(&byte) = self.bytes.get(self.at) {
+            if self.at >= from && !matches!(byte, b'\r' | b'\n') {
+                break;
+            }
+            self.at += 1;
+            let is_half = byte == b'\r' && self.bytes.get(self.at) == Some(&b'\n');
+            self.line += u64::from(matches!(byte, b'\r' | b'\n') && !is_half);
+        }
+        self.line
+    }
+}
+
 impl Table {
     /// Reads a file, plain or gzipped.
     ///
     /// # Errors
-    /// E0414 when it cannot be read, E0415 when it is empty, is not UTF-8, or a row has too few or too many fields.
+    /// E0414 when it cannot be read, E0415 when it is empty, is not UTF-8, or a row has too few or too many fields, E0410
+    /// when it has a header alone.
     pub fn read(path: &Path, delimiter: u8) -> Result<Self, Error> {
         Self::from_reader(&path.display().to_string(), unpack::open(path)?, delimiter)
     }
@@ -51,8 +76,12 @@ impl Table {
     /// # Errors
     /// As [`Table::read`] has them.
     pub fn from_reader(source: &str, reader: impl Read, delimiter: u8) -> Result<Self, Error> {
+        let bytes = unpack::read_all(Path::new(source), reader)?;
+        // The mark that some programs put first, to say that it is UTF-8.
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut lines = Lines { bytes, at: 0, line: 1 };
         let mut reader =
-            ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(reader);
+            ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
         let mut table = Self {
             source: source.to_owned(),
             delimiter,
@@ -63,8 +92,8 @@ impl Table {
             ends: Vec::new(),
         };
         let mut record = ByteRecord::new();
-        while reader.read_byte_record(&mut record).map_err(|error| table.unreadable(&error))? {
-            let line = record.position().map_or(0, Position::line);
+        while reader.read_byte_record(&mut record).map_err(|error| table.damaged(error))? {
+            let line = lines.of_record(record.position().map_or(0, Position::byte));
             if table.header.is_empty() {
                 table.read_header(&record, line)?;
             } else {
@@ -75,7 +104,8 @@ impl Table {
             return Err(table.damaged("it is empty, expected a header"));
         }
         if table.rows.is_empty() {
-            return Err(table.damaged("it has a header, but no rows"));
+            let message = format!("`{source}` has a header, but no rows");
+            return Err(Error::new("E0410", message).at(source));
         }
         Ok(table)
     }
@@ -122,13 +152,6 @@ impl Table {
             }
             error.help("save it as UTF-8")
         })
-    }
-
-    fn unreadable(&self, error: &csv::Error) -> Error {
-        match error.kind() {
-            ErrorKind::Io(error) => unpack::fault(Path::new(&self.source), error),
-            _ => self.damaged(error),
-        }
     }
 
     fn damaged(&self, reason: impl std::fmt::Display) -> Error {

@@ -1,0 +1,210 @@
+//! Data sets: made in memory, checked, cut into parts, normalised.
+#![cfg(feature = "std")]
+
+mod common;
+
+use common::{Linear, assert_tells, classifier, line, regressor};
+use nnc_runtime::data::{DataSet, SplitOptions, Targets, fit_normalize, split, with_test};
+use nnc_runtime::model::NormalizeInfo;
+use proptest::prelude::*;
+
+fn of_classes(classes: &[u32]) -> DataSet {
+    let inputs = (0..classes.len()).map(|row| row as f32).collect();
+    DataSet::from_rows(inputs, 1, Targets::Classes(classes.to_vec())).unwrap()
+}
+
+#[test]
+fn rows_that_are_not_whole_are_errors() {
+    let values = |n: usize, width| Targets::Values(vec![0.0; n], width);
+    for (inputs, features, targets) in [
+        (7, 2, values(4, 1)),
+        (8, 3, values(4, 1)),
+        (8, 2, Targets::Classes(vec![0; 3])),
+        (8, 2, values(9, 2)),
+        (2, usize::MAX, values(2, 1)),
+    ] {
+        let error = DataSet::from_rows(vec![0.0; inputs], features, targets).unwrap_err();
+        assert_tells(&error, "E0416", &["expected", "found"]);
+    }
+    let data = DataSet::from_rows(vec![0.0; 8], 2, values(8, 2)).unwrap();
+    assert_eq!((data.rows, data.features), (4, 2));
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn arrays_in_any_memory_order_are_the_same_data() {
+    use nnc_runtime::ndarray_api::{Array2, predict_batch};
+    let rows = Array2::from_shape_fn((3, 2), |(row, column)| (10 * row + column) as f32);
+    let columns = rows.t().as_standard_layout().reversed_axes().to_owned();
+    assert!(columns.as_slice().is_none(), "the test needs columns that lie together");
+    let targets = || Targets::Values(vec![0.0; 3], 1);
+    let data = DataSet::from_arrays(columns.view(), targets()).unwrap();
+    assert_eq!(data, DataSet::from_arrays(rows.view(), targets()).unwrap());
+    assert_eq!(data.inputs, [0.0, 1.0, 10.0, 11.0, 20.0, 21.0]);
+    assert_eq!(DataSet::from_arrays(rows.t(), targets()).unwrap_err().code, "E0416");
+
+    let model = Linear::new();
+    let outputs = predict_batch(&model, rows.view()).unwrap();
+    assert_eq!(outputs.dim(), (3, 1));
+    assert_eq!(predict_batch(&model, columns.view()).unwrap(), outputs);
+    assert_eq!(outputs[[1, 0]], 0.25 * 10.0 - 0.5 * 11.0 + 0.125);
+    let error = predict_batch(&model, rows.t()).unwrap_err();
+    assert_eq!((error.what, error.expected, error.found), ("input", 2, 3));
+    assert_eq!(predict_batch(&model, Array2::zeros((0, 2)).view()).unwrap().dim(), (0, 1));
+}
+
+#[test]
+fn rows_out_of_bounds_are_empty() {
+    let data = line(3);
+    assert_eq!(data.row(2).len(), 2);
+    assert!(data.row(3).is_empty());
+    assert!(data.row(usize::MAX).is_empty());
+    assert!(data.range(2, 1).is_empty());
+    assert!(data.targets.range(2, 4).is_empty());
+    assert_eq!(data.select(&[2, 9, 0]).inputs, [data.row(2), data.row(0)].concat());
+}
+
+#[test]
+fn data_of_another_model_are_refused() {
+    let values = |width: usize| {
+        DataSet::from_rows(vec![0.0; 12], 3, Targets::Values(vec![0.0; 4 * width], width)).unwrap()
+    };
+    let classes = DataSet::from_rows(vec![0.0; 12], 3, Targets::Classes(vec![0, 1, 2, 1])).unwrap();
+    let of = |data: &DataSet, info| data.check(&info).unwrap_err();
+    assert_tells(&of(&values(1), regressor(4, 1)), "E0416", &["takes 4 values a sample, found 3"]);
+    assert_tells(&of(&values(1), regressor(3, 2)), "E0416", &["compared with 2 values, found 1"]);
+    assert_tells(&of(&values(1), classifier(3, 2)), "E0416", &["2 classes, found values"]);
+    assert_tells(&of(&classes, regressor(3, 1)), "E0416", &["1 value, found classes"]);
+    assert_tells(&of(&classes, classifier(3, 2)), "E0416", &["class 2 in row 3 is outside the 2 classes"]);
+    assert_eq!(classes.check(&classifier(3, 3)), Ok(()));
+    assert_eq!(values(2).check(&regressor(3, 2)), Ok(()));
+}
+
+#[test]
+fn mean_and_deviation_are_those_of_the_training_rows() {
+    let inputs = vec![1.0, 100.0, 2.0, 300.0, 3.0, 200.0, 6.0, 400.0];
+    let data = DataSet::from_rows(inputs, 2, Targets::Values(vec![0.0; 4], 1)).unwrap();
+    let mut model = Linear::new();
+    fit_normalize(&mut model, &data).unwrap();
+    assert_eq!(model.tensors[0], [3.0, 250.0]);
+    assert_eq!(model.tensors[1], [3.5_f32.sqrt(), 12_500_f32.sqrt()]);
+    assert_eq!(model.tensors[2..], Linear::new().tensors[2..]);
+}
+
+#[test]
+fn a_feature_that_never_varies_gets_deviation_1() {
+    for constant in [0.0, 0.1, 1e30, f32::MIN_POSITIVE] {
+        let inputs = (0..100).flat_map(|row| [row as f32, constant]).collect();
+        let data = DataSet::from_rows(inputs, 2, Targets::Values(vec![0.0; 100], 1)).unwrap();
+        let mut model = Linear::new();
+        fit_normalize(&mut model, &data).unwrap();
+        assert_eq!((model.tensors[0][1], model.tensors[1][1]), (constant, 1.0));
+    }
+}
+
+#[test]
+fn a_large_offset_does_not_drown_the_deviation() {
+    let inputs = (0..1000).flat_map(|row| [1e7 + (row % 2) as f32, 0.0]).collect();
+    let data = DataSet::from_rows(inputs, 2, Targets::Values(vec![0.0; 1000], 1)).unwrap();
+    let mut model = Linear::new();
+    fit_normalize(&mut model, &data).unwrap();
+    assert_eq!(model.tensors[1][0], 0.5);
+}
+
+#[test]
+fn one_mean_for_all_features_where_the_layer_says_so() {
+    let mut model = Linear::with_info(|info| {
+        info.normalize = &[NormalizeInfo { mean: 0, std: 1, over_all: true }];
+    });
+    let data = DataSet::from_rows(vec![1.0, 3.0, 5.0, 7.0], 2, Targets::Values(vec![0.0; 2], 1)).unwrap();
+    fit_normalize(&mut model, &data).unwrap();
+    assert_eq!(model.tensors[0], [4.0, 4.0]);
+    assert_eq!(model.tensors[1], [5.0_f32.sqrt(); 2]);
+}
+
+#[test]
+fn normalize_refuses_data_it_cannot_measure() {
+    let mut model = Linear::new();
+    let empty = DataSet { features: 2, ..DataSet::default() };
+    assert_tells(&fit_normalize(&mut model, &empty).unwrap_err(), "E0410", &["no rows"]);
+    let mut nan = line(4);
+    nan.inputs[3] = f32::NAN;
+    assert_tells(&fit_normalize(&mut model, &nan).unwrap_err(), "E0411", &["row 2"]);
+    assert_eq!(model, Linear::new());
+    let mut torn = Linear::with_info(|info| {
+        info.normalize = &[NormalizeInfo { mean: 0, std: 9, over_all: false }];
+    });
+    assert_eq!(fit_normalize(&mut torn, &line(4)).unwrap_err().code, "E0503");
+}
+
+#[test]
+fn a_class_that_training_never_saw_is_named() {
+    let mut test = of_classes(&[0, 2]);
+    test.schema.classes = ["setosa", "versicolor", "virginica"].map(str::to_owned).to_vec();
+    test.schema.target = vec!["species".into()];
+    (test.source, test.lines) = ("test.csv".into(), vec![2, 3]);
+    let train = of_classes(&[0, 1, 1]);
+    let error = with_test(&train, test, &SplitOptions::default()).unwrap_err();
+    assert_tells(&error, "E0409", &["`virginica`", "test part", "test.csv:3", "column `species`"]);
+}
+
+#[test]
+fn without_stratify_an_unseen_class_is_found_in_any_part() {
+    let mut classes = vec![0; 30];
+    classes.push(1);
+    let data = of_classes(&classes);
+    let found = (0..60).filter_map(|seed| {
+        let options = SplitOptions { train: 0.6, validation: 0.4, seed, stratify: false };
+        split(&data, &options).err()
+    });
+    let found: Vec<_> = found.collect();
+    assert!(found.iter().all(|error| error.code == "E0409"));
+    assert!(found.iter().any(|error| error.message.contains("test part")));
+    assert!(found.iter().any(|error| error.message.contains("validation part")));
+}
+
+/// Found by review: room was made for each class up to the greatest.
+#[test]
+fn class_numbers_may_be_large() {
+    let classes: Vec<u32> = (0..20).map(|row| if row % 2 == 0 { 3 } else { u32::MAX }).collect();
+    let parts = split(&of_classes(&classes), &SplitOptions::default()).unwrap();
+    let Targets::Classes(test) = parts.test.unwrap().targets else { unreachable!() };
+    assert_eq!(test.iter().filter(|&&class| class == 3).count(), 2);
+    assert_eq!(test.len(), 4);
+}
+
+#[test]
+fn the_test_file_is_kept_as_it_is() {
+    let test = line(5);
+    let options = SplitOptions { validation: 0.25, ..SplitOptions::default() };
+    let parts = with_test(&line(40), test.clone(), &options).unwrap();
+    assert_eq!(parts.test, Some(test));
+    assert_eq!((parts.train.rows, parts.validation.unwrap().rows), (30, 10));
+}
+
+proptest! {
+    /// Whatever the classes and shares: every row is in one part, and each class is in training if it is anywhere.
+    #[test]
+    fn parts_are_a_partition(
+        classes in proptest::collection::vec(0_u32..6, 1..80),
+        train in 0.01_f64..=1.0,
+        validation in 0.0_f64..0.99,
+        seed in any::<u64>(),
+    ) {
+        let data = of_classes(&classes);
+        let options = SplitOptions { train, validation, seed, stratify: true };
+        let parts = split(&data, &options).unwrap();
+        let all = [Some(&parts.train), parts.validation.as_ref(), parts.test.as_ref()];
+        let mut rows: Vec<usize> = Vec::new();
+        for part in all.into_iter().flatten() {
+            let Targets::Classes(of_part) = &part.targets else { unreachable!() };
+            for (row, class) in part.inputs.iter().zip(of_part) {
+                prop_assert_eq!(classes[*row as usize], *class);
+                rows.push(*row as usize);
+            }
+        }
+        rows.sort_unstable();
+        prop_assert_eq!(rows, (0..classes.len()).collect::<Vec<_>>());
+        prop_assert!(parts.train.rows > 0);
+    }
+}
