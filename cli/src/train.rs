@@ -10,7 +10,7 @@ use nnc_runtime::safetensors::{Metadata, save};
 
 use crate::arguments::TrainArguments;
 use crate::data;
-use crate::output::{Object, Output, Progress};
+use crate::output::{Object, Output, Progress, figure};
 use crate::session::{Prepared, can_be_measured, default_weights};
 use crate::source::Failure;
 
@@ -116,11 +116,11 @@ fn say(report: &FitReport, test: Option<&Evaluation>, split: &Split, out: &Path,
     output.line(&format!("{} steps in {:.2} s", report.steps, report.seconds));
     let mut event = Object::event("finished").number("loss", loss);
     if let Some(test) = test {
-        let mut line = format!("test loss {:.4}", test.loss);
+        let mut line = format!("test loss {}", figure(test.loss));
         event = event.number("test_loss", test.loss);
-        for (name, figure) in &test.metrics {
-            line.push_str(&format!("  {name} {figure:.4}"));
-            event = event.number(&format!("test_{name}"), *figure);
+        for (name, value) in &test.metrics {
+            line.push_str(&format!("  {name} {}", figure(*value)));
+            event = event.number(&format!("test_{name}"), *value);
         }
         output.line(&format!("{line}  ({} rows)", test.rows));
         if let Some(confusion) = test.confusion.as_ref().filter(|confusion| confusion.classes() <= 12) {

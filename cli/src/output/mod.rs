@@ -171,3 +171,13 @@ pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> 
     }
     written
 }
+
+/// A figure with four digits behind the point, or in front of an exponent where that would say nothing.
+pub fn figure(value: f64) -> String {
+    let magnitude = value.abs();
+    if magnitude == 0.0 || (1e-3..1e6).contains(&magnitude) || !value.is_finite() {
+        format!("{value:.4}")
+    } else {
+        format!("{value:.4e}")
+    }
+}

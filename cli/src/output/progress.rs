@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use nnc_runtime::fit::{Callback, EpochReport, FitStart, StepReport};
 
-use super::{Object, Output};
+use super::{Object, Output, figure};
 
 /// A callback that shows each epoch.
 pub struct Progress {
@@ -60,19 +60,25 @@ impl Callback for Progress {
         {
             self.shown = Instant::now();
             bar.set_position(report.step);
-            bar.set_message(format!("epoch {}/{} loss {:.4}", report.epoch, self.epochs, report.loss));
+            bar.set_message(format!(
+                "epoch {}/{} loss {}",
+                report.epoch,
+                self.epochs,
+                figure(f64::from(report.loss))
+            ));
         }
         ControlFlow::Continue(())
     }
 
     fn on_epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
         let width = self.epochs.to_string().len();
-        let mut line = format!("epoch {:>width$}/{}  loss {:.4}", report.epoch, self.epochs, report.loss);
+        let mut line =
+            format!("epoch {:>width$}/{}  loss {}", report.epoch, self.epochs, figure(report.loss));
         if let Some(loss) = report.validation_loss {
-            line.push_str(&format!("  validation loss {loss:.4}"));
+            line.push_str(&format!("  validation loss {}", figure(loss)));
         }
-        for (name, figure) in &report.metrics {
-            line.push_str(&format!("  {name} {figure:.4}"));
+        for (name, value) in &report.metrics {
+            line.push_str(&format!("  {name} {}", figure(*value)));
         }
         let is_shown = self.epochs <= 40
             || report.epoch == 1
@@ -89,8 +95,8 @@ impl Callback for Progress {
         if let Some(loss) = report.validation_loss {
             event = event.number("validation_loss", loss);
         }
-        for (name, figure) in &report.metrics {
-            event = event.number(&format!("validation_{name}"), *figure);
+        for (name, value) in &report.metrics {
+            event = event.number(&format!("validation_{name}"), *value);
         }
         self.output.event(event);
         ControlFlow::Continue(())

@@ -24,7 +24,8 @@ const POWER: u8 = 7;
 const OPERAND: u8 = 8;
 
 /// The formula in the language's syntax, with as few parentheses as it takes to be read back as the same tree, and
-/// numbers as short as they can be to be read back as the same, but for what is left of rounding: see [`shortest`].
+/// numbers as short as they can be to be read back as the same; digits that rounding left over, as in
+/// `1 - 0.9`, are not shown.
 ///
 /// `name` says how variables are called. Infinities and NaN, which have no literals, are written as quotients.
 pub fn formula(x: &Scalar, name: &dyn Fn(Variable) -> String) -> String {

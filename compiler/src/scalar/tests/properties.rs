@@ -234,6 +234,8 @@ proptest! {
             prop::sample::select(&[-1e-20, 1e-20, -1e-310, 1e-310, -5e-324, 5e-324][..]),
         ],
     ) {
+        // As it is computed: constants that cancel may still round a tiny operand away.
+        let function = simplify(&function);
         let derivative = differentiate(&function, Variable::Input(0));
         let rewritten = in_terms_of_output(&derivative, &function);
         prop_assume!(rewritten != derivative);
