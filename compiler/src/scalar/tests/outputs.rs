@@ -32,6 +32,15 @@ fn what_cannot_be_told_from_the_result_keeps_its_operand() {
     }
 }
 
+/// A product with a small number may vanish, and then it is on neither side of the bound.
+#[test]
+fn a_result_that_may_vanish_does_not_tell_the_side() {
+    assert!(!needs_operand(&of_output("if x < 0 { 2 * x } else { x }")));
+    for text in ["if x < 0 { 0.01 * x } else { x }", "if x >= 0 { x } else { 0.01 * x }"] {
+        assert!(needs_operand(&of_output(text)), "{text}: {}", show(&of_output(text)));
+    }
+}
+
 #[test]
 fn the_value_stays() {
     for text in [
