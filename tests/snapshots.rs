@@ -65,3 +65,20 @@ fn iris_is_straight_line_code_with_the_derivative_of_relu() {
     }
     assert!(!code.contains("NaN") && !code.contains("compile_error"));
 }
+
+/// The functions in the README are those that are emitted.
+#[test]
+fn the_readme_shows_what_is_emitted() {
+    let path = "benches/xor.nn";
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")))
+        .expect("the model is there");
+    let compilation = compile(path, &text, &Options::default());
+    let code = to_rust(&compilation.models.first().expect("a model").tokens);
+    let readme = include_str!("../README.md");
+    for name in ["fn head_forward", "fn update"] {
+        let at = code.find(name).unwrap_or_else(|| panic!("{name} is not emitted"));
+        let start = code[..at].rfind("\n\n").map_or(0, |start| start + 2);
+        let end = code[at..].find("\n}\n").map_or(code.len(), |end| at + end + 3);
+        assert!(readme.contains(&code[start..end]), "the README does not show\n{}", &code[start..end]);
+    }
+}
