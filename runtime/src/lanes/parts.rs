@@ -5,6 +5,7 @@
 pub(super) const HALF_SQRT_BITS: i32 = 0x3f35_04f3;
 
 /// The methods of [`Lanes`](super::Lanes) that [`crate::math`] computes.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! f32_math {
     () => {
         #[cfg_attr(debug_assertions, inline)]
@@ -64,6 +65,7 @@ macro_rules! f32_math {
         }
     };
 }
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(super) use f32_math;
 
 /// Lanes from `$count` registers, each of `$width` numbers, with the operations of the module `$ops`.
