@@ -14,7 +14,7 @@ use crate::output::Format;
     version,
     about,
     after_help = "`NNC_SIMD=avx512|avx2|neon|plain` caps the instruction set.\n\
-    `NNC_CACHE_DIR` is where compiled models are kept.\nExit codes: 0, 1 for a fault of model or data, 2 for one of usage."
+    `NNC_CACHE_DIR` is where compiled models are kept.\nExit codes: 0, 1 for a fault of model or data, 2 for one of usage, 130 after Ctrl-C."
 )]
 pub struct Arguments {
     /// What to do.

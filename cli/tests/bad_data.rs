@@ -263,3 +263,100 @@ fn truncated_images_and_labels() {
     // Packed, and cut.
     fails(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1, 2], &labels, "E0415");
 }
+
+#[test]
+fn values_to_learn_that_are_no_finite_numbers() {
+    let model = MODEL
+        .replace("dense(2)", "dense(1)")
+        .replace("cross_entropy", "mse")
+        .replace("target kind", "target z");
+    let rows = ROWS.replace("kind", "z").replace("up", "1.5").replace("down", "-1.5");
+    for (value, code) in [
+        ("NaN", "E0408"),
+        ("", "E0408"),
+        ("inf", "E0411"),
+        ("-inf", "E0411"),
+        ("1e60", "E0411"),
+        ("a", "E0407"),
+    ] {
+        train(&model, &rows.replacen("1,2,1.5", &format!("1,2,{value}"), 1), code)
+            .says("rows.csv:6, column `z`");
+    }
+}
+
+#[test]
+fn tables_that_cannot_be_read() {
+    train_on(&ROWS.replacen("x,y", "x,x", 1), "E0415").says("rows.csv:1").says("`x`");
+    let mut bytes = ROWS.as_bytes().to_vec();
+    bytes[13] = 0xff;
+    let folder = Folder::new().with("small.nn", MODEL).with("rows.csv", bytes);
+    folder
+        .fails(&["train", "small.nn", "--engine", "reference"], "E0415")
+        .says("rows.csv:2")
+        .says("not UTF-8");
+}
+
+#[test]
+fn faults_of_data_are_told_to_programs_with_their_place() {
+    let rows = ROWS.replacen("1,2,up", "1,two,up", 1);
+    let folder = Folder::new().with("small.nn", MODEL).with("rows.csv", rows);
+    let ran = folder.run(&["train", "small.nn", "--engine", "reference", "--message-format", "json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran}");
+    let told = ran.event("error");
+    assert_eq!(
+        [&told["code"], &told["file"], &told["line"], &told["column"]],
+        [&"E0407".into(), &"rows.csv".into(), &6.into(), &serde_json::Value::from("y")]
+    );
+    assert_eq!(folder.files(), ["rows.csv", "small.nn"]);
+}
+
+#[test]
+fn weights_of_another_shape_to_start_from() {
+    let folder = trained().with("wide.nn", MODEL.replace("dense(4)", "dense(5)"));
+    let arguments = ["train", "wide.nn", "--engine", "reference", "--weights", "small.safetensors"];
+    folder
+        .fails(&arguments, "E0413")
+        .says("`hidden.weight` of layer `hidden` has shape [4, 2], expected [5, 2]");
+}
+
+#[test]
+fn a_header_of_weights_that_lies_about_its_length() {
+    // Nearly the whole of 100 MB, and more than there is.
+    for (name, length) in [("near", 100_663_295_u64), ("beyond", u64::MAX)] {
+        let folder = Folder::small().with(name, length.to_le_bytes());
+        let file = std::fs::OpenOptions::new().write(true).open(folder.path(name)).expect("a file");
+        file.set_len(100 << 20).expect("a sparse file");
+        let started = std::time::Instant::now();
+        folder
+            .fails(&["eval", "small.nn", "--engine", "reference", "--weights", name], "E0415")
+            .says("header");
+        assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn folders_where_files_are_wanted() {
+    let folder = trained();
+    std::fs::create_dir(folder.path("folder")).expect("a folder");
+    for arguments in [
+        &["train", "small.nn", "--weights", "folder"][..],
+        &["eval", "small.nn", "--weights", "folder"],
+        &["predict", "small.nn", "--input", "folder"],
+        &["train", "small.nn", "--data", "rows.csv"],
+        &["train", "small.nn", "--data", "folder"],
+    ] {
+        folder.fails(&[arguments, &["--engine", "reference"]].concat(), "E0414");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_takes_no_files_is_found_out_before_training() {
+    let folder = Folder::small();
+    // Not even the superuser makes files there.
+    let ran = folder.fails(
+        &["train", "small.nn", "--engine", "reference", "--out", "/proc/weights.safetensors"],
+        "E0417",
+    );
+    assert_eq!(ran.out, "", "no epoch was trained in vain");
+}

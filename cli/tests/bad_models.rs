@@ -147,3 +147,20 @@ fn a_file_of_several_models_or_none() {
     folder.fails(&["bench", "m.nn", "--model", "C"], "E0221");
     folder.fails(&["check", "none.nn"], "E0221");
 }
+
+#[test]
+fn the_largest_layers_there_can_be_are_too_large_together() {
+    changed("dense(4)", "dense(1000000000) -> dense(1000000000)", "E0502").says("parameters");
+    changed("dense(4)", "dense(4000000000) -> dense(4000000000)", "E0205").says("up to 1000000000");
+}
+
+#[test]
+fn programs_are_told_what_training_lacks() {
+    let text = MODEL.replace("    loss cross_entropy\n", "");
+    let folder = Folder::new().with("m.nn", text);
+    let ran = folder.run(&["train", "m.nn", "--message-format", "json"]);
+    assert_eq!((ran.code, ran.err.as_str()), (Some(1), ""), "{ran}");
+    let told = ran.event("diagnostic");
+    assert_eq!((&told["code"], &told["file"]), (&"E0401".into(), &"m.nn".into()));
+    assert_eq!(folder.files(), ["m.nn"]);
+}

@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::process::Stdio;
+
 use common::{Folder, MODEL, Ran, repository};
 
 #[test]
@@ -186,4 +188,49 @@ fn the_examples_are_good_and_formatted() {
         folder.run(&["check", &path]).ok();
         folder.run(&["fmt", "--check", &path]).ok();
     }
+}
+
+#[test]
+fn every_stage_is_the_same_bytes_twice() {
+    let folder = Folder::new();
+    let iris = repository("examples/iris/iris.nn");
+    for stage in ["ast", "program", "graph", "gradients", "plan", "rust"] {
+        let expand = || folder.run(&["expand", &iris, "--stage", stage]).ok();
+        let first = expand();
+        assert!(!first.out.is_empty() && !first.out.contains('\u{1b}'), "{stage}");
+        assert_eq!(first.out, expand().out, "{stage}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_fault() {
+    let folder = Folder::small();
+    for arguments in [
+        &["expand", "small.nn"][..],
+        &["summary", "small.nn"],
+        &["explain", "E0304"],
+        &["check", "small.nn", "--message-format", "json"],
+        &["train", "small.nn", "--engine", "reference"],
+    ] {
+        // Closed before the first byte, as `head` closes it after the last that it wants.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = folder.nnc(arguments);
+        let child = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("the command runs");
+        let ran = Ran::from(child.wait_with_output().expect("it ends")).ok();
+        assert_eq!(ran.err, "", "{arguments:?}");
+    }
+    // Nobody reads the lines, but the weights are wanted.
+    assert!(folder.path("small.safetensors").is_file());
+}
+
+#[test]
+fn what_new_writes_is_trained_as_it_says() {
+    let folder = Folder::new();
+    folder.run(&["new", "flowers"]).ok().shows("nnc train flowers/flowers.nn");
+    let ran = folder
+        .run(&["train", "flowers/flowers.nn", "--engine", "reference", "--message-format", "json"])
+        .ok();
+    let accuracy = ran.event("finished")["test_accuracy"].as_f64().expect("a number");
+    assert!(accuracy >= 0.9, "{accuracy}");
 }

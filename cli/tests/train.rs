@@ -203,3 +203,43 @@ fn bench_measures_a_step_and_inference() {
     assert_eq!(found, [("train", 4, 1), ("infer", 4, 1), ("infer", 1, 1)]);
     assert_eq!(folder.files(), ["small.nn"], "it needs no data, and leaves nothing");
 }
+
+#[test]
+fn both_engines_agree_on_iris() {
+    let folder = Folder::new();
+    let iris = repository("examples/iris/iris.nn");
+    let train = |engine: &str| {
+        folder.run(&["train", &iris, "--engine", engine, "--message-format", "json"]).ok().event("finished")
+    };
+    let [compiled, reference] = ENGINES.map(train);
+    for key in ["loss", "test_loss"] {
+        // Sixty epochs in f32 here and f64 there.
+        let (a, b) = (number(&compiled, key), number(&reference, key));
+        assert!((a - b).abs() <= 1e-3, "{key}: {a} and {b}");
+    }
+}
+
+#[test]
+fn eval_is_read_by_people_and_programs() {
+    let folder = Folder::small();
+    folder.run(&["train", "small.nn", "--engine", "reference"]).ok();
+    let ran = folder.run(&["eval", "small.nn", "--engine", "reference"]).ok();
+    let ran = ran.shows("test rows 4\n").shows("\nloss ").shows("\naccuracy ").shows("actual \\ predicted");
+    assert!(!ran.out.contains('\u{1b}') && ran.err.is_empty(), "{ran}");
+    let ran = folder.run(&["eval", "small.nn", "--engine", "reference", "--message-format", "json"]).ok();
+    assert_eq!(ran.events().len(), 1, "{ran}");
+    assert_eq!(ran.event("evaluated")["rows"], 4);
+}
+
+#[test]
+fn classes_with_commas_quotes_and_spaces_come_back_as_they_were() {
+    // As a spreadsheet saves it: a mark of byte order, and lines that end in two characters.
+    let rows = ROWS.replace("up", "\"up, \"\"and\"\" away\"").replace('\n', "\r\n");
+    let folder = Folder::new().with("small.nn", MODEL).with("rows.csv", format!("\u{feff}{rows}"));
+    folder.run(&["train", "small.nn", "--engine", "reference", "--epochs", "60"]).ok();
+    let ran = folder.run(&["predict", "small.nn", "--engine", "reference", "--input", "rows.csv"]).ok();
+    let mut lines = ran.out.lines();
+    assert_eq!(lines.next(), Some("kind,p_down,\"p_up, \"\"and\"\" away\""), "{ran}");
+    assert!(lines.next().is_some_and(|line| line.starts_with("\"up, \"\"and\"\" away\",")), "{ran}");
+    assert!(lines.next().is_some_and(|line| line.starts_with("down,")), "{ran}");
+}
