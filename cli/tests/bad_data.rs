@@ -104,6 +104,10 @@ fn a_loss_that_becomes_nan_ends_training_and_keeps_what_was_good() {
             .says("lower the learning rate");
         // The last good checkpoint, whole, and no weights.
         assert_eq!(folder.files(), ["rows.csv", "small.checkpoint.safetensors", "small.nn"]);
+        let checkpoint = "small.checkpoint.safetensors";
+        let weights = ["--engine", engine, "--weights", checkpoint];
+        let ran = folder.run(&[&["predict", "small.nn", "--input", "rows.csv"][..], &weights].concat()).ok();
+        assert!(!ran.out.contains("NaN") && !ran.out.contains("inf"), "what is good predicts numbers\n{ran}");
         folder.run(&["train", "small.nn", "--engine", engine, "--resume"]).is_error("E0412");
     }
 }

@@ -334,7 +334,10 @@ impl<'a> Run<'a> {
     where
         M: Train<Elem = f32> + ?Sized,
     {
-        let bad = self.keep(model);
+        // Not kept: these weights, finite or not, are what made the loss what it is.
+        let mut snapshot = Snapshot::new(&self.info);
+        snapshot.take(model);
+        let bad = snapshot.first_non_finite(&self.info);
         let (step, epoch) = (self.progress.steps + 1, self.progress.epochs + 1);
         let mut message = format!("the loss is {loss} at step {step}, in epoch {epoch}");
         let tensor = bad.and_then(|idx| self.info.tensors.get(idx));
