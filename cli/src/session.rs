@@ -67,8 +67,11 @@ impl Prepared {
     pub fn metrics(&self) -> Result<Vec<Metric>, Error> {
         let mut metrics = match self.info.target {
             Some(TargetInfo::Class { .. }) => vec![Metric::Accuracy],
-            Some(TargetInfo::Values { .. }) => vec![Metric::Rmse, Metric::R2],
-            None => Vec::new(),
+            Some(TargetInfo::Values { len }) if len == self.info.output_len() => {
+                vec![Metric::Rmse, Metric::R2]
+            }
+            // Outputs that are not what the targets are cannot be compared with them.
+            Some(TargetInfo::Values { .. }) | None => Vec::new(),
         };
         // The confusion matrix is always there for classes; it is no figure.
         let names = self

@@ -206,7 +206,9 @@ impl Gradient<'_> {
                 vec![(0, self.node(Op::Reshape, vec![self.d_y], shape, true))]
             }
             Op::Operator(op) => op.gradient(self),
-            Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Total => Vec::new(),
+            Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..) | Op::Total => {
+                Vec::new()
+            }
         }
     }
 

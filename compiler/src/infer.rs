@@ -7,8 +7,12 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
 
 use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, Node, NodeId, Op};
-use crate::ops::softmax::{LogSoftmax, Softmax};
-use crate::program::{Application, Kind, LossExpr, LossUse, Program, Reduction, TargetKind};
+use crate::ops::slice;
+use crate::ops::softmax::{self, LogSoftmax, Softmax};
+use crate::ops::weighted_scale::WeightedScale;
+use crate::program::{
+    ActivationBody, Application, Kind, List, LossUse, Program, Reduction, TargetKind, ValueExpr,
+};
 use crate::scalar::{Relation, Scalar, Variable, simplify};
 
 /// Parameters and activations above this many bytes are refused.
@@ -143,12 +147,26 @@ fn apply(
     };
     match &application.kind {
         Kind::Layer(kind, arguments) => kind.apply(&mut cx, arguments, inputs),
-        Kind::Activation { scalar, .. } => {
+        Kind::Activation { body, parameters, .. } => {
             let Some(x) = inputs.first() else {
                 return Err(cx.error(Code::E0302, "an activation takes one value", "found none"));
             };
             let shape = cx.shape(*x).to_vec();
-            Ok(cx.pointwise(simplify(scalar), vec![*x], shape))
+            let parameters: Vec<NodeId> = parameters
+                .iter()
+                .map(|(name, initializer)| cx.per_channel(name, &shape, initializer.clone()))
+                .collect();
+            match body {
+                ActivationBody::Scalar(scalar) => {
+                    let operands = std::iter::once(*x).chain(parameters).collect();
+                    Ok(cx.pointwise(simplify(scalar), operands, shape))
+                }
+                ActivationBody::Value(body) => {
+                    let mut lowering =
+                        ValueLowering { cx, value: *x, target: None, parameters, known: Vec::new() };
+                    lowering.value(body)
+                }
+            }
         }
     }
 }
@@ -170,9 +188,9 @@ fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
     let output = graph.output;
     let shape = graph.node(output).shape.clone();
     let mut cx = Builder { graph, layer, direction: Direction::Loss, span: loss.span, trainable: false };
-    let classes = shape.iter().product::<usize>();
+    let values = shape.iter().product::<usize>();
     let (target, target_len) = match loss.target {
-        TargetKind::Class if classes < 2 => {
+        TargetKind::Class if values < 2 => {
             let mut diagnostic = cx.error(
                 Code::E0305,
                 format!("`{}` needs at least two outputs", loss.name),
@@ -184,11 +202,20 @@ fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
             );
             return Err(diagnostic);
         }
-        TargetKind::Class => (cx.node(Op::Target, Vec::new(), Vec::new(), true), classes),
-        TargetKind::Values => (cx.node(Op::Target, Vec::new(), shape.clone(), true), classes),
+        TargetKind::Class => (cx.node(Op::Target, Vec::new(), Vec::new(), true), values),
+        TargetKind::Values => {
+            let mut shape = shape;
+            let parts = parts_of_output(&loss.body).unwrap_or(1);
+            if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {
+                *axis /= parts;
+            }
+            (cx.node(Op::Target, Vec::new(), shape.clone(), true), shape.iter().product())
+        }
     };
-    let mut lowering = LossLowering { cx, output, target };
-    let sample = lowering.value(&loss.body);
+    let mut lowering =
+        ValueLowering { cx, value: output, target: Some(target), parameters: Vec::new(), known: Vec::new() };
+    let sample = lowering.value(&loss.body)?;
+    let weight = loss.weight.as_ref().map(|weight| lowering.value(weight)).transpose()?;
     let mut cx = lowering.cx;
     if !cx.shape(sample).is_empty() {
         return Err(cx.error(
@@ -197,42 +224,101 @@ fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
             "its body needs a reduction such as `mean` or `sum`",
         ));
     }
-    let scale = cx.node(Op::SampleScale, Vec::new(), Vec::new(), true);
+    let mut scale = cx.node(Op::SampleScale, Vec::new(), Vec::new(), true);
+    if let Some(weight) = weight {
+        scale = cx.operator(WeightedScale, vec![scale, weight], Vec::new());
+    }
     let total = cx.node(Op::Total, vec![sample, scale], Vec::new(), false);
-    graph.loss =
-        Some(Loss { sample, total, target: loss.target, target_len, reduction: loss.reduction, layer });
+    graph.loss = Some(Loss {
+        sample,
+        total,
+        target: loss.target,
+        target_len,
+        ignored: loss.ignored,
+        range: loss.range,
+        reduction: loss.reduction,
+        layer,
+    });
     Ok(())
 }
 
-struct LossLowering<'a> {
-    cx: Builder<'a>,
-    output: NodeId,
-    target: NodeId,
+/// Into how many parts a loss divides the output, if it looks at nothing but parts of it.
+fn parts_of_output(expr: &ValueExpr) -> Option<usize> {
+    // `Some(0)` for an expression without the output, `None` where the output stands by itself.
+    fn parts(expr: &ValueExpr) -> Option<usize> {
+        match expr {
+            ValueExpr::Value => None,
+            ValueExpr::Part(_, of, x) if **x == ValueExpr::Value => Some(*of),
+            ValueExpr::Target
+            | ValueExpr::Parameter(_)
+            | ValueExpr::List(_)
+            | ValueExpr::Count
+            | ValueExpr::Number(_) => Some(0),
+            ValueExpr::Unary(_, x)
+            | ValueExpr::Part(_, _, x)
+            | ValueExpr::Reduce(_, x)
+            | ValueExpr::Softmax(x)
+            | ValueExpr::LogSoftmax(x)
+            | ValueExpr::OneHot(x) => parts(x),
+            ValueExpr::Binary(_, a, b) => Some(parts(a)?.max(parts(b)?)),
+            ValueExpr::Select(_, a, b, c, d) => Some(parts(a)?.max(parts(b)?).max(parts(c)?).max(parts(d)?)),
+        }
+    }
+    parts(expr).filter(|parts| *parts > 0)
 }
 
-impl LossLowering<'_> {
-    /// The node that computes `expr`. Scalar parts become one pointwise node, as far as they reach.
-    fn value(&mut self, expr: &LossExpr) -> NodeId {
-        match expr {
-            LossExpr::Output => self.output,
-            LossExpr::Target => self.target,
-            LossExpr::Reduce(reduction, x) => {
-                let x = self.value(x);
+/// An expression over values on its way into the graph.
+struct ValueLowering<'a> {
+    cx: Builder<'a>,
+    /// The model's output, or what an activation is given.
+    value: NodeId,
+    target: Option<NodeId>,
+    parameters: Vec<NodeId>,
+    /// What was computed already.
+    known: Vec<(ValueExpr, NodeId)>,
+}
+
+impl ValueLowering<'_> {
+    /// The node that computes `expr`; the same expression is computed once.
+    fn value(&mut self, expr: &ValueExpr) -> Result<NodeId, Box<Diagnostic>> {
+        if let Some((_, id)) = self.known.iter().find(|(known, _)| known == expr) {
+            return Ok(*id);
+        }
+        let id = self.compute(expr)?;
+        self.known.push((expr.clone(), id));
+        Ok(id)
+    }
+
+    /// Scalar parts become one pointwise node, as far as they reach.
+    fn compute(&mut self, expr: &ValueExpr) -> Result<NodeId, Box<Diagnostic>> {
+        Ok(match expr {
+            ValueExpr::Value => self.value,
+            ValueExpr::Target => self.target.unwrap_or(self.value),
+            ValueExpr::Parameter(n) => self.parameters.get(*n as usize).copied().unwrap_or(self.value),
+            ValueExpr::List(list) => self.list(list)?,
+            ValueExpr::Part(n, of, x) => {
+                let x = self.value(x)?;
+                slice::part(&mut self.cx, x, *n, *of)?
+            }
+            ValueExpr::Reduce(reduction, x) => {
+                let x = self.value(x)?;
                 self.cx.reduce(*reduction, x)
             }
-            LossExpr::Softmax(x) => {
-                let x = self.value(x);
+            ValueExpr::Softmax(x) => {
+                let x = self.value(x)?;
+                softmax::check(&self.cx, Softmax::NAME, x)?;
                 let shape = self.cx.shape(x).to_vec();
                 self.cx.operator(Softmax, vec![x], shape)
             }
-            LossExpr::LogSoftmax(x) => {
-                let x = self.value(x);
+            ValueExpr::LogSoftmax(x) => {
+                let x = self.value(x)?;
+                softmax::check(&self.cx, LogSoftmax::NAME, x)?;
                 let shape = self.cx.shape(x).to_vec();
                 self.cx.operator(LogSoftmax, vec![x], shape)
             }
-            LossExpr::OneHot(x) => {
-                let x = self.value(x);
-                let shape = self.cx.shape(self.output).to_vec();
+            ValueExpr::OneHot(x) => {
+                let x = self.value(x)?;
+                let shape = self.cx.shape(self.value).to_vec();
                 let hot = Scalar::select(
                     Relation::Eq,
                     Scalar::Variable(Variable::Index),
@@ -242,43 +328,79 @@ impl LossLowering<'_> {
                 );
                 self.cx.pointwise(hot, vec![x], shape)
             }
-            LossExpr::Number(_) | LossExpr::Unary(..) | LossExpr::Binary(..) | LossExpr::Select(..) => {
+            ValueExpr::Number(_)
+            | ValueExpr::Count
+            | ValueExpr::Unary(..)
+            | ValueExpr::Binary(..)
+            | ValueExpr::Select(..) => {
                 let mut operands = Vec::new();
-                let scalar = self.scalar(expr, &mut operands);
+                let scalar = self.scalar(expr, &mut operands)?;
                 // Elements of the widest operand; one number a sample when all are such.
                 let shape = operands
                     .iter()
                     .map(|id| self.cx.shape(*id).to_vec())
                     .max_by_key(|shape| (shape.iter().product::<usize>(), shape.len()))
                     .unwrap_or_default();
+                let len: usize = shape.iter().product();
+                let other = operands.iter().map(|id| self.cx.shape(*id)).find(|other| {
+                    let n: usize = other.iter().product();
+                    n != len && n != 1
+                });
+                if let Some(other) = other {
+                    return Err(self.cx.error(
+                        Code::E0304,
+                        "values of different lengths are put together",
+                        format!("expected {shape:?}, found {other:?}"),
+                    ));
+                }
                 self.cx.pointwise(simplify(&scalar), operands, shape)
             }
-        }
+        })
     }
 
-    fn scalar(&mut self, expr: &LossExpr, operands: &mut Vec<NodeId>) -> Scalar {
-        match expr {
-            LossExpr::Number(value) => Scalar::Number(*value),
-            LossExpr::Unary(op, x) => Scalar::unary(*op, self.scalar(x, operands)),
-            LossExpr::Binary(op, a, b) => {
-                let a = self.scalar(a, operands);
-                Scalar::binary(*op, a, self.scalar(b, operands))
+    /// Numbers of the source, one for each value.
+    fn list(&mut self, list: &List) -> Result<NodeId, Box<Diagnostic>> {
+        let expected = self.cx.graph.node(self.value).len();
+        if list.values.len() != expected {
+            let mut error = Diagnostic::new(
+                Code::E0305,
+                format!("`{}` has {} numbers for {expected} outputs", list.name, list.values.len()),
+                list.span,
+                format!("expected {expected} numbers, found {}", list.values.len()),
+            );
+            let source = self.cx.graph.layer(self.cx.graph.node(self.value).layer);
+            error = error.with_label(source.span, format!("the output has {expected} values"));
+            return Err(Box::new(error));
+        }
+        let shape = self.cx.shape(self.value).to_vec();
+        let constant = Op::Constant(list.name.clone(), list.values.clone());
+        Ok(self.cx.node(constant, Vec::new(), shape, false))
+    }
+
+    fn scalar(&mut self, expr: &ValueExpr, operands: &mut Vec<NodeId>) -> Result<Scalar, Box<Diagnostic>> {
+        Ok(match expr {
+            ValueExpr::Number(value) => Scalar::Number(*value),
+            ValueExpr::Count => Scalar::Number(self.cx.graph.node(self.value).len() as f64),
+            ValueExpr::Unary(op, x) => Scalar::unary(*op, self.scalar(x, operands)?),
+            ValueExpr::Binary(op, a, b) => {
+                let a = self.scalar(a, operands)?;
+                Scalar::binary(*op, a, self.scalar(b, operands)?)
             }
-            LossExpr::Select(relation, a, b, then, otherwise) => {
-                let a = self.scalar(a, operands);
-                let b = self.scalar(b, operands);
-                let then = self.scalar(then, operands);
-                Scalar::select(*relation, a, b, then, self.scalar(otherwise, operands))
+            ValueExpr::Select(relation, a, b, then, otherwise) => {
+                let a = self.scalar(a, operands)?;
+                let b = self.scalar(b, operands)?;
+                let then = self.scalar(then, operands)?;
+                Scalar::select(*relation, a, b, then, self.scalar(otherwise, operands)?)
             }
             _ => {
-                let id = self.value(expr);
+                let id = self.value(expr)?;
                 let n = operands.iter().position(|operand| *operand == id).unwrap_or_else(|| {
                     operands.push(id);
                     operands.len() - 1
                 });
                 Scalar::input(n as u32)
             }
-        }
+        })
     }
 }
 

@@ -3,6 +3,8 @@
 //! A program is a list of [`Application`]s in the order in which values flow; value `n` is input `n`, or the result
 //! of application `n - inputs`. No shape is known yet.
 
+use std::sync::Arc;
+
 use nnc_grammar::span::{FileId, Span};
 
 use crate::ops::Arguments;
@@ -79,15 +81,26 @@ pub struct Application {
 pub enum Kind {
     /// An operator of the compiler, by its place in [`crate::ops::layers`], with all arguments (defaults included).
     Layer(&'static dyn crate::ops::Layer, Arguments),
-    /// An activation: its name as written with arguments, and its formula over `Input(0)`.
+    /// An activation: its name as written with arguments, and what it computes.
     Activation {
         /// As the user wrote it: `leaky_relu(slope = 0.1)`.
         text: String,
         /// The name alone.
         name: String,
         /// The formula, arguments put in.
-        scalar: Scalar,
+        body: ActivationBody,
+        /// Its trained parameters: name and initial value, one for each feature or channel.
+        parameters: Vec<(String, Initializer)>,
     },
+}
+
+/// What an activation computes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActivationBody {
+    /// A function of each element, `Input(0)`, and of the activation's parameters, `Input(1)` and so on.
+    Scalar(Scalar),
+    /// Something of the whole value.
+    Value(ValueExpr),
 }
 
 /// The loss of a model.
@@ -98,7 +111,13 @@ pub struct LossUse {
     /// As written: `cross_entropy`.
     pub text: String,
     /// One number a sample.
-    pub body: LossExpr,
+    pub body: ValueExpr,
+    /// What each sample counts in the mean over the batch, where they do not count alike. The target decides it.
+    pub weight: Option<ValueExpr>,
+    /// A class that the data may hold though no output stands for it.
+    pub ignored: Option<u32>,
+    /// The smallest and largest number that a target may be.
+    pub range: Option<(f64, f64)>,
     /// Whether the target is a class.
     pub target: TargetKind,
     /// How samples are put together.
@@ -127,29 +146,49 @@ pub enum Reduction {
     Max,
 }
 
-/// The body of a loss: scalars over whole values, and reductions over the values of a sample.
+/// Numbers that a use of a definition lists: `weights = [1, 2, 1]`.
 #[derive(Debug, Clone, PartialEq)]
-pub enum LossExpr {
-    /// The model's output.
-    Output,
+pub struct List {
+    /// The argument's name.
+    pub name: String,
+    /// The numbers.
+    pub values: Arc<[f64]>,
+    /// Where they stand.
+    pub span: Span,
+}
+
+/// The body of a loss, or of an activation that looks at more than one element: scalars over whole values, and
+/// reductions over the values of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueExpr {
+    /// The model's output in a loss, `x` in an activation.
+    Value,
     /// The target.
     Target,
+    /// A trained parameter of an activation.
+    Parameter(u32),
+    /// One number for each element.
+    List(List),
+    /// How many values the model's output has.
+    Count,
+    /// Part `n` from 0, of `of` equal ones along the first axis.
+    Part(usize, usize, Box<ValueExpr>),
     /// A number.
     Number(f64),
     /// A function of each element.
-    Unary(Unary, Box<LossExpr>),
+    Unary(Unary, Box<ValueExpr>),
     /// A function of each pair of elements.
-    Binary(Binary, Box<LossExpr>, Box<LossExpr>),
+    Binary(Binary, Box<ValueExpr>, Box<ValueExpr>),
     /// `if a relation b { then } else { otherwise }` for each element.
-    Select(Relation, Box<LossExpr>, Box<LossExpr>, Box<LossExpr>, Box<LossExpr>),
+    Select(Relation, Box<ValueExpr>, Box<ValueExpr>, Box<ValueExpr>, Box<ValueExpr>),
     /// Over the values of a sample: one number.
-    Reduce(Reduction, Box<LossExpr>),
+    Reduce(Reduction, Box<ValueExpr>),
     /// Softmax over the last axis.
-    Softmax(Box<LossExpr>),
+    Softmax(Box<ValueExpr>),
     /// Its logarithm.
-    LogSoftmax(Box<LossExpr>),
+    LogSoftmax(Box<ValueExpr>),
     /// 1 at the target class, 0 elsewhere, of the output's shape.
-    OneHot(Box<LossExpr>),
+    OneHot(Box<ValueExpr>),
 }
 
 /// The optimizer of a model, hyper-parameters put in.

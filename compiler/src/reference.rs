@@ -286,6 +286,7 @@ impl Interpreter {
                 ArrayD::from_elem(IxDyn(&shape), scale_of(reduction, samples))
             }
             Op::Parameter(id) => self.parameters.get(id.0 as usize).cloned().unwrap_or_else(zeros),
+            Op::Constant(_, values) => filled(values.to_vec()),
             Op::Pointwise(scalar) => pointwise(scalar, graph, node, &operands, &shape),
             Op::Reduce(reduction) => {
                 filled(operands.first().map(|x| reduce(x, *reduction)).unwrap_or_default())

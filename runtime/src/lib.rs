@@ -59,7 +59,7 @@ pub mod __private {
     pub use crate::memory::{Box, Zeroed};
     pub use crate::model::{
         LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, Role, ShapeError, StepError, Target, TargetInfo,
-        TensorInfo, Train,
+        TargetLimits, TensorInfo, Train,
     };
     pub use crate::random::Rng;
     pub use crate::simd::{Kernel, Simd};

@@ -76,6 +76,32 @@ pub enum TargetInfo {
     },
 }
 
+/// Which targets a loss can take, beyond their kind.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TargetLimits {
+    /// A class that may occur though no output stands for it: its samples do not count.
+    pub ignored: Option<u32>,
+    /// The smallest value.
+    pub low: f64,
+    /// The largest value.
+    pub high: f64,
+}
+
+impl TargetLimits {
+    /// Any value, and the model's classes alone.
+    pub const ANY: Self = Self { ignored: None, low: f64::NEG_INFINITY, high: f64::INFINITY };
+
+    /// Whether a class may occur in the targets of a model of so many classes.
+    pub fn class_fits(&self, class: u32, classes: usize) -> bool {
+        (class as usize) < classes || self.ignored == Some(class)
+    }
+
+    /// Whether a value may occur in the targets.
+    pub fn value_fits(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+}
+
 /// An input whose mean and deviation over the training data are kept with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormalizeInfo {
@@ -88,7 +114,7 @@ pub struct NormalizeInfo {
 }
 
 /// What an emitted model says about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelInfo {
     /// The model's name.
     pub name: &'static str,
@@ -102,6 +128,8 @@ pub struct ModelInfo {
     pub output: &'static [usize],
     /// What the loss compares the output with; `None` without a loss.
     pub target: Option<TargetInfo>,
+    /// Which targets the loss can take.
+    pub limits: TargetLimits,
     /// Samples in a full training batch.
     pub batch: usize,
     /// Parameters and buffers, in source order.
@@ -157,7 +185,7 @@ impl ModelInfo {
                 if found.len() != samples {
                     return Err(StepError::Target { expected: samples, found: found.len() });
                 }
-                match found.iter().position(|class| *class as usize >= classes) {
+                match found.iter().position(|class| !self.limits.class_fits(*class, classes)) {
                     Some(sample) => Err(StepError::Class {
                         sample,
                         class: found.get(sample).copied().unwrap_or(0),

@@ -3,7 +3,9 @@
 use nnc_compiler::emit;
 use nnc_compiler::graph::Role as GraphRole;
 use nnc_compiler::program::TargetKind;
-use nnc_runtime::model::{LayerInfo, Layout, ModelInfo, NormalizeInfo, Role, TargetInfo, TensorInfo};
+use nnc_runtime::model::{
+    LayerInfo, Layout, ModelInfo, NormalizeInfo, Role, TargetInfo, TargetLimits, TensorInfo,
+};
 
 /// The description, for as long as the program runs: it runs one model or a few.
 pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
@@ -38,6 +40,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         input: list(info.input.iter().copied()),
         output: list(info.output.iter().copied()),
         target,
+        limits: TargetLimits { ignored: info.ignored, low: info.range.0, high: info.range.1 },
         batch: info.batch,
         tensors: list(tensors),
         states: list(info.states.iter().map(|state| text(state))),

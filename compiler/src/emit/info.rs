@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::number;
 use crate::graph::{Direction, Graph, Role};
-use crate::program::TargetKind;
+use crate::program::{Precision, TargetKind};
 
 use nnc_grammar::span::SourceMap;
 
@@ -24,6 +24,10 @@ pub struct ModelInfo {
     pub output: Vec<usize>,
     /// Kind of the target and its classes or values.
     pub target: Option<(TargetKind, usize)>,
+    /// A class that the data may hold though no output stands for it.
+    pub ignored: Option<u32>,
+    /// The smallest and largest number that a target may be.
+    pub range: (f64, f64),
     /// Samples in a training batch.
     pub batch: usize,
     /// Parameters and buffers.
@@ -81,6 +85,8 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         input: graph.node(graph.input).shape.clone(),
         output: if output.is_empty() { vec![1] } else { output },
         target: graph.loss.as_ref().map(|loss| (loss.target, loss.target_len)),
+        ignored: graph.loss.as_ref().and_then(|loss| loss.ignored),
+        range: graph.loss.as_ref().and_then(|loss| loss.range).unwrap_or((f64::NEG_INFINITY, f64::INFINITY)),
         batch: graph.batch,
         tensors,
         states: graph
@@ -116,6 +122,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             quote!(Some(rt::TargetInfo::Values { len: #len }))
         }
     };
+    let limits = limits(info);
     let tensors = info.tensors.iter().map(|tensor| {
         let (name, layer, dims) = (&tensor.name, &tensor.layer, shape(&tensor.shape));
         let layout = match (tensor.is_matrix, tensor.shape.as_slice()) {
@@ -150,6 +157,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             input: #input,
             output: #output,
             target: #target,
+            limits: #limits,
             batch: #batch,
             tensors: &[#(#tensors),*],
             states: &[#(#states),*],
@@ -157,4 +165,24 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             layers: &[#(#layers),*],
         };
     }
+}
+
+fn limits(info: &ModelInfo) -> TokenStream {
+    if info.ignored.is_none() && info.range == (f64::NEG_INFINITY, f64::INFINITY) {
+        return quote!(rt::TargetLimits::ANY);
+    }
+    let ignored = match info.ignored {
+        Some(class) => {
+            let class = number(class as usize);
+            quote!(Some(#class))
+        }
+        None => quote!(None),
+    };
+    let bound = |value: f64| match value {
+        f64::INFINITY => quote!(f64::INFINITY),
+        f64::NEG_INFINITY => quote!(f64::NEG_INFINITY),
+        value => super::scalar::literal(value, Precision::F64),
+    };
+    let (low, high) = (bound(info.range.0), bound(info.range.1));
+    quote!(rt::TargetLimits { ignored: #ignored, low: #low, high: #high })
 }

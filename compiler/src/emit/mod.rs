@@ -26,7 +26,7 @@ use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use crate::graph::{Graph, NodeId, Op, ParameterId};
+use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
 use crate::plan::{Function, LANES, Pass};
 use crate::program::Precision;
 
@@ -66,6 +66,12 @@ impl Feature {
             Self::Running(tokens) => tokens.clone(),
         }
     }
+}
+
+/// What numbers of the source are called: `LOSS_WEIGHTS`.
+pub fn constant_name(graph: &Graph, node: &Node, name: &str) -> proc_macro2::Ident {
+    let layer = graph.layer(node.layer).name.replace('.', "_");
+    names::ident(&format!("{layer}_{name}").to_uppercase())
 }
 
 /// A whole number as a literal without a type.
@@ -129,12 +135,27 @@ impl<'a> PassCx<'a> {
                 (Domain::Batch, Feature::Running(k)) => quote!(L::splat(parameters.#name[#k / 16][#k % 16])),
             };
         }
+        if let Op::Constant(name, values) = &node.op {
+            return match feature {
+                Feature::Running(k) if !narrow => {
+                    let name = constant_name(self.graph(), node, name);
+                    quote!(L::splat(#name[#k]))
+                }
+                Feature::Constant(k) if !narrow => self.splat(values.get(*k).copied().unwrap_or(0.0)),
+                _ => self.splat(values.first().copied().unwrap_or(0.0)),
+            };
+        }
         let name = self.value_name(id);
         let k = if narrow { number(0) } else { feature.tokens() };
         match self.domain {
             Domain::Batch => quote!(L::load(&#name[g][#k])),
             Domain::Single => quote!(L::load(&#name[#k])),
         }
+    }
+
+    fn splat(&self, value: f64) -> TokenStream {
+        let value = scalar::literal(value, self.precision());
+        quote!(L::splat(#value))
     }
 
     /// A statement that stores lanes of a value.

@@ -77,6 +77,12 @@ impl Builder<'_> {
         self.tensor(part, shape, initializer, fan, role).1
     }
 
+    /// Adds a parameter with one number for each feature of a vector, or for each channel of `[channels, …]`.
+    pub fn per_channel(&mut self, part: &str, shape: &[usize], initializer: Initializer) -> NodeId {
+        let channels = shape.first().copied().unwrap_or(1);
+        self.parameter(part, vec![channels], initializer, (1, 1))
+    }
+
     /// Adds a parameter that is the matrix of a product, `[out, in]`, kept in panels.
     pub fn matrix(&mut self, part: &str, shape: [usize; 2], initializer: Initializer) -> NodeId {
         let id = self.parameter(part, shape.to_vec(), initializer, (shape[1], shape[0]));

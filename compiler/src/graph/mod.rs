@@ -111,6 +111,8 @@ pub enum Op {
     SampleScale,
     /// A parameter or buffer.
     Parameter(ParameterId),
+    /// Numbers that are written in the source: a name for them, and the numbers.
+    Constant(String, Arc<[f64]>),
     /// A scalar function of each element. An operand that has one value a sample, or one value in all, is the same
     /// for all elements; an operand without a batch is the same for all samples.
     Pointwise(Scalar),
@@ -249,6 +251,10 @@ pub struct Loss {
     pub target: TargetKind,
     /// Classes, or values a sample.
     pub target_len: usize,
+    /// A class that the data may hold though no output stands for it.
+    pub ignored: Option<u32>,
+    /// The smallest and largest number that a target may be.
+    pub range: Option<(f64, f64)>,
     /// How samples are put together: the weight of each is 1/n or 1.
     pub reduction: Reduction,
     /// Its layer.
@@ -334,7 +340,7 @@ impl Graph {
     pub fn layout(&self, id: NodeId) -> ValueLayout {
         match &self.node(id).op {
             Op::Operator(op) => op.layout(),
-            Op::Parameter(_) => ValueLayout::Parameter,
+            Op::Parameter(_) | Op::Constant(..) => ValueLayout::Parameter,
             _ => ValueLayout::BatchLane,
         }
     }
@@ -349,6 +355,7 @@ impl PartialEq for Op {
             | (Self::Total, Self::Total)
             | (Self::Reshape, Self::Reshape) => true,
             (Self::Parameter(a), Self::Parameter(b)) => a == b,
+            (Self::Constant(a, x), Self::Constant(b, y)) => a == b && x == y,
             (Self::Pointwise(a), Self::Pointwise(b)) => a == b,
             (Self::Reduce(a), Self::Reduce(b)) => a == b,
             (Self::Operator(a), Self::Operator(b)) => format!("{a:?}") == format!("{b:?}"),

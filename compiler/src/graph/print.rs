@@ -55,6 +55,7 @@ impl Graph {
             Op::Target => "target".to_owned(),
             Op::SampleScale => "sample scale".to_owned(),
             Op::Parameter(id) => format!("@{}", self.parameter(*id).name),
+            Op::Constant(name, values) => format!("{name} {values:?}"),
             Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {
                 Variable::Input(n) => {
                     node.inputs.get(n as usize).map_or_else(|| "?".to_owned(), ToString::to_string)

@@ -79,6 +79,9 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
                 return Err(format!("{id} does not have its parameter's shape"));
             }
         }
+        Op::Constant(_, values) if node.batched || values.len() != node.len() => {
+            return Err(format!("{id} has {} values and a shape for {}", values.len(), node.len()));
+        }
         Op::Reshape => {
             let len = node.inputs.first().map_or(0, |input| graph.node(*input).len());
             if node.inputs.len() != 1 || len != node.len() {

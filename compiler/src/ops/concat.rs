@@ -12,6 +12,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use proc_macro2::TokenStream;
 use quote::quote;
 
+use super::slice::Slice;
 use super::{Argument, Arguments, Arity, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
@@ -64,13 +65,6 @@ impl Layer for ConcatLayer {
 /// The operator.
 #[derive(Debug)]
 struct Concat;
-
-/// `len` features from `from` on.
-#[derive(Debug)]
-struct Slice {
-    from: usize,
-    len: usize,
-}
 
 impl Operator for Concat {
     fn name(&self) -> &'static str {
@@ -146,53 +140,5 @@ impl Operator for Concat {
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
         let views: Vec<_> = operands.iter().map(|x| x.view()).collect();
         ndarray::concatenate(ndarray::Axis(1), &views).unwrap_or_else(|_| ndarray::ArrayD::zeros(vec![0]))
-    }
-}
-
-impl Operator for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
-    }
-
-    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        Vec::new()
-    }
-
-    fn flops(&self, _: &Graph, _: &Node) -> u64 {
-        0
-    }
-
-    fn formula(&self, names: &[String]) -> String {
-        let x = names.first().map_or("d_y", String::as_str);
-        format!("{x}[{}..{}]", self.from, self.from + self.len)
-    }
-
-    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        Strategy::rows()
-    }
-
-    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, source) = (cx.groups(), cx.operand(0));
-        let (len, from) = (cx.number(self.len), cx.number(self.from));
-        let finish = cx.finish(&[quote!(g), quote!(o)]);
-        quote! {
-            for g in 0..#groups {
-                for o in 0..#len {
-                    let z = L::load(&#source[g][#from + o]);
-                    #finish
-                }
-            }
-        }
-    }
-
-    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        cx.lowered()
-    }
-
-    #[cfg(feature = "reference")]
-    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let Some(x) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
-        let part = ndarray::Slice::from(self.from..self.from + self.len);
-        x.slice_axis(ndarray::Axis(1), part).to_owned()
     }
 }

@@ -13,7 +13,9 @@ mod normalize;
 #[cfg(feature = "reference")]
 mod reference;
 mod residual;
+pub mod slice;
 pub mod softmax;
+pub mod weighted_scale;
 
 pub use arguments::{Argument, ArgumentKind, Arguments, Default, Value};
 
@@ -78,7 +80,6 @@ pub fn layer(name: &str) -> Option<&'static dyn Layer> {
 static LAYERS: &[&dyn Layer] = &[
     &dense::DenseLayer,
     &normalize::Normalize,
-    &softmax::SoftmaxLayer,
     &flatten::Flatten,
     &add::Add,
     &concat::ConcatLayer,

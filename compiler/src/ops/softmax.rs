@@ -1,17 +1,10 @@
-//! # softmax
+//! Softmax and its logarithm, over the features of a sample: `softmax` and `log_softmax` of the language.
 //!
-//! `softmax`: y_i = exp(x_i - max x) / sum_j exp(x_j - max x), over the features of a sample.
-//!
-//! Shapes: `[F]` to `[F]`, F at least 2. Values are in (0, 1) and add up to 1. Subtracting the largest value keeps
-//! `exp` from overflowing and changes nothing else.
-//!
-//! Under a loss that takes `log_softmax`, a trailing `softmax` is fused with it (W0101).
-//!
-//! Example: `dense(3) -> softmax`. Source: Bridle 1990; PyTorch `torch.nn.Softmax(dim=-1)`.
+//! y_i = exp(x_i - max x) / sum_j exp(x_j - max x). Subtracting the largest value keeps `exp` from overflowing and
+//! changes nothing else. Under a loss that takes `log_softmax`, a trailing `softmax` is fused with it (W0101).
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 
-use super::{Argument, Arguments, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator};
@@ -20,57 +13,32 @@ use crate::program::Reduction;
 use crate::scalar::{Binary, Scalar, Unary};
 use crate::simplify::Lowering;
 
-/// The layer.
-#[derive(Debug)]
-pub struct SoftmaxLayer;
-
-impl Layer for SoftmaxLayer {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
-    fn summary(&self) -> &'static str {
-        "exp(x) / sum(exp(x)) over the features of a sample"
-    }
-
-    fn arguments(&self) -> &'static [Argument] {
-        &[]
-    }
-
-    fn apply(
-        &self,
-        cx: &mut Builder<'_>,
-        _: &Arguments,
-        inputs: &[NodeId],
-    ) -> Result<NodeId, Box<Diagnostic>> {
-        let [x] = inputs else {
-            return Err(cx.error(
-                Code::E0302,
-                "`softmax` takes one value",
-                format!("found {}", inputs.len()),
-            ));
-        };
-        let shape = cx.shape(*x).to_vec();
-        match shape.as_slice() {
-            [features] if *features >= 2 => Ok(cx.operator(Softmax, vec![*x], shape)),
-            [_] => {
-                let mut error = cx.error(
-                    Code::E0301,
-                    "softmax of one value is always 1",
-                    format!("expected at least two features, found {shape:?}"),
-                );
-                error.help.push("for one output use `sigmoid`".to_owned());
-                Err(error)
-            }
-            _ => {
-                let mut error = cx.error(
-                    Code::E0303,
-                    "`softmax` takes a vector",
-                    format!("expected [features], found {shape:?}"),
-                );
-                error.help.push("put `flatten` before it".to_owned());
-                Err(error)
-            }
+/// Checks that `x` has a softmax; `name` is the function's.
+///
+/// # Errors
+/// E0301 for one value, E0303 for what is not a vector.
+pub fn check(cx: &Builder<'_>, name: &str, x: NodeId) -> Result<(), Box<Diagnostic>> {
+    let shape = cx.shape(x);
+    match shape {
+        [features] if *features >= 2 => Ok(()),
+        [_] => {
+            let always = if name == Softmax::NAME { "1" } else { "0" };
+            let mut error = cx.error(
+                Code::E0301,
+                format!("{name} of one value is always {always}"),
+                format!("expected at least two features, found {shape:?}"),
+            );
+            error.help.push("for one output use `sigmoid`".to_owned());
+            Err(error)
+        }
+        _ => {
+            let mut error = cx.error(
+                Code::E0303,
+                format!("`{name}` takes a vector"),
+                format!("expected [features], found {shape:?}"),
+            );
+            error.help.push("put `flatten` before it".to_owned());
+            Err(error)
         }
     }
 }

@@ -75,7 +75,7 @@ impl Step {
 
 /// Whether a node is computed by a step, rather than given.
 fn is_computed(op: &Op) -> bool {
-    !matches!(op, Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_))
+    !matches!(op, Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..))
 }
 
 /// Divides a graph into functions.
@@ -218,6 +218,9 @@ fn memory_use(
         let Some(here) = place_of(id) else { continue };
         for input in &node.inputs {
             let source = graph.node(*input);
+            if matches!(source.op, Op::Constant(..)) {
+                continue;
+            }
             if let Op::Parameter(parameter) = source.op {
                 if let Some(slot) = last_read.get_mut(parameter.0 as usize) {
                     *slot = (*slot).max(Some(here));

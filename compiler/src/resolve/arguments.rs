@@ -5,9 +5,13 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::Cx;
-use super::definitions::{Definition, Origin};
+use super::definitions::{Definition, Origin, Sort};
+use super::expression_call::is_trained;
+use super::formula::Formula;
 use super::scalar::{Scope, Term};
 use crate::ops::{self, ArgumentKind, Arguments, Layer, Value};
+use crate::program::{Initializer, List};
+use crate::scalar::Scalar;
 
 /// A parameter as a call sees it.
 #[derive(Debug, Clone, Copy)]
@@ -156,13 +160,27 @@ impl Cx<'_> {
             .map(|parameter| Slot { name: &parameter.name.name, is_required: parameter.default.is_none() })
             .collect();
         let bound = self.bind(callee, &slots, arguments)?;
+        let takes_lists = definition.sort.takes_lists();
         let mut inside = Scope::new(definition.origin, super::scalar::Role::Constant);
         inside.site = Some(scope.site.unwrap_or(callee.span));
         let mut terms = Vec::with_capacity(parameters.len());
         let mut is_valid = true;
         for (parameter, argument) in parameters.iter().zip(bound) {
+            if is_trained(parameter) {
+                let term = self.trained(scope, &inside, parameter, argument, callee.span);
+                is_valid &= term.is_some();
+                terms.push((
+                    parameter.name.name.clone(),
+                    term.map_or(Term::Failed, Term::Trained),
+                    argument.is_some(),
+                ));
+                continue;
+            }
             let default = parameter.default.as_ref().map(|default| self.term(&inside, default));
             let term = match (argument, default) {
+                (Some(argument), _) if takes_lists && matches!(argument.value.kind, ExprKind::List(_)) => {
+                    self.list(scope, &parameter.name.name, &argument.value)
+                }
                 (None, Some(default)) => default,
                 (None, None) => Term::Failed,
                 (Some(argument), default) => {
@@ -177,6 +195,51 @@ impl Cx<'_> {
             terms.push((parameter.name.name.clone(), term, argument.is_some()));
         }
         is_valid.then_some(terms)
+    }
+
+    /// What a trained parameter starts as: an initializer, or a number for all.
+    fn trained(
+        &mut self,
+        scope: &Scope,
+        inside: &Scope,
+        parameter: &nnc_grammar::ast::Parameter,
+        argument: Option<&Argument>,
+        span: Span,
+    ) -> Option<Initializer> {
+        let (scope, value) = match (argument, &parameter.default) {
+            (Some(argument), _) => (scope, &argument.value),
+            (None, Some(default)) => (inside, default),
+            (None, None) => return self.named_initializer(Origin::Library, "zeros", span),
+        };
+        let name = match &value.kind {
+            ExprKind::Name(name) => Some(name),
+            ExprKind::Call(call) => Some(&call.name.name),
+            _ => None,
+        };
+        if name.is_some_and(|name| self.lookup(scope.origin, Sort::Init, name).is_some()) {
+            return self.initializer(scope, value);
+        }
+        let number = self.constant(scope, value, &format!("`{}`", parameter.name.name))?;
+        let text = match number {
+            0.0 => "zeros".to_owned(),
+            1.0 => "ones".to_owned(),
+            number => format!("constant({number})"),
+        };
+        Some(Initializer { text, scalar: Scalar::Number(number) })
+    }
+
+    /// Numbers in brackets.
+    fn list(&mut self, scope: &Scope, name: &str, value: &Expr) -> Term {
+        let ExprKind::List(items) = &value.kind else { return Term::Failed };
+        let what = format!("`{name}`");
+        let numbers: Vec<Option<f64>> = items.iter().map(|item| self.constant(scope, item, &what)).collect();
+        let Some(values) = numbers.into_iter().collect::<Option<Vec<f64>>>() else { return Term::Failed };
+        if values.is_empty() {
+            self.out_of_range(value.span, &what, "a number or more", "none");
+            return Term::Failed;
+        }
+        let (name, values) = (name.to_owned(), values.into());
+        Term::Number(Formula::List(List { name, values, span: value.span }))
     }
 
     fn check_kind_of_argument(

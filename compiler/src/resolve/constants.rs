@@ -40,7 +40,7 @@ impl<'a> Cx<'a> {
                 self.wrong_argument(expr.span, what, "a number");
                 None
             }
-            Term::Failed => None,
+            Term::Trained(_) | Term::Failed => None,
         }
     }
 
@@ -56,7 +56,7 @@ impl<'a> Cx<'a> {
                 self.wrong_argument(expr.span, what, expected);
                 None
             }
-            Term::Truth(_) | Term::Failed => None,
+            Term::Truth(_) | Term::Trained(_) | Term::Failed => None,
         }
     }
 

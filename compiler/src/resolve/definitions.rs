@@ -7,9 +7,10 @@ use nnc_grammar::ast::{Ast, Block, Function, Ident, Item, Optimizer, Parameter};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
+use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
-use super::{Cx, body, defined_twice, init, loss, optimizer};
+use super::{Cx, body, defined_twice, init, loss, optimizer, stage};
 
 /// How deep definitions may call each other.
 const DEEPEST: usize = 64;
@@ -45,6 +46,11 @@ impl Sort {
             Self::Init => "initializer",
             Self::Optimizer => "optimizer",
         }
+    }
+
+    /// Whether an argument may be a list of numbers, one for each element.
+    pub(super) fn takes_lists(self) -> bool {
+        self == Self::Loss
     }
 
     /// Parameters that the compiler fills, before those that a use may set.
@@ -225,7 +231,8 @@ impl<'a> Cx<'a> {
                 Sort::Init => init::check(self, id, function),
                 _ => {
                     let scope = self.opaque_scope(id, definition, Role::Activation);
-                    self.number(&scope, &function.body).is_some()
+                    let body = self.number(&scope, &function.body);
+                    body.is_some_and(|body| stage::check_activation(self, function, &body))
                 }
             },
             Tree::Optimizer(tree) => optimizer::check(self, id, tree),
@@ -240,8 +247,9 @@ impl<'a> Cx<'a> {
         scope.inline = false;
         for (n, parameter) in definition.parameters.iter().enumerate() {
             let is_value = n < definition.sort.n_values();
-            let rank = if is_value { Rank::Elements } else { Rank::Constant };
+            let rank = if is_value || is_trained(parameter) { Rank::Elements } else { Rank::Constant };
             let term = match &parameter.default {
+                _ if is_trained(parameter) => Term::Number(Formula::Opaque(rank)),
                 Some(default) if !is_value => match self.quietly(|cx| cx.term(&scope, default)) {
                     Term::Truth(_) => Term::Truth(Truth::Opaque),
                     _ => Term::Number(Formula::Opaque(rank)),
@@ -292,10 +300,17 @@ impl<'a> Cx<'a> {
             }
             self.check_kind(definition, n, parameter);
             let mut term = Term::Number(Formula::Opaque(Rank::Constant));
+            if is_trained(parameter) {
+                if let Some(default) = &parameter.default {
+                    self.check_initial(&scope, parameter, default);
+                }
+                scope.define(&name.name, Term::Failed);
+                continue;
+            }
             if let Some(default) = &parameter.default {
                 match self.term(&scope, default) {
                     Term::Truth(_) => term = Term::Truth(Truth::Opaque),
-                    Term::Number(_) | Term::Failed => {}
+                    Term::Number(_) | Term::Trained(_) | Term::Failed => {}
                 }
             }
             if n >= values.len() {
@@ -335,10 +350,18 @@ impl<'a> Cx<'a> {
     fn check_kind(&mut self, definition: &Definition<'a>, n: usize, parameter: &Parameter) {
         let Some(kind) = &parameter.kind else { return };
         let is_target = definition.sort == Sort::Loss && n == 1;
-        if is_target && kind.name == "class" {
+        let is_class = definition.sort == Sort::Loss
+            && (n >= 1 && kind.name == "class" || is_target && loss::range_of(&kind.name).is_some());
+        let is_parameter = definition.sort == Sort::Activation && n >= 1 && is_trained(parameter);
+        if is_class || is_parameter {
             return;
         }
-        let label = if is_target { "expected `class`" } else { "expected no kind" };
+        let label = match definition.sort {
+            Sort::Loss if n == 1 => "expected `class`, `probability`, `sign` or `positive`",
+            Sort::Loss if n > 1 => "expected `class`",
+            Sort::Activation if n >= 1 => "expected `parameter`",
+            _ => "expected no kind",
+        };
         let diagnostic = Diagnostic::new(
             Code::E0217,
             format!("parameter `{}` cannot be of kind `{}`", parameter.name.name, kind.name),
@@ -348,9 +371,28 @@ impl<'a> Cx<'a> {
         let diagnostic = if is_target {
             diagnostic.with_help("`target: class` is a class; without a kind, the target is like the output")
         } else {
-            diagnostic.with_help("only the target of a loss has a kind: `target: class`")
+            diagnostic.with_help(match definition.sort {
+                Sort::Activation => "`slope: parameter = 0.25` is trained, one for each feature",
+                _ => {
+                    "classes of a loss have a kind, `target: class`, and trained parameters of an activation"
+                }
+            })
         };
         self.report(diagnostic);
+    }
+
+    /// What a trained parameter starts as, when no use says so.
+    fn check_initial(&mut self, scope: &Scope, parameter: &Parameter, default: &nnc_grammar::ast::Expr) {
+        let named = match &default.kind {
+            nnc_grammar::ast::ExprKind::Name(name) => Some(name),
+            nnc_grammar::ast::ExprKind::Call(call) => Some(&call.name.name),
+            _ => None,
+        };
+        if named.is_some_and(|name| self.lookup(scope.origin, Sort::Init, name).is_some()) {
+            self.initializer(scope, default);
+        } else {
+            self.constant(scope, default, &format!("`{}`", parameter.name.name));
+        }
     }
 
     fn report_cycle(&mut self, id: DefId, call: Option<Span>) {
@@ -412,7 +454,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Init => &["fan_in", "fan_out"],
         Sort::Optimizer => &["weight", "gradient", "step"],
         Sort::Block => &["input"],
-        Sort::Loss => &["reduction"],
+        Sort::Loss => &["reduction", "classes"],
         Sort::Activation => &[],
     }
 }

@@ -19,6 +19,10 @@ enum Builtin {
     Binary(Binary),
     /// Over the values of a sample.
     Reduce(Reduction),
+    /// One of several equal parts of a value.
+    Part,
+    /// A loss, and what the sample counts.
+    Weighted,
     /// The larger of two numbers, or the largest of a sample.
     Max,
     Softmax,
@@ -28,15 +32,18 @@ enum Builtin {
     RandomNormal,
 }
 
-/// Functions over the values of a sample, in losses.
-const OF_LOSSES: &[(&str, Builtin)] = &[
+/// Functions over the values of a sample, in losses and activations.
+const OF_VALUES: &[(&str, Builtin)] = &[
+    ("part", Builtin::Part),
     ("sum", Builtin::Reduce(Reduction::Sum)),
     ("mean", Builtin::Reduce(Reduction::Mean)),
     ("max", Builtin::Max),
     ("softmax", Builtin::Softmax),
     ("log_softmax", Builtin::LogSoftmax),
-    ("one_hot", Builtin::OneHot),
 ];
+
+/// What only losses know.
+const OF_LOSSES: &[(&str, Builtin)] = &[("one_hot", Builtin::OneHot), ("weighted", Builtin::Weighted)];
 
 /// Random draws, in initializers.
 const OF_INITIALIZERS: &[(&str, Builtin)] =
@@ -47,13 +54,14 @@ const OF_TWO: &[(&str, Builtin)] =
     &[("min", Builtin::Binary(Binary::Min)), ("max", Builtin::Binary(Binary::Max))];
 
 fn builtins(role: Role) -> impl Iterator<Item = (&'static str, Builtin)> {
-    let special = match role {
-        Role::Loss => OF_LOSSES,
-        Role::Init => OF_INITIALIZERS,
-        Role::Constant | Role::Activation | Role::Optimizer => &[],
+    let special: [&[(&str, Builtin)]; 2] = match role {
+        Role::Loss => [OF_VALUES, OF_LOSSES],
+        Role::Activation => [OF_VALUES, &[]],
+        Role::Init => [OF_INITIALIZERS, &[]],
+        Role::Constant | Role::Optimizer => [&[], &[]],
     };
     let unary = Unary::NAMED.iter().map(|(name, op)| (*name, Builtin::Unary(*op)));
-    special.iter().copied().chain(unary).chain(OF_TWO.iter().copied())
+    special.into_iter().flatten().copied().chain(unary).chain(OF_TWO.iter().copied())
 }
 
 fn builtin(role: Role, name: &str) -> Option<Builtin> {
@@ -135,9 +143,13 @@ impl Cx<'_> {
             "not known here",
         )
         .with_closest(&name.name, functions.iter().map(String::as_str));
-        if builtin(Role::Loss, &name.name).is_some() {
-            diagnostic = diagnostic
-                .with_note(format!("`{}` runs over a sample, and can be used in losses", name.name));
+        if builtin(Role::Activation, &name.name).is_some() {
+            diagnostic = diagnostic.with_note(format!(
+                "`{}` runs over a sample, and can be used in losses and activations",
+                name.name
+            ));
+        } else if builtin(Role::Loss, &name.name).is_some() {
+            diagnostic = diagnostic.with_note(format!("`{}` can be used in losses", name.name));
         } else if builtin(Role::Init, &name.name).is_some() {
             diagnostic = diagnostic.with_note(format!("`{}` can be used in initializers", name.name));
         }
@@ -148,6 +160,10 @@ impl Cx<'_> {
         let slots: &[Slot<'_>] = match builtin {
             Builtin::RandomUniform | Builtin::RandomNormal => &[],
             Builtin::Binary(_) => &[REQUIRED_A, REQUIRED_B],
+            Builtin::Weighted => &[REQUIRED_X, Slot { name: "weight", is_required: true }],
+            Builtin::Part => {
+                &[REQUIRED_X, Slot { name: "n", is_required: true }, Slot { name: "of", is_required: true }]
+            }
             Builtin::Max => &[REQUIRED_A, Slot { is_required: false, ..REQUIRED_B }],
             _ => &[REQUIRED_X],
         };
@@ -156,6 +172,9 @@ impl Cx<'_> {
         let mut terms = Vec::with_capacity(bound.len());
         for argument in bound.into_iter().flatten() {
             terms.push(self.number(scope, &argument.value));
+        }
+        if builtin == Builtin::Part {
+            return self.part(call, &terms);
         }
         let mut terms = terms.into_iter();
         let formula = match (builtin, terms.next(), terms.next()) {
@@ -177,6 +196,11 @@ impl Cx<'_> {
                 return self.finite(scope, Formula::unary(op, x), call.span);
             }
             (Builtin::Max, Some(Some(x)), None) => Formula::Reduce(Reduction::Max, Box::new(x)),
+            // A distribution adds up to 1.
+            (Builtin::Reduce(Reduction::Sum), Some(Some(Formula::OneHot(_))), _) => {
+                return Term::Number(Formula::Number(1.0));
+            }
+            (Builtin::Weighted, Some(Some(x)), Some(Some(weight))) => return self.weighted(call, x, weight),
             (Builtin::Reduce(reduction), Some(Some(x)), _) => Formula::Reduce(reduction, Box::new(x)),
             (Builtin::Softmax, Some(Some(x)), _) => Formula::Softmax(Box::new(x)),
             (Builtin::LogSoftmax, Some(Some(x)), _) => Formula::LogSoftmax(Box::new(x)),
@@ -195,7 +219,10 @@ impl Cx<'_> {
                         call.span,
                         "expected a value for each element, found one number",
                     )
-                    .with_help(format!("the output has a value for each element: `{name}(output)`")),
+                    .with_help(match scope.role {
+                        Role::Loss => format!("the output has a value for each element: `{name}(output)`"),
+                        _ => format!("the value of an activation has one for each element: `{name}(x)`"),
+                    }),
                 );
                 Term::Failed
             }
@@ -203,8 +230,84 @@ impl Cx<'_> {
         }
     }
 
+    /// `part(x, 1, 2)`: the first half.
+    fn part(&mut self, call: &Call, terms: &[Option<Formula>]) -> Term {
+        let [Some(x), Some(n), Some(of)] = terms else { return Term::Failed };
+        let (n, of) = match (n.value(), of.value()) {
+            (Some(n), Some(of)) => (n, of),
+            _ if matches!(
+                (n, of),
+                (Formula::Opaque(Rank::Constant), _) | (_, Formula::Opaque(Rank::Constant))
+            ) =>
+            {
+                return Term::Number(Formula::Opaque(Rank::Elements));
+            }
+            _ => {
+                self.report(Diagnostic::new(
+                    Code::E0217,
+                    "the number of a part is a constant",
+                    call.span,
+                    "expected two whole numbers behind the value",
+                ));
+                return Term::Failed;
+            }
+        };
+        let is_count = |value: f64| value.fract() == 0.0 && (1.0..=1e6).contains(&value);
+        if !is_count(n) || !is_count(of) || n > of {
+            self.report(
+                Diagnostic::new(
+                    Code::E0205,
+                    format!("there is no part {n} of {of}"),
+                    call.span,
+                    "expected whole numbers, the first from 1 to the second",
+                )
+                .with_help("`part(x, 1, 2)` is the first half, `part(x, 2, 2)` the second"),
+            );
+            return Term::Failed;
+        }
+        if x.rank() != Rank::Elements {
+            self.report(Diagnostic::new(
+                Code::E0217,
+                "`part` takes all values of a sample",
+                call.span,
+                "expected a value for each element, found one number",
+            ));
+            return Term::Failed;
+        }
+        Term::Number(Formula::Part(n as usize - 1, of as usize, Box::new(x.clone())))
+    }
+
+    /// `weighted(x, weight)`: the mean over the batch is the sum of `x` over the sum of `weight`.
+    fn weighted(&mut self, call: &Call, x: Formula, weight: Formula) -> Term {
+        if weight.value() == Some(1.0) {
+            return Term::Number(x);
+        }
+        if weight.reads_value(false) {
+            self.report(
+                Diagnostic::new(
+                    Code::E0217,
+                    "the weight of a sample depends on the output",
+                    call.span,
+                    "expected a weight of target and constants",
+                )
+                .with_note("a weight is not differentiated"),
+            );
+            return Term::Failed;
+        }
+        if weight.rank() == Rank::Elements || x.rank() == Rank::Elements {
+            self.report(Diagnostic::new(
+                Code::E0217,
+                "`weighted` takes two numbers of a sample",
+                call.span,
+                "expected one number each, found one for each element",
+            ));
+            return Term::Failed;
+        }
+        Term::Number(Formula::Weighted(Box::new(x), Box::new(weight)))
+    }
+
     fn one_hot(&mut self, x: Formula, call: &Call) -> Term {
-        if matches!(x, Formula::Target(TargetKind::Class) | Formula::Opaque(_)) {
+        if matches!(x, Formula::Target(TargetKind::Class) | Formula::Distribution | Formula::Opaque(_)) {
             return Term::Number(Formula::OneHot(Box::new(x)));
         }
         self.report(
@@ -232,6 +335,18 @@ impl Cx<'_> {
         let Some(terms) = self.definition_arguments(scope, &definition, callee, &call.arguments, 0) else {
             return Term::Failed;
         };
+        if definition.parameters.iter().any(is_trained) {
+            self.report(
+                Diagnostic::new(
+                    Code::E0217,
+                    format!("`{}` has trained parameters", call.name.name),
+                    call.span,
+                    "expected a function without parameters of its own",
+                )
+                .with_help("use it as a layer, where its parameters get a name"),
+            );
+            return Term::Failed;
+        }
         if definition.sort == Sort::Loss && !self.check_target(&definition, &terms, call) {
             return Term::Failed;
         }
@@ -271,9 +386,10 @@ impl Cx<'_> {
         terms: &[(String, Term, bool)],
         call: &Call,
     ) -> bool {
-        let wants_class = definition.parameters.get(1).is_some_and(|target| target.kind.is_some());
+        let wants_class = super::loss::is_class(definition);
         let Some((_, Term::Number(target), _)) = terms.get(1) else { return true };
-        let is_class = matches!(target, Formula::Target(TargetKind::Class));
+        // Rows of probabilities stand for a class.
+        let is_class = matches!(target, Formula::Target(TargetKind::Class) | Formula::Distribution);
         if is_class == wants_class || matches!(target, Formula::Opaque(_)) {
             return true;
         }
@@ -299,7 +415,7 @@ impl Cx<'_> {
         let ranks = terms.iter().map(|(_, term, _)| match term {
             Term::Number(formula) => formula.rank(),
             Term::Truth(truth) => truth.rank(),
-            Term::Failed => Rank::Constant,
+            Term::Trained(_) | Term::Failed => Rank::Constant,
         });
         ranks.max().unwrap_or(Rank::Constant)
     }
@@ -307,11 +423,18 @@ impl Cx<'_> {
     /// A term that is known, as it would be written.
     pub(super) fn term_text(&self, term: &Term) -> Option<String> {
         match term {
-            Term::Number(formula) => formula.value().map(|value| value.to_string()),
+            Term::Number(Formula::Number(value)) => Some(value.to_string()),
             Term::Truth(Truth::Known(value)) => Some(value.to_string()),
+            Term::Number(Formula::List(list)) => Some(format!("{:?}", list.values)),
+            Term::Trained(initializer) => Some(initializer.text.clone()),
             _ => None,
         }
     }
+}
+
+/// Whether a parameter is trained: `weight: parameter = 0.25`.
+pub(super) fn is_trained(parameter: &nnc_grammar::ast::Parameter) -> bool {
+    parameter.kind.as_ref().is_some_and(|kind| kind.name == "parameter")
 }
 
 const REQUIRED_X: Slot<'static> = Slot { name: "x", is_required: true };

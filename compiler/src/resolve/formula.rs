@@ -1,10 +1,10 @@
 //! What expressions of the language become while names are bound: formulas over scalars and over whole values.
 //!
 //! One tree serves activations, losses, initializers, optimizers and constants; at the end it is turned into the
-//! [`Scalar`] or the [`LossExpr`] that a program holds. Constants are computed as the tree is made, so that a formula
+//! [`Scalar`] or the [`ValueExpr`] that a program holds. Constants are computed as the tree is made, so that a formula
 //! without variables is a number.
 
-use crate::program::{LossExpr, Reduction, TargetKind};
+use crate::program::{List, Reduction, TargetKind, ValueExpr};
 use crate::scalar::{Binary, Condition, Relation, Scalar, Unary, Variable};
 
 /// What a formula has one value of.
@@ -25,8 +25,20 @@ pub(super) enum Formula {
     Variable(Variable),
     /// Not known while a definition is checked by itself, or poisoned.
     Opaque(Rank),
-    /// Output of the model, in losses.
-    Output,
+    /// The value itself: the output of the model in losses, `x` in activations.
+    Value,
+    /// The target of a loss of classes, given as rows of probabilities.
+    Distribution,
+    /// A trained parameter of an activation, by its number.
+    Parameter(u32),
+    /// Numbers that a use lists, one for each element.
+    List(List),
+    /// How many values the model's output has.
+    Count,
+    /// Part `n` from 0, of `of` equal ones.
+    Part(usize, usize, Box<Formula>),
+    /// A loss, and what its sample counts in the mean over the batch.
+    Weighted(Box<Formula>, Box<Formula>),
     /// Target, in losses.
     Target(TargetKind),
     Unary(Unary, Box<Formula>),
@@ -63,6 +75,8 @@ impl Formula {
     pub(super) fn binary(op: Binary, a: Formula, b: Formula) -> Self {
         match (a, b) {
             (Self::Number(a), Self::Number(b)) => Self::Number(op.apply(a, b)),
+            // What an argument's default leaves out leaves nothing behind.
+            (x, Self::Number(1.0)) | (Self::Number(1.0), x) if op == Binary::Mul => x,
             (a, b) => Self::Binary(op, Box::new(a), Box::new(b)),
         }
     }
@@ -80,8 +94,14 @@ impl Formula {
         match self {
             Self::Number(_) | Self::Variable(_) => Rank::Constant,
             Self::Opaque(rank) => *rank,
-            Self::Output | Self::Target(TargetKind::Values) => Rank::Elements,
-            Self::Target(TargetKind::Class) => Rank::Sample,
+            Self::Count => Rank::Constant,
+            Self::Value
+            | Self::Target(TargetKind::Values)
+            | Self::Distribution
+            | Self::Parameter(_)
+            | Self::List(_)
+            | Self::Part(..) => Rank::Elements,
+            Self::Target(TargetKind::Class) | Self::Weighted(..) => Rank::Sample,
             Self::Unary(_, x) => x.rank(),
             Self::Binary(_, a, b) => a.rank().max(b.rank()),
             Self::Select(condition, a, b) => condition.rank().max(a.rank()).max(b.rank()),
@@ -93,37 +113,73 @@ impl Formula {
     /// Number of nodes.
     pub(super) fn size(&self) -> usize {
         1 + match self {
-            Self::Number(_) | Self::Variable(_) | Self::Opaque(_) | Self::Output | Self::Target(_) => 0,
+            Self::Number(_)
+            | Self::Variable(_)
+            | Self::Opaque(_)
+            | Self::Value
+            | Self::Target(_)
+            | Self::Distribution
+            | Self::Parameter(_)
+            | Self::List(_)
+            | Self::Count => 0,
             Self::Unary(_, x)
+            | Self::Part(_, _, x)
             | Self::Reduce(_, x)
             | Self::Softmax(x)
             | Self::LogSoftmax(x)
             | Self::OneHot(x) => x.size(),
-            Self::Binary(_, a, b) => a.size() + b.size(),
+            Self::Binary(_, a, b) | Self::Weighted(a, b) => a.size() + b.size(),
             Self::Select(condition, a, b) => condition.size() + a.size() + b.size(),
         }
     }
 
-    /// Whether the model's output is in it.
-    pub(super) fn reads_output(&self) -> bool {
+    /// Whether the model's output, or `x`, is in it; `unknown` for what is not known by itself.
+    pub(super) fn reads_value(&self, unknown: bool) -> bool {
         match self {
-            Self::Output => true,
-            Self::Number(_) | Self::Variable(_) | Self::Opaque(_) | Self::Target(_) => false,
+            Self::Value => true,
+            Self::Number(_)
+            | Self::Variable(_)
+            | Self::Target(_)
+            | Self::Distribution
+            | Self::Parameter(_)
+            | Self::List(_)
+            | Self::Count => false,
+            Self::Opaque(rank) => unknown && *rank > Rank::Constant,
             Self::Unary(_, x)
+            | Self::Part(_, _, x)
             | Self::Reduce(_, x)
             | Self::Softmax(x)
             | Self::LogSoftmax(x)
-            | Self::OneHot(x) => x.reads_output(),
-            Self::Binary(_, a, b) => a.reads_output() || b.reads_output(),
-            Self::Select(condition, a, b) => condition.reads_output() || a.reads_output() || b.reads_output(),
+            | Self::OneHot(x) => x.reads_value(unknown),
+            Self::Binary(_, a, b) | Self::Weighted(a, b) => a.reads_value(unknown) || b.reads_value(unknown),
+            Self::Select(condition, a, b) => {
+                condition.reads_value(unknown) || a.reads_value(unknown) || b.reads_value(unknown)
+            }
         }
     }
 
-    /// As a formula over scalars; `None` if it holds what is none.
+    /// Whether a part of it weighs samples.
+    pub(super) fn has_weights(&self) -> bool {
+        match self {
+            Self::Weighted(..) => true,
+            Self::Unary(_, x)
+            | Self::Part(_, _, x)
+            | Self::Reduce(_, x)
+            | Self::Softmax(x)
+            | Self::LogSoftmax(x)
+            | Self::OneHot(x) => x.has_weights(),
+            Self::Binary(_, a, b) | Self::Select(_, a, b) => a.has_weights() || b.has_weights(),
+            _ => false,
+        }
+    }
+
+    /// As a formula over scalars, `x` being input 0 and parameter `n` input `n + 1`; `None` if it holds what is none.
     pub(super) fn to_scalar(&self) -> Option<Scalar> {
         Some(match self {
             Self::Number(value) => Scalar::Number(*value),
             Self::Variable(variable) => Scalar::Variable(*variable),
+            Self::Value => Scalar::input(0),
+            Self::Parameter(n) => Scalar::input(n + 1),
             Self::Unary(op, x) => Scalar::unary(*op, x.to_scalar()?),
             Self::Binary(op, a, b) => Scalar::binary(*op, a.to_scalar()?, b.to_scalar()?),
             Self::Select(condition, a, b) => Scalar::Select(
@@ -132,8 +188,12 @@ impl Formula {
                 Box::new(b.to_scalar()?),
             ),
             Self::Opaque(_)
-            | Self::Output
             | Self::Target(_)
+            | Self::Distribution
+            | Self::List(_)
+            | Self::Count
+            | Self::Part(..)
+            | Self::Weighted(..)
             | Self::Reduce(..)
             | Self::Softmax(_)
             | Self::LogSoftmax(_)
@@ -141,24 +201,29 @@ impl Formula {
         })
     }
 
-    /// As the body of a loss. `None` if it holds what has no place there, or needs more than `budget` nodes: a
+    /// As an expression over values. `None` if it holds what has no place there, or needs more than `budget` nodes: a
     /// condition with `&&` or `||` repeats its alternatives.
-    pub(super) fn to_loss(&self, budget: &mut usize) -> Option<LossExpr> {
+    pub(super) fn to_value(&self, budget: &mut usize) -> Option<ValueExpr> {
         *budget = budget.checked_sub(1)?;
         Some(match self {
-            Self::Number(value) => LossExpr::Number(*value),
-            Self::Output => LossExpr::Output,
-            Self::Target(_) => LossExpr::Target,
-            Self::Unary(op, x) => LossExpr::Unary(*op, Box::new(x.to_loss(budget)?)),
+            Self::Number(value) => ValueExpr::Number(*value),
+            Self::Value => ValueExpr::Value,
+            Self::Parameter(n) => ValueExpr::Parameter(*n),
+            Self::List(list) => ValueExpr::List(list.clone()),
+            Self::Count => ValueExpr::Count,
+            Self::Part(n, of, x) => ValueExpr::Part(*n, *of, Box::new(x.to_value(budget)?)),
+            Self::Target(_) | Self::Distribution => ValueExpr::Target,
+            Self::Unary(op, x) => ValueExpr::Unary(*op, Box::new(x.to_value(budget)?)),
             Self::Binary(op, a, b) => {
-                LossExpr::Binary(*op, Box::new(a.to_loss(budget)?), Box::new(b.to_loss(budget)?))
+                ValueExpr::Binary(*op, Box::new(a.to_value(budget)?), Box::new(b.to_value(budget)?))
             }
             Self::Select(condition, a, b) => select(condition, a, b, budget)?,
-            Self::Reduce(reduction, x) => LossExpr::Reduce(*reduction, Box::new(x.to_loss(budget)?)),
-            Self::Softmax(x) => LossExpr::Softmax(Box::new(x.to_loss(budget)?)),
-            Self::LogSoftmax(x) => LossExpr::LogSoftmax(Box::new(x.to_loss(budget)?)),
-            Self::OneHot(x) => LossExpr::OneHot(Box::new(x.to_loss(budget)?)),
-            Self::Variable(_) | Self::Opaque(_) => return None,
+            Self::Reduce(reduction, x) => ValueExpr::Reduce(*reduction, Box::new(x.to_value(budget)?)),
+            Self::Softmax(x) => ValueExpr::Softmax(Box::new(x.to_value(budget)?)),
+            Self::LogSoftmax(x) => ValueExpr::LogSoftmax(Box::new(x.to_value(budget)?)),
+            Self::OneHot(x) if matches!(**x, Self::Distribution) => ValueExpr::Target,
+            Self::OneHot(x) => ValueExpr::OneHot(Box::new(x.to_value(budget)?)),
+            Self::Variable(_) | Self::Opaque(_) | Self::Weighted(..) => return None,
         })
     }
 
@@ -167,6 +232,7 @@ impl Formula {
         let sums = |x: Box<Formula>| Box::new(x.with_sums());
         match self {
             Self::Reduce(Reduction::Mean, x) => Self::Reduce(Reduction::Sum, x),
+            Self::Weighted(x, _) => x.with_sums(),
             Self::Unary(op, x) => Self::Unary(op, sums(x)),
             Self::Binary(op, a, b) => Self::Binary(op, sums(a), sums(b)),
             Self::Select(condition, a, b) => Self::Select(condition, sums(a), sums(b)),
@@ -176,19 +242,19 @@ impl Formula {
 }
 
 /// `if condition { a } else { b }` with plain comparisons for conditions.
-fn select(condition: &Truth, a: &Formula, b: &Formula, budget: &mut usize) -> Option<LossExpr> {
+fn select(condition: &Truth, a: &Formula, b: &Formula, budget: &mut usize) -> Option<ValueExpr> {
     *budget = budget.checked_sub(1)?;
     Some(match condition {
-        Truth::Known(true) => a.to_loss(budget)?,
-        Truth::Known(false) => b.to_loss(budget)?,
+        Truth::Known(true) => a.to_value(budget)?,
+        Truth::Known(false) => b.to_value(budget)?,
         Truth::Opaque => return None,
         Truth::Not(inner) => select(inner, b, a, budget)?,
-        Truth::Compare(relation, x, y) => LossExpr::Select(
+        Truth::Compare(relation, x, y) => ValueExpr::Select(
             *relation,
-            Box::new(x.to_loss(budget)?),
-            Box::new(y.to_loss(budget)?),
-            Box::new(a.to_loss(budget)?),
-            Box::new(b.to_loss(budget)?),
+            Box::new(x.to_value(budget)?),
+            Box::new(y.to_value(budget)?),
+            Box::new(a.to_value(budget)?),
+            Box::new(b.to_value(budget)?),
         ),
         Truth::And(first, second) => {
             *budget = budget.checked_sub(second.size() + a.size() + b.size())?;
@@ -259,12 +325,12 @@ impl Truth {
         }
     }
 
-    fn reads_output(&self) -> bool {
+    fn reads_value(&self, unknown: bool) -> bool {
         match self {
             Self::Known(_) | Self::Opaque => false,
-            Self::Compare(_, a, b) => a.reads_output() || b.reads_output(),
-            Self::And(a, b) | Self::Or(a, b) => a.reads_output() || b.reads_output(),
-            Self::Not(a) => a.reads_output(),
+            Self::Compare(_, a, b) => a.reads_value(unknown) || b.reads_value(unknown),
+            Self::And(a, b) | Self::Or(a, b) => a.reads_value(unknown) || b.reads_value(unknown),
+            Self::Not(a) => a.reads_value(unknown),
         }
     }
 
@@ -290,22 +356,22 @@ mod tests {
 
     #[test]
     fn conditions_of_losses_become_nested_comparisons() {
-        let below = |limit: f64| Truth::compare(Relation::Lt, Formula::Output, Formula::Number(limit));
+        let below = |limit: f64| Truth::compare(Relation::Lt, Formula::Value, Formula::Number(limit));
         let both = Truth::and(below(1.0), below(2.0).negated());
         let formula =
             Formula::Select(Box::new(both), Box::new(Formula::Number(3.0)), Box::new(Formula::Number(4.0)));
-        let number = |value: f64| Box::new(LossExpr::Number(value));
-        let output = || Box::new(LossExpr::Output);
-        let inner = LossExpr::Select(Relation::Lt, output(), number(2.0), number(4.0), number(3.0));
-        let expected = LossExpr::Select(Relation::Lt, output(), number(1.0), Box::new(inner), number(4.0));
-        assert_eq!(formula.to_loss(&mut 100), Some(expected));
+        let number = |value: f64| Box::new(ValueExpr::Number(value));
+        let output = || Box::new(ValueExpr::Value);
+        let inner = ValueExpr::Select(Relation::Lt, output(), number(2.0), number(4.0), number(3.0));
+        let expected = ValueExpr::Select(Relation::Lt, output(), number(1.0), Box::new(inner), number(4.0));
+        assert_eq!(formula.to_value(&mut 100), Some(expected));
     }
 
     #[test]
     fn the_budget_stops_conditions_from_growing() {
         let mut condition =
-            Truth::Compare(Relation::Lt, Box::new(Formula::Output), Box::new(Formula::Number(0.0)));
-        let mut formula = Formula::Output;
+            Truth::Compare(Relation::Lt, Box::new(Formula::Value), Box::new(Formula::Number(0.0)));
+        let mut formula = Formula::Value;
         for _ in 0..20 {
             condition = Truth::or(condition.clone(), condition);
             if condition.size() > 200 {
@@ -314,17 +380,17 @@ mod tests {
         }
         for _ in 0..10 {
             formula =
-                Formula::Select(Box::new(condition.clone()), Box::new(formula), Box::new(Formula::Output));
+                Formula::Select(Box::new(condition.clone()), Box::new(formula), Box::new(Formula::Value));
         }
-        assert_eq!(formula.to_loss(&mut 10_000), None);
+        assert_eq!(formula.to_value(&mut 10_000), None);
     }
 
     #[test]
     fn outermost_means_become_sums() {
         let mean = |x: Formula| Formula::Reduce(Reduction::Mean, Box::new(x));
-        let body = Formula::unary(Unary::Neg, mean(mean(Formula::Output)));
+        let body = Formula::unary(Unary::Neg, mean(mean(Formula::Value)));
         let expected =
-            Formula::unary(Unary::Neg, Formula::Reduce(Reduction::Sum, Box::new(mean(Formula::Output))));
+            Formula::unary(Unary::Neg, Formula::Reduce(Reduction::Sum, Box::new(mean(Formula::Value))));
         assert_eq!(body.with_sums(), expected);
     }
 }

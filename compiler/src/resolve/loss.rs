@@ -2,31 +2,57 @@
 
 use nnc_grammar::ast::{Argument, Call, Function};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::arguments::Callee;
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::formula::{Formula, Rank};
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
-use crate::program::{LossUse, Reduction, TargetKind};
+use crate::program::{LossUse, Reduction, TargetKind, ValueExpr};
 
 /// Checks a loss by itself.
 pub(super) fn check(cx: &mut Cx<'_>, id: DefId, function: &Function) -> bool {
     let Some(definition) = cx.definition(id) else { return false };
     let mut scope = cx.opaque_scope(id, &definition, Role::Loss);
-    define_values(&mut scope, &definition);
+    define_values(&mut scope, Formula::Target(target(&definition)));
     let Some(formula) = cx.number(&scope, &function.body) else { return false };
     check_body(cx, function, &formula)
 }
 
-fn target(definition: &Definition<'_>) -> TargetKind {
-    let is_class = definition.parameters.get(1).is_some_and(|target| target.kind.is_some());
-    if is_class { TargetKind::Class } else { TargetKind::Values }
+/// Whether the target of a loss is a class.
+pub(super) fn is_class(definition: &Definition<'_>) -> bool {
+    let kind = definition.parameters.get(1).and_then(|target| target.kind.as_ref());
+    kind.is_some_and(|kind| kind.name == "class")
 }
 
-fn define_values(scope: &mut Scope, definition: &Definition<'_>) {
-    scope.define("output", Term::Number(Formula::Output));
-    scope.define("target", Term::Number(Formula::Target(target(definition))));
+/// The numbers that a target of this kind may be.
+pub(super) fn range_of(kind: &str) -> Option<(f64, f64)> {
+    match kind {
+        "probability" => Some((0.0, 1.0)),
+        "sign" => Some((-1.0, 1.0)),
+        "positive" => Some((0.0, f64::INFINITY)),
+        _ => None,
+    }
+}
+
+fn target(definition: &Definition<'_>) -> TargetKind {
+    if is_class(definition) { TargetKind::Class } else { TargetKind::Values }
+}
+
+fn define_values(scope: &mut Scope, target: Formula) {
+    scope.define("output", Term::Number(Formula::Value));
+    scope.define("target", Term::Number(target));
+    scope.define("classes", Term::Number(Formula::Count));
+}
+
+/// What every use of a loss may say besides the arguments of its definition.
+struct General {
+    reduction: Reduction,
+    /// Whether the target of a loss of classes is given as rows of values.
+    is_rows: bool,
+    /// As it was written.
+    texts: Vec<(Option<String>, String)>,
 }
 
 /// The body is one number a sample, and depends on the output.
@@ -50,7 +76,7 @@ fn check_body(cx: &mut Cx<'_>, function: &Function, formula: &Formula) -> bool {
         );
         return false;
     }
-    if !formula.reads_output() {
+    if !formula.reads_value(true) {
         cx.report(Diagnostic::new(
             Code::E0217,
             format!("loss `{name}` does not depend on the output"),
@@ -73,9 +99,9 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let (reduction, text) = self.reduction(call)?;
+        let General { reduction, is_rows, texts } = self.general(call, &definition)?;
         let arguments: Vec<Argument> =
-            call.arguments.iter().filter(|argument| !is_reduction(argument)).cloned().collect();
+            call.arguments.iter().filter(|argument| !is_general(argument)).cloned().collect();
         let defined = (definition.origin == Origin::User).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         self.begin_formula();
@@ -85,19 +111,19 @@ impl Cx<'_> {
         if !is_valid {
             return None;
         }
-        let mut text = vec![text];
-        text.retain(|text| !text.is_empty());
         let mut given: Vec<(Option<String>, String)> = terms
             .iter()
             .filter(|(.., is_given)| *is_given)
             .filter_map(|(name, term, _)| Some((Some(name.clone()), self.term_text(term)?)))
             .collect();
-        given.extend(text.into_iter().map(|word| (Some("reduction".to_owned()), word)));
+        given.extend(texts);
         let text = super::arguments::call_text(name, &given);
         let mut inside = Scope::new(definition.origin, Role::Loss);
         inside.owner = Some(id);
         inside.site = Some(call.span);
-        define_values(&mut inside, &definition);
+        let kind = target(&definition);
+        define_values(&mut inside, if is_rows { Formula::Distribution } else { Formula::Target(kind) });
+        let ignored = self.ignored(call, &definition, &terms, is_rows)?;
         for (name, term, _) in terms {
             inside.define(&name, term);
         }
@@ -106,43 +132,123 @@ impl Cx<'_> {
             return None;
         }
         let formula = if reduction == Reduction::Sum { formula.with_sums() } else { formula };
-        let Some(body) = formula.to_loss(&mut { 2 * LARGEST_FORMULA }) else {
-            self.report(
-                Diagnostic::new(Code::E0502, "formula is too large", call.span, "this is too large")
-                    .with_note("conditions with `&&` and `||` repeat their alternatives"),
-            );
-            return None;
+        let (formula, weight) = match formula {
+            Formula::Weighted(x, weight) => (*x, Some(self.value_body(&weight, call.span)?)),
+            formula => (formula, None),
         };
-        Some(LossUse {
-            name: name.clone(),
-            text,
-            body,
-            target: target(&definition),
-            reduction,
-            span: call.span,
-        })
-    }
-
-    /// The argument that every loss has, and how it was written.
-    fn reduction(&mut self, call: &Call) -> Option<(Reduction, String)> {
-        let mut given = call.arguments.iter().filter(|argument| is_reduction(argument));
-        let Some(argument) = given.next() else { return Some((Reduction::Mean, String::new())) };
-        if let Some(second) = given.next() {
+        if formula.has_weights() {
             self.report(
                 Diagnostic::new(
-                    Code::E0206,
-                    "argument `reduction` is given twice",
-                    second.span,
-                    "given again here",
+                    Code::E0217,
+                    format!("`{name}` weighs its samples in a part of it"),
+                    call.span,
+                    "expected `weighted` around the whole loss",
                 )
-                .with_label(argument.span, "first given here"),
+                .with_note("the mean over a batch divides by the weights of its samples, once"),
             );
             return None;
         }
-        let what = format!("`reduction` of `{}`", call.name.name);
-        let word = self.choice(&argument.value, &what, &["mean", "sum"])?;
-        let reduction = if word == "sum" { Reduction::Sum } else { Reduction::Mean };
-        Some((reduction, word.to_owned()))
+        let body = self.value_body(&formula, call.span)?;
+        let target = if is_rows { TargetKind::Values } else { kind };
+        let kind = definition.parameters.get(1).and_then(|target| target.kind.as_ref());
+        let range = if is_rows { Some((0.0, 1.0)) } else { kind.and_then(|kind| range_of(&kind.name)) };
+        let (name, span) = (name.clone(), call.span);
+        Some(LossUse { name, text, body, weight, ignored, range, target, reduction, span })
+    }
+
+    /// A formula as an expression over values, or `None` after a report.
+    pub(super) fn value_body(&mut self, formula: &Formula, span: Span) -> Option<ValueExpr> {
+        let body = formula.to_value(&mut { 2 * LARGEST_FORMULA });
+        if body.is_none() {
+            self.report(
+                Diagnostic::new(Code::E0502, "formula is too large", span, "this is too large")
+                    .with_note("conditions with `&&` and `||` repeat their alternatives"),
+            );
+        }
+        body
+    }
+
+    /// The class that a constant of kind `class` names, if it names one.
+    fn ignored(
+        &mut self,
+        call: &Call,
+        definition: &Definition<'_>,
+        terms: &[(String, Term, bool)],
+        is_rows: bool,
+    ) -> Option<Option<u32>> {
+        let constants = definition.parameters.iter().skip(Sort::Loss.n_values());
+        for (parameter, (name, term, is_given)) in constants.zip(terms) {
+            if parameter.kind.is_none() || !is_given {
+                continue;
+            }
+            let written = call
+                .arguments
+                .iter()
+                .find(|argument| argument.name.as_ref().is_some_and(|given| given.name == *name));
+            let span = written.map_or(call.span, |argument| argument.value.span);
+            let Term::Number(formula) = term else { continue };
+            let value = formula.value().unwrap_or(-1.0);
+            let expected = "the index of a class: a whole number from 0";
+            if value.fract() != 0.0 || !(0.0..=f64::from(1 << 24)).contains(&value) {
+                self.out_of_range(span, &format!("`{name}`"), expected, &value.to_string());
+                return None;
+            }
+            if is_rows {
+                self.report(
+                    Diagnostic::new(
+                        Code::E0202,
+                        format!("`{name}` is a class, and the targets are rows of values"),
+                        span,
+                        "expected targets that are classes",
+                    )
+                    .with_help("leave out `target = values`, or this argument"),
+                );
+                return None;
+            }
+            return Some(Some(value as u32));
+        }
+        Some(None)
+    }
+
+    /// The arguments that every loss has.
+    fn general(&mut self, call: &Call, definition: &Definition<'_>) -> Option<General> {
+        let mut general = General { reduction: Reduction::Mean, is_rows: false, texts: Vec::new() };
+        for (n, argument) in call.arguments.iter().enumerate() {
+            let Some(name) = argument.name.as_ref().filter(|_| is_general(argument)) else { continue };
+            let earlier = call.arguments.iter().take(n);
+            let first =
+                earlier.filter(|first| first.name.as_ref().is_some_and(|first| first.name == name.name));
+            if let Some(first) = first.last() {
+                let message = format!("argument `{}` is given twice", name.name);
+                self.report(
+                    Diagnostic::new(Code::E0206, message, argument.span, "given again here")
+                        .with_label(first.span, "first given here"),
+                );
+                return None;
+            }
+            let what = format!("`{}` of `{}`", name.name, call.name.name);
+            let word = if name.name == "reduction" {
+                let word = self.choice(&argument.value, &what, &["mean", "sum"])?;
+                general.reduction = if word == "sum" { Reduction::Sum } else { Reduction::Mean };
+                word
+            } else {
+                let word = self.choice(&argument.value, &what, &["class", "values"])?;
+                let is_class = target(definition) == TargetKind::Class;
+                general.is_rows = is_class && word == "values";
+                if !is_class && word == "class" {
+                    self.report(Diagnostic::new(
+                        Code::E0204,
+                        format!("`{}` compares with values", call.name.name),
+                        argument.value.span,
+                        "expected `values`, found `class`",
+                    ));
+                    return None;
+                }
+                word
+            };
+            general.texts.push((Some(name.name.clone()), word.to_owned()));
+        }
+        Some(general)
     }
 
     /// Reports a loss or optimizer that is not known.
@@ -164,6 +270,7 @@ impl Cx<'_> {
     }
 }
 
-fn is_reduction(argument: &Argument) -> bool {
-    argument.name.as_ref().is_some_and(|name| name.name == "reduction")
+/// Whether every loss has an argument of this name.
+fn is_general(argument: &Argument) -> bool {
+    argument.name.as_ref().is_some_and(|name| matches!(name.name.as_str(), "reduction" | "target"))
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::ops::{Arguments, Value};
 use crate::program::{
-    Application, DataSource, DataSpec, Kind, LossExpr, LossUse, OptimizerUse, Precision, Program, Reduction,
-    TargetKind, TrainSpec, ValueId,
+    ActivationBody, Application, DataSource, DataSpec, Kind, LossUse, OptimizerUse, Precision, Program,
+    Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable, formula};
 
@@ -55,8 +55,17 @@ impl fmt::Display for Application {
         if !self.trainable {
             write!(f, ", frozen")?;
         }
-        if let Kind::Activation { scalar, .. } = &self.kind {
-            write!(f, " = {}", text(scalar, &[]))?;
+        if let Kind::Activation { body, parameters, .. } = &self.kind {
+            let names: Vec<String> = std::iter::once("x".to_owned())
+                .chain(parameters.iter().map(|(name, _)| name.clone()))
+                .collect();
+            match body {
+                ActivationBody::Scalar(scalar) => write!(f, " = {}", text(scalar, &names))?,
+                ActivationBody::Value(value) => write!(f, " = {}", value_text(value, &names))?,
+            }
+            for (name, initializer) in parameters {
+                write!(f, ", {name} starts as {}", initializer.text)?;
+            }
         }
         Ok(())
     }
@@ -87,7 +96,11 @@ impl fmt::Display for LossUse {
             TargetKind::Values => "values",
         };
         writeln!(f, "  loss {}, {reduction} over samples, target of {target}", self.text)?;
-        write!(f, "    {}", self.body)
+        write!(f, "    {}", self.body)?;
+        match &self.weight {
+            Some(weight) => write!(f, "\n    weight {weight}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -166,41 +179,52 @@ impl fmt::Display for TrainSpec {
     }
 }
 
-impl fmt::Display for LossExpr {
+impl fmt::Display for ValueExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whole values stand for variables, so that scalars and losses print alike.
-        let mut calls = Vec::new();
-        let scalar = as_scalar(self, &mut calls);
-        f.write_str(&text(&scalar, &calls))
+        f.write_str(&value_text(self, &["output".to_owned()]))
     }
 }
 
+/// An expression over values; `names` are those of the value and the parameters.
+fn value_text(expr: &ValueExpr, names: &[String]) -> String {
+    // Whole values stand for variables, so that scalars and values print alike.
+    let mut calls = Vec::new();
+    let scalar = as_scalar(expr, names, &mut calls);
+    text(&scalar, &calls)
+}
+
 /// The loss as a scalar; what is none becomes `Input(n)`, with `calls[n]` for its text.
-fn as_scalar(expr: &LossExpr, calls: &mut Vec<String>) -> Scalar {
+fn as_scalar(expr: &ValueExpr, names: &[String], calls: &mut Vec<String>) -> Scalar {
+    let name = |n: usize| names.get(n).cloned().unwrap_or_default();
+    let inner = |x: &ValueExpr| value_text(x, names);
     let call = |text: String, calls: &mut Vec<String>| {
         calls.push(text);
         Scalar::input(calls.len() as u32 - 1)
     };
     match expr {
-        LossExpr::Output => call("output".to_owned(), calls),
-        LossExpr::Target => call("target".to_owned(), calls),
-        LossExpr::Number(value) => Scalar::Number(*value),
-        LossExpr::Unary(op, x) => Scalar::unary(*op, as_scalar(x, calls)),
-        LossExpr::Binary(op, a, b) => {
-            let a = as_scalar(a, calls);
-            Scalar::binary(*op, a, as_scalar(b, calls))
+        ValueExpr::Value => call(name(0), calls),
+        ValueExpr::Parameter(n) => call(name(*n as usize + 1), calls),
+        ValueExpr::List(list) => call(format!("{:?}", list.values), calls),
+        ValueExpr::Count => call("classes".to_owned(), calls),
+        ValueExpr::Part(n, of, x) => call(format!("part({}, {}, {of})", inner(x), n + 1), calls),
+        ValueExpr::Target => call("target".to_owned(), calls),
+        ValueExpr::Number(value) => Scalar::Number(*value),
+        ValueExpr::Unary(op, x) => Scalar::unary(*op, as_scalar(x, names, calls)),
+        ValueExpr::Binary(op, a, b) => {
+            let a = as_scalar(a, names, calls);
+            Scalar::binary(*op, a, as_scalar(b, names, calls))
         }
-        LossExpr::Select(relation, a, b, then, otherwise) => {
-            let (a, b) = (as_scalar(a, calls), as_scalar(b, calls));
-            let then = as_scalar(then, calls);
-            Scalar::select(*relation, a, b, then, as_scalar(otherwise, calls))
+        ValueExpr::Select(relation, a, b, then, otherwise) => {
+            let (a, b) = (as_scalar(a, names, calls), as_scalar(b, names, calls));
+            let then = as_scalar(then, names, calls);
+            Scalar::select(*relation, a, b, then, as_scalar(otherwise, names, calls))
         }
-        LossExpr::Reduce(Reduction::Sum, x) => call(format!("sum({x})"), calls),
-        LossExpr::Reduce(Reduction::Mean, x) => call(format!("mean({x})"), calls),
-        LossExpr::Reduce(Reduction::Max, x) => call(format!("max({x})"), calls),
-        LossExpr::Softmax(x) => call(format!("softmax({x})"), calls),
-        LossExpr::LogSoftmax(x) => call(format!("log_softmax({x})"), calls),
-        LossExpr::OneHot(x) => call(format!("one_hot({x})"), calls),
+        ValueExpr::Reduce(Reduction::Sum, x) => call(format!("sum({})", inner(x)), calls),
+        ValueExpr::Reduce(Reduction::Mean, x) => call(format!("mean({})", inner(x)), calls),
+        ValueExpr::Reduce(Reduction::Max, x) => call(format!("max({})", inner(x)), calls),
+        ValueExpr::Softmax(x) => call(format!("softmax({})", inner(x)), calls),
+        ValueExpr::LogSoftmax(x) => call(format!("log_softmax({})", inner(x)), calls),
+        ValueExpr::OneHot(x) => call(format!("one_hot({})", inner(x)), calls),
     }
 }
 

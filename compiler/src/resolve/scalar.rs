@@ -7,6 +7,7 @@ use nnc_grammar::span::Span;
 use super::Cx;
 use super::definitions::{DefId, Origin, Sort};
 use super::formula::{Formula, Truth};
+use crate::program::Initializer;
 use crate::scalar::{Binary, Relation, Unary};
 
 /// The largest formula that one use of a definition may become, in nodes.
@@ -30,15 +31,18 @@ pub(super) enum Role {
 pub(super) enum Term {
     Number(Formula),
     Truth(Truth),
+    /// What a trained parameter of an activation starts as.
+    Trained(Initializer),
     /// A fault that was reported.
     Failed,
 }
 
 impl Term {
-    /// `a number` or `a truth value`.
+    /// `a number`, `a truth value` or `an initializer`.
     pub(super) fn noun(&self) -> &'static str {
         match self {
             Self::Truth(_) => "a truth value",
+            Self::Trained(_) => "an initializer",
             Self::Number(_) | Self::Failed => "a number",
         }
     }
@@ -138,8 +142,8 @@ impl Cx<'_> {
     fn truth(&mut self, scope: &Scope, expr: &Expr) -> Option<Truth> {
         match self.term(scope, expr) {
             Term::Truth(truth) => Some(truth),
-            Term::Number(_) => {
-                self.wrong_kind(expr.span, "a truth value", "a number");
+            term @ (Term::Number(_) | Term::Trained(_)) => {
+                self.wrong_kind(expr.span, "a truth value", term.noun());
                 None
             }
             Term::Failed => None,
@@ -150,8 +154,8 @@ impl Cx<'_> {
     pub(super) fn expect_number(&mut self, term: Term, span: Span) -> Option<Formula> {
         match term {
             Term::Number(formula) => Some(formula),
-            Term::Truth(_) => {
-                self.wrong_kind(span, "a number", "a truth value");
+            term @ (Term::Truth(_) | Term::Trained(_)) => {
+                self.wrong_kind(span, "a number", term.noun());
                 None
             }
             Term::Failed => None,
@@ -208,6 +212,7 @@ impl Cx<'_> {
             let size = match term {
                 Term::Number(formula) => formula.size(),
                 Term::Truth(truth) => truth.size(),
+                Term::Trained(_) => 1,
                 Term::Failed => return Term::Failed,
             };
             return if self.charge(size, scope, span) { term.clone() } else { Term::Failed };

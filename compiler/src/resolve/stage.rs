@@ -1,6 +1,6 @@
 //! Stages: layers, activations, blocks, values, and the combinators that take a body.
 
-use nnc_grammar::ast::{Argument, Body, Call, Expr, ExprKind, Ident, Stage, StageKind};
+use nnc_grammar::ast::{Argument, Body, Call, Expr, ExprKind, Function, Ident, Stage, StageKind};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -8,11 +8,28 @@ use super::Cx;
 use super::arguments::{Callee, call_text};
 use super::body::{Frame, Place, Running, Value, Walk};
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
-use super::formula::Formula;
+use super::expression_call::is_trained;
+use super::formula::{Formula, Rank};
 use super::scalar::{Role, Scope, Term};
 use crate::ops::{self, Arity, Layer};
-use crate::program::{Kind, ValueId};
-use crate::scalar::Variable;
+use crate::program::{ActivationBody, Kind, ValueId};
+
+/// An activation has a value for each element.
+pub(super) fn check_activation(cx: &mut Cx<'_>, function: &Function, formula: &Formula) -> bool {
+    if formula.rank() != Rank::Sample {
+        return true;
+    }
+    cx.report(
+        Diagnostic::new(
+            Code::E0217,
+            format!("activation `{}` gives one number a sample", function.name.name),
+            function.body.span,
+            "expected a number for each element",
+        )
+        .with_help("a reduction belongs into a formula over the elements: `x - max(x)`"),
+    );
+    false
+}
 
 /// What a call in a chain means.
 enum Meaning {
@@ -462,7 +479,9 @@ impl<'a> Cx<'a> {
         id: DefId,
     ) -> Value {
         let label = stage.label.as_ref();
-        if let Some(label) = label {
+        let is_trained =
+            self.definition(id).is_some_and(|definition| definition.parameters.iter().any(is_trained));
+        if let Some(label) = label.filter(|_| !is_trained) {
             self.warn_of_label(label, &call.name.name, "has none");
         }
         let name = self.layer_name(&mut walk.names, &frame.path, label, &call.name.name);
@@ -518,14 +537,25 @@ impl<'a> Cx<'a> {
         inside.owner = Some(id);
         inside.site = Some(scope.site.unwrap_or(call.span));
         let x = definition.parameters.first()?;
-        inside.define(&x.name.name, Term::Number(Formula::Variable(Variable::Input(0))));
+        inside.define(&x.name.name, Term::Number(Formula::Value));
         let text = self.use_text(&call.name.name, &terms);
+        let mut parameters = Vec::new();
         for (name, term, _) in terms {
-            inside.define(&name, term);
+            match term {
+                Term::Trained(initializer) => {
+                    let parameter = Formula::Parameter(parameters.len() as u32);
+                    inside.define(&name, Term::Number(parameter));
+                    parameters.push((name, initializer));
+                }
+                term => inside.define(&name, term),
+            }
         }
         let formula = self.number(&inside, &function.body)?;
-        let scalar = formula.to_scalar()?;
-        Some(Kind::Activation { text, name: call.name.name.clone(), scalar })
+        let body = match formula.to_scalar() {
+            Some(scalar) => ActivationBody::Scalar(scalar),
+            None => ActivationBody::Value(self.value_body(&formula, call.span)?),
+        };
+        Some(Kind::Activation { text, name: call.name.name.clone(), body, parameters })
     }
 
     /// A use as messages and comments show it: arguments that were given, constants computed.

@@ -7,7 +7,7 @@ use super::{Resolved, resolve};
 use crate::compile::{Options, compile};
 use crate::ops::Value;
 use crate::program::{
-    DataSource, EarlyStopping, Kind, LossExpr, Precision, Program, Reduction, TargetKind, ValueId,
+    DataSource, EarlyStopping, Kind, Precision, Program, Reduction, TargetKind, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
@@ -237,9 +237,9 @@ fn losses_have_a_target_and_a_reduction() {
     let loss = program(&text("huber(delta = 2, reduction = sum)")).loss.unwrap();
     assert_eq!((loss.target, loss.reduction), (TargetKind::Values, Reduction::Sum));
     assert_eq!(loss.text, "huber(delta = 2, reduction = sum)");
-    assert!(matches!(loss.body, LossExpr::Reduce(Reduction::Sum, _)));
+    assert!(matches!(loss.body, ValueExpr::Reduce(Reduction::Sum, _)));
     let loss = program(&text("mse(reduction = mean)")).loss.unwrap();
-    assert!(matches!(loss.body, LossExpr::Reduce(Reduction::Mean, _)));
+    assert!(matches!(loss.body, ValueExpr::Reduce(Reduction::Mean, _)));
     assert_eq!(faults(&text("mse(reduction = max)")), [(Code::E0204, "max".to_owned())]);
     assert_eq!(faults(&text("mse(3)")), [(Code::E0215, "3".to_owned())]);
     assert_eq!(faults(&text("cross_entrpy")), [(Code::E0211, "cross_entrpy".to_owned())]);

@@ -202,7 +202,11 @@ pub fn read_inputs(images: &Path, options: &IdxOptions, info: &ModelInfo) -> Res
 }
 
 fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -> Result<DataSet, Error> {
-    let fits = |value: f64, classes: usize| value >= 0.0 && value < classes as f64 && value.fract() == 0.0;
+    let fits = |value: f64, classes: usize| {
+        (0.0..=f64::from(u32::MAX)).contains(&value)
+            && value.fract() == 0.0
+            && info.limits.class_fits(value as u32, classes)
+    };
     data.targets = match info.target {
         None => return Err(super::no_loss(info)),
         Some(TargetInfo::Values { len: 1 }) => {

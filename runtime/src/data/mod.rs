@@ -154,7 +154,7 @@ impl DataSet {
         };
         match (&self.targets, target) {
             (Targets::Classes(found), TargetInfo::Class { classes }) => {
-                let outside = found.iter().position(|&class| class as usize >= classes);
+                let outside = found.iter().position(|&class| !info.limits.class_fits(class, classes));
                 if let Some(row) = outside {
                     let class = found.get(row).copied().unwrap_or_default();
                     let message = format!(
@@ -175,6 +175,21 @@ impl DataSet {
                     return Err(self.place(Error::new("E0416", message), 0, None));
                 }
                 self.check_finite(values, len, "target")?;
+                let limits = &info.limits;
+                if let Some(at) = values.iter().position(|value| !limits.value_fits(f64::from(*value))) {
+                    let row = at.checked_div(len).unwrap_or(0);
+                    let value = values.get(at).copied().unwrap_or_default();
+                    let range = match (limits.low, limits.high) {
+                        (low, f64::INFINITY) => format!("at least {low}"),
+                        (low, high) => format!("from {low} to {high}"),
+                    };
+                    let message = format!(
+                        "target {value} in row {} is not {range}, as the loss of model `{}` needs it",
+                        row + 1,
+                        info.name
+                    );
+                    return Err(self.place(Error::new("E0416", message), row, None));
+                }
             }
             (Targets::Classes(_), TargetInfo::Values { len }) => {
                 let message =

@@ -116,6 +116,16 @@ impl Meter {
             Some(TargetInfo::Class { classes }) => Some(classes),
             _ => None,
         };
+        if let (Some(TargetInfo::Values { len }), Some(metric)) = (info.target, metrics.first())
+            && len != outputs
+        {
+            let message = format!(
+                "metric `{}` compares outputs with targets, model `{}` has {outputs} outputs and {len} targets",
+                metric.name(),
+                info.name
+            );
+            return Err(Error::new("E0214", message).help("leave it out: the loss is always reported"));
+        }
         for &metric in metrics {
             let needs_values = matches!(metric, Metric::Mae | Metric::Rmse | Metric::R2);
             if needs_values && classes.is_some() {
@@ -181,6 +191,10 @@ impl Meter {
     }
 
     fn update_class(&mut self, output: &[f32], class: u32) {
+        // A class without an output is one that the loss leaves out.
+        if class as usize >= output.len() {
+            return;
+        }
         let found = argmax(output);
         self.rows += 1;
         // An output that is NaN is never right, whichever class `argmax` falls back to.

@@ -7,7 +7,7 @@ use nnc_runtime::Error;
 use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::{
     LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, Role, ShapeError, StepError, Target, TargetInfo,
-    TensorInfo, Train,
+    TargetLimits, TensorInfo, Train,
 };
 
 const MEAN: usize = 0;
@@ -54,6 +54,7 @@ impl Linear {
             input: &[2],
             output: &[1],
             target: Some(TargetInfo::Values { len: 1 }),
+            limits: TargetLimits::ANY,
             batch: 8,
             tensors: &TENSORS,
             states: &["velocity"],
@@ -202,6 +203,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         input: Box::leak(Box::new([input])),
         output: Box::leak(Box::new([output])),
         target,
+        limits: TargetLimits::ANY,
         batch: 16,
         tensors: &[],
         states: &[],

@@ -14,7 +14,7 @@ use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state};
 use super::{Domain, PassCx, names, number};
-use crate::graph::{Direction, Graph};
+use crate::graph::{Direction, Graph, Op};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
 use crate::program::{Precision, Program};
 
@@ -194,12 +194,36 @@ impl<'a> Model<'a> {
                 const SAMPLES: usize = #samples;
             }
         });
+        let numbers = self.numbers();
         quote! {
             #train
             #samples
             /// Groups of sixteen samples that are predicted at once.
             const PREDICT_GROUPS: usize = #predict;
+            #numbers
         }
+    }
+
+    /// Numbers that the source lists.
+    fn numbers(&self) -> TokenStream {
+        let mut known: Vec<String> = Vec::new();
+        let mut items = Vec::new();
+        let passes = [Some(&self.plan.predict), self.plan.evaluate.as_ref(), self.plan.train.as_ref()];
+        for graph in passes.into_iter().flatten().map(|pass| &pass.graph) {
+            for node in &graph.nodes {
+                let Op::Constant(name, values) = &node.op else { continue };
+                let ident = super::constant_name(graph, node, name);
+                if known.contains(&ident.to_string()) {
+                    continue;
+                }
+                known.push(ident.to_string());
+                let (element, len) = (&self.element, number(values.len()));
+                let values = values.iter().map(|value| super::scalar::literal(*value, graph.precision));
+                let docs = docs([format!("`{name}` of `{}`.", graph.layer(node.layer).text)]);
+                items.push(quote!(#docs static #ident: [#element; #len] = [#(#values),*];));
+            }
+        }
+        quote!(#(#items)*)
     }
 
     /// `simd.run(HiddenForward { … })`

@@ -25,6 +25,9 @@ impl Model<'_> {
             (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
         let (target_ty, target) = match self.info.target {
             Some((TargetKind::Class, _)) => (quote!(u32), quote!(rt::Target::Classes(target))),
+            Some((TargetKind::Values, len)) if len != self.info.output.iter().product() => {
+                (array_type(&[len], element), quote!(rt::Target::Values(target.as_flattened())))
+            }
             _ => {
                 let flat = (0..self.info.output.len())
                     .fold(quote!(target), |tokens, _| quote!(#tokens.as_flattened()));

@@ -124,7 +124,10 @@ fn class_names(
         by_number.dedup_by(|(a, _), (b, _)| a == b);
         names = by_number.into_iter().map(|(_, name)| name).collect();
     }
-    if names.len() == expected {
+    // A class that is left out of the loss stands behind the others.
+    let is_ignored = names.len() == expected + 1
+        && info.limits.ignored.is_some_and(|ignored| ignored as usize == expected);
+    if names.len() == expected || is_ignored {
         return Ok(names);
     }
     let name = table.header().get(column).map_or("", String::as_str);
