@@ -23,9 +23,13 @@ pub fn total_flops(graph: &Graph) -> u64 {
 /// Operations of an optimizer step that do not depend on the number of samples.
 pub fn update_flops(graph: &Graph) -> u64 {
     let Some(optimizer) = &graph.optimizer else { return 0 };
-    let each: u64 = optimizer.assignments.iter().map(|assign| assign.value.size() as u64).sum();
-    let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
-    each * trained.map(|parameter| parameter.len() as u64).sum::<u64>()
+    let trained =
+        graph.parameters.iter().enumerate().filter(|(_, parameter)| parameter.role == Role::Trained);
+    let of_group = |n: usize| -> u64 {
+        let group = optimizer.group(n);
+        group.map_or(0, |group| group.assignments().map(|assign| assign.value.size() as u64).sum())
+    };
+    trained.map(|(n, parameter)| of_group(n) * parameter.len() as u64).sum()
 }
 
 /// Bytes of a model's parameters and buffers, padding included.
@@ -55,7 +59,11 @@ pub fn training_bytes(model: &CompiledModel) -> Option<usize> {
     let train = model.plan.train.as_ref()?;
     let size = number_bytes(&train.graph);
     let values: usize = train.slots.iter().map(|slot| slot.bytes(model.plan.groups, size)).sum();
-    Some(parameter_bytes(&train.graph) * (1 + model.info.states.len()) + values)
+    // Gradients of several steps are a state already.
+    let stores = train.graph.optimizer.as_ref();
+    let stored = stores.is_some_and(|optimizer| optimizer.stores_gradients() && optimizer.accumulate == 1);
+    let copies = 1 + model.info.states.len() + usize::from(stored);
+    Some(parameter_bytes(&train.graph) * copies + values)
 }
 
 fn number_bytes(graph: &Graph) -> usize {

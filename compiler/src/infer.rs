@@ -14,6 +14,7 @@ use crate::program::{
     ActivationBody, Application, Kind, List, LossUse, Program, Reduction, TargetKind, ValueExpr,
 };
 use crate::scalar::{Relation, Scalar, Variable, simplify};
+use crate::specialize::specialize;
 
 /// Parameters and activations above this many bytes are refused.
 const LARGEST_MODEL: u128 = 16 << 30;
@@ -37,7 +38,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         output: NodeId(0),
         loss: None,
         updates: Vec::new(),
-        optimizer: program.optimizer.clone(),
+        optimizer: None,
         normalize: Vec::new(),
         batch,
         precision: program.train.precision,
@@ -76,6 +77,14 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
             && let Err(diagnostic) = add_loss(&mut graph, loss)
         {
             diagnostics.push(*diagnostic);
+        }
+    }
+    if diagnostics.is_empty()
+        && let Some(optimizer) = &program.optimizer
+    {
+        match specialize(optimizer, &graph.parameters) {
+            Ok(optimizer) => graph.optimizer = Some(optimizer),
+            Err(faults) => diagnostics.extend(faults),
         }
     }
     if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }

@@ -15,7 +15,8 @@ pub mod reference;
 pub mod resolve;
 pub mod scalar;
 pub mod simplify;
-pub mod std_library;
+pub mod specialize;
+mod std_library;
 
 pub use compile::{Compilation, CompiledModel, Options, compile};
 pub use emit::to_rust;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use nnc_grammar::ast::Pattern;
 use nnc_grammar::span::{FileId, Span};
 
 use crate::ops::Arguments;
@@ -191,7 +192,7 @@ pub enum ValueExpr {
     OneHot(Box<ValueExpr>),
 }
 
-/// The optimizer of a model, hyper-parameters put in.
+/// The optimizer of a model.
 #[derive(Debug, Clone)]
 pub struct OptimizerUse {
     /// Its name.
@@ -202,12 +203,57 @@ pub struct OptimizerUse {
     pub states: Vec<(String, Scalar)>,
     /// Names of local values.
     pub locals: Vec<String>,
-    /// Hyper-parameters that stay variable while training runs: the one called `lr`, if any.
-    pub hyper: Vec<(String, f64)>,
+    /// Its hyper-parameters that are numbers.
+    pub hyper: Vec<Hyper>,
+    /// Which of them is the learning rate, which can change while training runs.
+    pub rate: Option<u32>,
     /// What a step does to each element, in order.
     pub assignments: Vec<Assign>,
+    /// The largest norm of all gradients together.
+    pub clip_norm: Option<f64>,
+    /// Steps whose gradients are averaged before an update.
+    pub accumulate: usize,
+    /// The state that is the moving average of the weights.
+    pub average: Option<u32>,
     /// The use.
     pub span: Span,
+}
+
+/// A hyper-parameter of an optimizer.
+#[derive(Debug, Clone)]
+pub struct Hyper {
+    /// Its name.
+    pub name: String,
+    /// What it is for all parameters that nothing else is said of.
+    pub value: HyperValue,
+    /// What it is for some, the last that matches.
+    pub overrides: Vec<(Pattern, HyperValue)>,
+}
+
+/// What a hyper-parameter is: a number, or one that a schedule makes of it.
+#[derive(Debug, Clone)]
+pub struct HyperValue {
+    /// The number.
+    pub base: f64,
+    /// How it changes.
+    pub schedule: Option<ScheduleUse>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A schedule with its arguments put in.
+#[derive(Debug, Clone)]
+pub struct ScheduleUse {
+    /// As written: `cosine(0.1, to = 0.001)`.
+    pub text: String,
+    /// Over `Hyper(0)`, which is the base, `Step`, `StepsPerEpoch`, `Epochs` and `ScheduleState`.
+    pub value: Scalar,
+    /// What it remembers from epoch to epoch: name and initial value.
+    pub states: Vec<(String, f64)>,
+    /// What each state becomes at the end of an epoch, over the same and `EpochLoss`.
+    pub updates: Vec<Scalar>,
+    /// Epochs of linear warm-up.
+    pub warmup: f64,
 }
 
 /// An assignment of an optimizer. A `Local` is assigned once; a state or the weight may be assigned again and is then
@@ -218,6 +264,8 @@ pub struct Assign {
     pub target: crate::scalar::Variable,
     /// Over `Weight`, `Gradient`, `Step`, `Hyper`, `State`, `Local`.
     pub value: Scalar,
+    /// Whether what is assigned, a `Local`, is the norm of the value over the whole tensor.
+    pub is_norm: bool,
     /// The statement.
     pub span: Span,
 }

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::differentiate::differentiate;
+use crate::graph::Optimizer;
 use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
 use crate::infer::scale_of;
-use crate::program::{OptimizerUse, Reduction, TargetKind};
+use crate::program::{Reduction, TargetKind};
 use crate::scalar::{Scalar, Variable, evaluate};
 
 /// A model that is interpreted.
@@ -25,6 +26,12 @@ pub struct Interpreter {
     parameters: Vec<ArrayD<f64>>,
     /// States of the optimizer, each of the form of all parameters.
     states: Vec<Vec<ArrayD<f64>>>,
+    /// Gradients since the last update, where those of several steps are averaged.
+    gradients: Vec<ArrayD<f64>>,
+    /// What schedules remember.
+    schedule: Vec<f64>,
+    /// Steps of an epoch, and epochs.
+    horizon: (f64, f64),
     steps: u64,
     lr: f64,
 }
@@ -67,21 +74,30 @@ impl Interpreter {
         };
         let parameters: Vec<ArrayD<f64>> =
             graph.parameters.iter().map(|parameter| ArrayD::zeros(IxDyn(&parameter.shape))).collect();
-        let states = graph
-            .optimizer
-            .iter()
-            .flat_map(|optimizer| &optimizer.states)
-            .map(|(_, initial)| {
-                let initial = evaluate(initial, &mut |_| 0.0);
-                parameters.iter().map(|parameter| parameter.mapv(|_| initial)).collect()
-            })
-            .collect();
-        let lr = graph
-            .optimizer
-            .as_ref()
-            .and_then(|optimizer| optimizer.hyper.first().map(|(_, lr)| *lr))
-            .unwrap_or(0.0);
-        Ok(Self { graph: graph.clone(), training, parameters, states, steps: 0, lr })
+        let optimizer = graph.optimizer.as_ref();
+        let of_parameters =
+            |value: f64| parameters.iter().map(|parameter| parameter.mapv(|_| value)).collect::<Vec<_>>();
+        let states: Vec<Vec<ArrayD<f64>>> = optimizer
+            .map(|optimizer| optimizer.states.iter().map(|(_, initial)| of_parameters(*initial)).collect())
+            .unwrap_or_default();
+        let accumulates = optimizer.is_some_and(|optimizer| optimizer.accumulate > 1);
+        let gradients = if accumulates { of_parameters(0.0) } else { Vec::new() };
+        let schedule = optimizer
+            .map(|optimizer| optimizer.schedule_states.iter().map(|(_, initial)| *initial).collect())
+            .unwrap_or_default();
+        let lr = optimizer.and_then(|optimizer| optimizer.rate).unwrap_or(0.0);
+        let horizon = (1.0, 1.0);
+        Ok(Self {
+            graph: graph.clone(),
+            training,
+            parameters,
+            states,
+            gradients,
+            schedule,
+            horizon,
+            steps: 0,
+            lr,
+        })
     }
 
     /// The graph, forward and loss.
@@ -123,14 +139,78 @@ impl Interpreter {
         self.parameters.get_mut(n)
     }
 
-    /// State number `state` of parameter number `n`.
+    /// State number `state` of parameter number `n`; behind the optimizer's own, gradients since the last update.
     pub fn state(&self, state: usize, n: usize) -> Option<&ArrayD<f64>> {
-        self.states.get(state)?.get(n)
+        if state == self.states.len() { self.gradients.get(n) } else { self.states.get(state)?.get(n) }
     }
 
-    /// State number `state` of parameter number `n`.
+    /// State number `state` of parameter number `n`; behind the optimizer's own, gradients since the last update.
     pub fn state_mut(&mut self, state: usize, n: usize) -> Option<&mut ArrayD<f64>> {
-        self.states.get_mut(state)?.get_mut(n)
+        if state == self.states.len() {
+            self.gradients.get_mut(n)
+        } else {
+            self.states.get_mut(state)?.get_mut(n)
+        }
+    }
+
+    /// Says how long training is, for schedules.
+    pub fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+        let accumulate = self.graph.optimizer.as_ref().map_or(1, |optimizer| optimizer.accumulate);
+        self.horizon = (steps_per_epoch as f64 / accumulate as f64, epochs as f64);
+    }
+
+    /// What schedules remember.
+    pub fn schedule(&self) -> &[f64] {
+        &self.schedule
+    }
+
+    /// Sets what schedules remember.
+    pub fn set_schedule(&mut self, values: &[f64]) {
+        for (to, from) in self.schedule.iter_mut().zip(values) {
+            *to = *from;
+        }
+    }
+
+    /// Ends an epoch of this loss.
+    pub fn end_epoch(&mut self, loss: f64) {
+        let Some(optimizer) = &self.graph.optimizer else { return };
+        let values = optimizer.schedule_updates.iter().map(|value| {
+            evaluate(value, &mut |variable| match variable {
+                Variable::EpochLoss => loss,
+                other => self.of_step(other, self.updates(optimizer) as f64, 1.0),
+            })
+        });
+        self.schedule = values.collect();
+    }
+
+    /// The learning rate of the next step, as a schedule makes it.
+    pub fn scheduled_rate(&self) -> Option<f64> {
+        let optimizer = self.graph.optimizer.as_ref()?;
+        match &optimizer.scheduled_rate {
+            Some(rate) => {
+                let step = self.updates(optimizer) as f64 + 1.0;
+                Some(evaluate(rate, &mut |variable| self.of_step(variable, step, 1.0)))
+            }
+            None => self.learning_rate(),
+        }
+    }
+
+    /// Updates done.
+    fn updates(&self, optimizer: &Optimizer) -> u64 {
+        self.steps / optimizer.accumulate.max(1) as u64
+    }
+
+    /// What is the same for a whole step.
+    fn of_step(&self, variable: Variable, step: f64, clip_scale: f64) -> f64 {
+        match variable {
+            Variable::Step => step,
+            Variable::Hyper(_) => self.lr,
+            Variable::StepsPerEpoch => self.horizon.0,
+            Variable::Epochs => self.horizon.1,
+            Variable::ClipScale => clip_scale,
+            Variable::ScheduleState(n) => self.schedule.get(n as usize).copied().unwrap_or(f64::NAN),
+            _ => f64::NAN,
+        }
     }
 
     /// Steps done.
@@ -146,7 +226,7 @@ impl Interpreter {
     /// The learning rate.
     pub fn learning_rate(&self) -> Option<f64> {
         let optimizer = self.graph.optimizer.as_ref()?;
-        (!optimizer.hyper.is_empty()).then_some(self.lr)
+        optimizer.rate.map(|_| self.lr)
     }
 
     /// Sets the learning rate.
@@ -178,41 +258,86 @@ impl Interpreter {
             return outcome.loss;
         }
         self.steps += 1;
-        for (parameter, gradient) in &outcome.gradients {
-            self.update(&optimizer, parameter.0 as usize, gradient);
+        let mut gradients = outcome.gradients;
+        if optimizer.accumulate > 1 {
+            for (parameter, gradient) in &mut gradients {
+                let Some(sum) = self.gradients.get_mut(parameter.0 as usize) else { continue };
+                *sum += &*gradient;
+                gradient.assign(sum);
+            }
+            if !self.steps.is_multiple_of(optimizer.accumulate as u64) {
+                return outcome.loss;
+            }
+            self.gradients.iter_mut().for_each(|gradient| gradient.fill(0.0));
+        }
+        let clip_scale = optimizer.clip_norm.map_or(1.0, |largest| {
+            let squares: f64 = gradients.values().flatten().map(|gradient| gradient * gradient).sum();
+            (largest / (squares.sqrt() / optimizer.accumulate as f64 + 1e-6)).min(1.0)
+        });
+        for (parameter, gradient) in &gradients {
+            self.update(&optimizer, parameter.0 as usize, gradient, clip_scale);
         }
         outcome.loss
     }
 
-    fn update(&mut self, optimizer: &OptimizerUse, n: usize, gradient: &ArrayD<f64>) {
-        let (step, lr) = (self.steps as f64, self.lr);
-        let Some(weights) = self.parameters.get_mut(n) else { return };
-        let mut states: Vec<_> = self
+    fn update(&mut self, optimizer: &Optimizer, n: usize, gradient: &ArrayD<f64>, clip_scale: f64) {
+        let step = self.updates(optimizer) as f64;
+        let (Some(weights), Some(group)) = (self.parameters.get(n), optimizer.group(n)) else { return };
+        let mut weights: Vec<f64> = weights.iter().copied().collect();
+        let gradient: Vec<f64> = gradient.iter().copied().collect();
+        let mut states: Vec<Vec<f64>> = self
             .states
-            .iter_mut()
-            .filter_map(|state| state.get_mut(n))
-            .map(|state| state.iter_mut())
+            .iter()
+            .map(|state| state.get(n).map(|values| values.iter().copied().collect()).unwrap_or_default())
             .collect();
-        for (weight, gradient) in weights.iter_mut().zip(gradient) {
-            let mut slots: Vec<&mut f64> = states.iter_mut().filter_map(Iterator::next).collect();
-            let mut values: BTreeMap<Variable, f64> = BTreeMap::from([
-                (Variable::Weight, *weight),
-                (Variable::Gradient, *gradient),
-                (Variable::Step, step),
-                (Variable::Hyper(0), lr),
-            ]);
-            values.extend(slots.iter().enumerate().map(|(s, slot)| (Variable::State(s as u32), **slot)));
-            for assign in &optimizer.assignments {
-                let value = evaluate(&assign.value, &mut |variable| {
-                    values.get(&variable).copied().unwrap_or(f64::NAN)
-                });
-                values.insert(assign.target, value);
+        let mut norms: BTreeMap<Variable, f64> = BTreeMap::new();
+        for phase in &group.phases {
+            let mut squares = vec![0.0; phase.norms.len()];
+            for at in 0..weights.len() {
+                let value_at = |values: &[f64]| values.get(at).copied().unwrap_or(f64::NAN);
+                let mut values = norms.clone();
+                values.insert(Variable::Weight, value_at(&weights));
+                values.insert(Variable::Gradient, value_at(&gradient));
+                for (s, state) in states.iter().enumerate() {
+                    values.insert(Variable::State(s as u32), value_at(state));
+                }
+                let read = |values: &BTreeMap<Variable, f64>, scalar: &Scalar| {
+                    evaluate(scalar, &mut |variable| {
+                        let known = values.get(&variable).copied();
+                        known.unwrap_or_else(|| self.of_step(variable, step, clip_scale))
+                    })
+                };
+                for assign in &phase.assignments {
+                    let value = read(&values, &assign.value);
+                    values.insert(assign.target, value);
+                }
+                for ((_, scalar), square) in phase.norms.iter().zip(&mut squares) {
+                    *square += read(&values, scalar).powi(2);
+                }
+                let new = |variable| values.get(&variable).copied().unwrap_or(f64::NAN);
+                if let Some(weight) = weights.get_mut(at) {
+                    *weight = new(Variable::Weight);
+                }
+                for (s, state) in states.iter_mut().enumerate() {
+                    if let Some(slot) = state.get_mut(at) {
+                        *slot = new(Variable::State(s as u32));
+                    }
+                }
             }
-            let new = |variable| values.get(&variable).copied().unwrap_or(f64::NAN);
-            *weight = new(Variable::Weight);
-            for (s, slot) in slots.iter_mut().enumerate() {
-                **slot = new(Variable::State(s as u32));
-            }
+            norms.extend(
+                phase
+                    .norms
+                    .iter()
+                    .zip(squares)
+                    .map(|((local, _), sum)| (Variable::Local(*local), sum.sqrt())),
+            );
+        }
+        let put = |to: Option<&mut ArrayD<f64>>, from: Vec<f64>| {
+            to.into_iter().flatten().zip(from).for_each(|(to, from)| *to = from);
+        };
+        put(self.parameters.get_mut(n), weights);
+        for (state, values) in self.states.iter_mut().zip(states) {
+            put(state.get_mut(n), values);
         }
     }
 

@@ -9,6 +9,7 @@ pub static FILES: &[(&str, &str)] = &[
     ("std/activations.nn", include_str!("../std/activations.nn")),
     ("std/losses.nn", include_str!("../std/losses.nn")),
     ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
+    ("std/schedules.nn", include_str!("../std/schedules.nn")),
     ("std/initializers.nn", include_str!("../std/initializers.nn")),
 ];
 

@@ -52,6 +52,8 @@ pub enum Item {
     Init(Function),
     /// `schedule cosine(…) = …`
     Schedule(Function),
+    /// `schedule plateau(lr) { state scale = 1  …  rate = lr * scale }`
+    ScheduleRule(Optimizer),
     /// `optimizer momentum(lr, beta = 0.9) { … }`
     Optimizer(Optimizer),
     /// `import Digits from "digits.nn" weights "digits.safetensors"`
@@ -334,15 +336,60 @@ pub struct Call {
     pub span: Span,
 }
 
-/// `value` or `name = value`
+/// `value`, `name = value` or `name = value for *.bias`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Argument {
     /// The name, if it is given by name.
     pub name: Option<Ident>,
     /// The value.
     pub value: Expr,
+    /// The parameters of the model that it is for, if not for all.
+    pub scope: Option<Pattern>,
     /// The whole argument.
     pub span: Span,
+}
+
+/// Which parameters of a model are meant: `*.bias`, `head.*`, `tower.dense.weight`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    /// Names between the dots; `*` for any.
+    pub segments: Vec<String>,
+    /// The whole pattern.
+    pub span: Span,
+}
+
+impl Pattern {
+    /// Whether it means the parameter of this name. A `*` at either end stands for one segment or more.
+    pub fn matches(&self, name: &str) -> bool {
+        let names: Vec<&str> = name.split('.').collect();
+        let (mut pattern, mut names) = (self.segments.as_slice(), names.as_slice());
+        if let [first, rest @ ..] = pattern
+            && first == "*"
+            && !rest.is_empty()
+        {
+            let Some(tail) = names.len().checked_sub(rest.len()).filter(|skipped| *skipped > 0) else {
+                return false;
+            };
+            pattern = rest;
+            names = names.get(tail..).unwrap_or_default();
+        } else if let [rest @ .., last] = pattern
+            && last == "*"
+        {
+            if names.len() <= rest.len() {
+                return false;
+            }
+            pattern = rest;
+            names = names.get(..rest.len()).unwrap_or_default();
+        }
+        pattern.len() == names.len()
+            && pattern.iter().zip(names).all(|(part, name)| part == "*" || part == name)
+    }
+}
+
+impl std::fmt::Display for Pattern {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.segments.join("."))
+    }
 }
 
 /// An expression with its place.

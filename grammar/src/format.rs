@@ -113,7 +113,8 @@ impl<'a> Printer<'a> {
             Item::Loss(function) => self.function("loss", function),
             Item::Init(function) => self.function("init", function),
             Item::Schedule(function) => self.function("schedule", function),
-            Item::Optimizer(optimizer) => self.optimizer(optimizer),
+            Item::ScheduleRule(schedule) => self.optimizer("schedule", schedule),
+            Item::Optimizer(optimizer) => self.optimizer("optimizer", optimizer),
             Item::Import(import) => {
                 let path = crate::escape::quote(&import.path.value);
                 self.out.push(&format!("import {} from {path}", import.name.name));
@@ -171,8 +172,8 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn optimizer(&mut self, optimizer: &'a Optimizer) {
-        self.head("optimizer", &optimizer.name, &optimizer.parameters);
+    fn optimizer(&mut self, keyword: &str, optimizer: &'a Optimizer) {
+        self.head(keyword, &optimizer.name, &optimizer.parameters);
         self.out.push(" ");
         let updates = self.updates(optimizer);
         let places: Vec<Place> = updates.iter().map(|update| update.place).collect();
@@ -381,7 +382,7 @@ fn item_docs(item: &Item) -> Option<&Docs> {
         | Item::Loss(function)
         | Item::Init(function)
         | Item::Schedule(function) => Some(&function.docs),
-        Item::Optimizer(optimizer) => Some(&optimizer.docs),
+        Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => Some(&optimizer.docs),
         Item::Data(section) | Item::Train(section) => Some(&section.docs),
         Item::Import(_) | Item::Use(_) => None,
     }
@@ -395,7 +396,7 @@ fn item_span(item: &Item) -> Span {
         | Item::Loss(function)
         | Item::Init(function)
         | Item::Schedule(function) => function.span,
-        Item::Optimizer(optimizer) => optimizer.span,
+        Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => optimizer.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,
         Item::Data(section) | Item::Train(section) => section.span,

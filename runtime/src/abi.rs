@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use crate::model::{Model, Target, Train};
 
 /// Version of [`Table`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The name of the function that returns the table.
 pub const SYMBOL: &[u8] = b"nnc_model_table";
@@ -62,6 +62,16 @@ pub struct Table {
     pub learning_rate: unsafe extern "C" fn(*const c_void) -> f64,
     /// [`Train::set_learning_rate`].
     pub set_learning_rate: unsafe extern "C" fn(*mut c_void, f64),
+    /// [`Train::set_horizon`].
+    pub set_horizon: unsafe extern "C" fn(*mut c_void, u64, u64),
+    /// [`Train::end_epoch`].
+    pub end_epoch: unsafe extern "C" fn(*mut c_void, f64),
+    /// [`Train::scheduled_rate`], NaN for none.
+    pub scheduled_rate: unsafe extern "C" fn(*const c_void) -> f64,
+    /// [`Train::schedule`]: where it lies and its length.
+    pub schedule: unsafe extern "C" fn(*const c_void, *mut usize) -> *const f64,
+    /// [`Train::set_schedule`].
+    pub set_schedule: unsafe extern "C" fn(*mut c_void, *const f64, usize),
     /// [`Model::read_tensor`].
     pub read_tensor: unsafe extern "C" fn(*const c_void, usize, *mut f32, usize),
     /// [`Model::write_tensor`].
@@ -94,6 +104,11 @@ impl<M: Model<Elem = f32>> Exported<M> {
             set_steps: ignore_steps,
             learning_rate: no_rate,
             set_learning_rate: ignore_rate,
+            set_horizon: ignore_horizon,
+            end_epoch: ignore_loss,
+            scheduled_rate: no_rate,
+            schedule: no_schedule,
+            set_schedule: ignore_schedule,
             read_tensor: read_tensor::<M>,
             write_tensor: write_tensor::<M>,
             read_state: no_state,
@@ -113,6 +128,11 @@ impl<M: Train<Elem = f32>> Exported<M> {
             set_steps: set_steps::<M>,
             learning_rate: learning_rate::<M>,
             set_learning_rate: set_learning_rate::<M>,
+            set_horizon: set_horizon::<M>,
+            end_epoch: end_epoch::<M>,
+            scheduled_rate: scheduled_rate::<M>,
+            schedule: schedule::<M>,
+            set_schedule: set_schedule::<M>,
             read_state: read_state::<M>,
             write_state: write_state::<M>,
             ..Self::table(new)
@@ -238,6 +258,38 @@ unsafe extern "C" fn set_learning_rate<M: Train<Elem = f32>>(model: *mut c_void,
     unsafe { model_mut::<M>(model) }.set_learning_rate(lr);
 }
 
+unsafe extern "C" fn set_horizon<M: Train<Elem = f32>>(
+    model: *mut c_void,
+    steps_per_epoch: u64,
+    epochs: u64,
+) {
+    // SAFETY: see above.
+    unsafe { model_mut::<M>(model) }.set_horizon(steps_per_epoch, epochs);
+}
+
+unsafe extern "C" fn end_epoch<M: Train<Elem = f32>>(model: *mut c_void, loss: f64) {
+    // SAFETY: see above.
+    unsafe { model_mut::<M>(model) }.end_epoch(loss);
+}
+
+unsafe extern "C" fn scheduled_rate<M: Train<Elem = f32>>(model: *const c_void) -> f64 {
+    // SAFETY: see above.
+    unsafe { model_ref::<M>(model) }.scheduled_rate().unwrap_or(f64::NAN)
+}
+
+unsafe extern "C" fn schedule<M: Train<Elem = f32>>(model: *const c_void, len: *mut usize) -> *const f64 {
+    // SAFETY: see above.
+    let (model, len) = unsafe { (model_ref::<M>(model), &mut *len) };
+    let schedule = model.schedule();
+    *len = schedule.len();
+    schedule.as_ptr()
+}
+
+unsafe extern "C" fn set_schedule<M: Train<Elem = f32>>(model: *mut c_void, values: *const f64, len: usize) {
+    // SAFETY: see above.
+    unsafe { model_mut::<M>(model).set_schedule(from_raw_parts(values, len)) };
+}
+
 unsafe extern "C" fn read_tensor<M: Model<Elem = f32>>(
     model: *const c_void,
     tensor: usize,
@@ -301,6 +353,18 @@ unsafe extern "C" fn no_rate(_: *const c_void) -> f64 {
 }
 
 unsafe extern "C" fn ignore_rate(_: *mut c_void, _: f64) {}
+
+unsafe extern "C" fn ignore_horizon(_: *mut c_void, _: u64, _: u64) {}
+
+unsafe extern "C" fn ignore_loss(_: *mut c_void, _: f64) {}
+
+unsafe extern "C" fn no_schedule(_: *const c_void, len: *mut usize) -> *const f64 {
+    // SAFETY: see above.
+    unsafe { *len = 0 };
+    core::ptr::NonNull::dangling().as_ptr()
+}
+
+unsafe extern "C" fn ignore_schedule(_: *mut c_void, _: *const f64, _: usize) {}
 
 unsafe extern "C" fn no_state(_: *const c_void, _: usize, _: usize, _: *mut f32, _: usize) {}
 

@@ -10,7 +10,7 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::model::{ModelInfo, Train};
+use crate::model::{ModelInfo, Role, Train};
 use crate::safetensors::{
     BEST, Metadata, OPTIMIZER, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
 };
@@ -62,6 +62,23 @@ impl Snapshot {
     /// The parameters and buffers.
     pub fn tensors(&self) -> &Tensors {
         &self.tensors
+    }
+
+    /// The tensors with the moving averages of the weights in their place, if the optimizer keeps some.
+    pub fn averaged(&self, info: &ModelInfo) -> Option<Tensors> {
+        let averages = self.states.get(info.average.filter(|_| self.steps > 0)?)?;
+        let mut tensors = self.tensors.clone();
+        let mut from = 0;
+        for tensor in info.tensors {
+            let place = from..from + tensor.len();
+            from = place.end;
+            if tensor.role == Role::Parameter
+                && let (Some(to), Some(average)) = (tensors.0.get_mut(place.clone()), averages.0.get(place))
+            {
+                to.copy_from_slice(average);
+            }
+        }
+        Some(tensors)
     }
 
     /// Writes it to a file, with the best epoch's tensors if there are some.

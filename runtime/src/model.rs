@@ -136,6 +136,8 @@ pub struct ModelInfo {
     pub tensors: &'static [TensorInfo],
     /// Names of the optimizer's states, each of the form of all parameters together: `velocity`.
     pub states: &'static [&'static str],
+    /// The state that is the moving average of the weights, if the optimizer keeps one.
+    pub average: Option<usize>,
     /// Inputs that are normalised.
     pub normalize: &'static [NormalizeInfo],
     /// Layers in forward order, as `first_non_finite` counts them: name and place in the source.
@@ -364,9 +366,53 @@ pub trait Train: Model {
     /// Sets the learning rate for the steps to come.
     fn set_learning_rate(&mut self, lr: f64);
 
+    /// Says how long training is, for schedules: steps of an epoch, and epochs in all. Without it schedules take an
+    /// epoch for one step, and the number of epochs from the model's `train` section.
+    fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+        let _ = (steps_per_epoch, epochs);
+    }
+
+    /// Ends an epoch, for schedules that look at the loss: that of the validation data, or without some that of the
+    /// training data.
+    fn end_epoch(&mut self, loss: f64) {
+        let _ = loss;
+    }
+
+    /// The learning rate of the next step, as a schedule makes it of [`Train::learning_rate`].
+    fn scheduled_rate(&self) -> Option<f64> {
+        self.learning_rate()
+    }
+
+    /// What schedules remember from epoch to epoch.
+    fn schedule(&self) -> &[f64] {
+        &[]
+    }
+
+    /// Sets what schedules remember, when a checkpoint is resumed.
+    fn set_schedule(&mut self, values: &[f64]) {
+        let _ = values;
+    }
+
     /// Like [`Model::read_tensor`], for state number `state` of [`ModelInfo::states`].
     fn read_state(&self, state: usize, tensor: usize, out: &mut [Self::Elem]);
 
     /// Like [`Model::write_tensor`], for state number `state` of [`ModelInfo::states`].
     fn write_state(&mut self, state: usize, tensor: usize, values: &[Self::Elem]);
+}
+
+/// How long training is, for schedules.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Horizon {
+    /// Updates in an epoch.
+    pub steps_per_epoch: f64,
+    /// Epochs in all.
+    pub epochs: f64,
+}
+
+/// What gradients are multiplied by so that their norm is at most `largest`: `share` of gradients whose squares add up
+/// to `squares`. As `torch.nn.utils.clip_grad_norm_`.
+#[must_use]
+pub fn clip_scale(squares: f64, share: f64, largest: f64) -> f64 {
+    let norm = crate::math64::sqrt(squares) * share;
+    (largest / (norm + 1e-6)).min(1.0)
 }

@@ -129,6 +129,36 @@ impl Train for Compiled {
         unsafe { (self.table().set_learning_rate)(self.model.model, lr) }
     }
 
+    fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+        // SAFETY: see above.
+        unsafe { (self.table().set_horizon)(self.model.model, steps_per_epoch, epochs) }
+    }
+
+    fn end_epoch(&mut self, loss: f64) {
+        // SAFETY: see above.
+        unsafe { (self.table().end_epoch)(self.model.model, loss) }
+    }
+
+    fn scheduled_rate(&self) -> Option<f64> {
+        // SAFETY: see above.
+        let rate = unsafe { (self.table().scheduled_rate)(self.model.model) };
+        (!rate.is_nan()).then_some(rate)
+    }
+
+    fn schedule(&self) -> &[f64] {
+        let mut len = 0;
+        // SAFETY: see above; what is returned is borrowed from the model.
+        unsafe {
+            let values = (self.table().schedule)(self.model.model, &raw mut len);
+            std::slice::from_raw_parts(values, len)
+        }
+    }
+
+    fn set_schedule(&mut self, values: &[f64]) {
+        // SAFETY: see above.
+        unsafe { (self.table().set_schedule)(self.model.model, values.as_ptr(), values.len()) }
+    }
+
     fn read_state(&self, state: usize, tensor: usize, out: &mut [f32]) {
         // SAFETY: see above.
         unsafe { (self.table().read_state)(self.model.model, state, tensor, out.as_mut_ptr(), out.len()) }

@@ -44,6 +44,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         batch: info.batch,
         tensors: list(tensors),
         states: list(info.states.iter().map(|state| text(state))),
+        average: info.average,
         normalize: list(normalize),
         layers: list(layers),
     }))

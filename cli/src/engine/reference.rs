@@ -132,6 +132,26 @@ impl Train for Interpreted {
         self.interpreter.set_learning_rate(lr);
     }
 
+    fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+        self.interpreter.set_horizon(steps_per_epoch, epochs);
+    }
+
+    fn end_epoch(&mut self, loss: f64) {
+        self.interpreter.end_epoch(loss);
+    }
+
+    fn scheduled_rate(&self) -> Option<f64> {
+        self.interpreter.scheduled_rate()
+    }
+
+    fn schedule(&self) -> &[f64] {
+        self.interpreter.schedule()
+    }
+
+    fn set_schedule(&mut self, values: &[f64]) {
+        self.interpreter.set_schedule(values);
+    }
+
     fn read_state(&self, state: usize, tensor: usize, out: &mut [f32]) {
         copy_out(self.interpreter.state(state, tensor).map(|values| values.iter()), out);
     }

@@ -54,6 +54,8 @@ pub enum ArgumentKind {
     Parameters,
     /// The optimizer's states.
     State,
+    /// Gradients that are kept until all are there.
+    Gradients,
     /// Numbers of the step.
     Rates,
 }
@@ -69,7 +71,8 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
                 let op_node = graph.node(*node);
                 let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
                 let update = update.and_then(|parameter| {
-                    optimizer.map(|optimizer| optimizer.call(cx.parameter_name(parameter)))
+                    optimizer
+                        .map(|optimizer| optimizer.call(parameter.0 as usize, cx.parameter_name(parameter)))
                 });
                 let kernel =
                     KernelCx { graph, node: op_node, strategy, cx, function, id: *node, epilogue, update };
@@ -140,11 +143,16 @@ fn arguments(
     };
     let mut arguments: Vec<Argument> = function.reads.iter().map(|id| value(id, false)).collect();
     let fixed = |name: &str, is_mut, kind, ty| Argument { name: names::ident(name), is_mut, kind, ty };
+    let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
     if function.parameters != Access::None {
-        let is_mut = function.parameters == Access::Update;
-        arguments.push(fixed("parameters", is_mut, ArgumentKind::Parameters, quote!(Parameters)));
+        let is_mut = function.parameters == Access::Update && !stores;
+        if !stores || reads_parameters(cx, function) {
+            arguments.push(fixed("parameters", is_mut, ArgumentKind::Parameters, quote!(Parameters)));
+        }
     }
-    if function.parameters == Access::Update
+    if function.parameters == Access::Update && stores {
+        arguments.push(fixed("gradients", true, ArgumentKind::Gradients, quote!(Parameters)));
+    } else if function.parameters == Access::Update
         && let Some(optimizer) = optimizer
     {
         if !optimizer.states.is_empty() {
@@ -164,9 +172,17 @@ fn arguments(
     arguments
 }
 
+/// Whether a function looks at parameters, apart from updating them.
+fn reads_parameters(cx: PassCx<'_>, function: &Function) -> bool {
+    let inputs =
+        function.steps.iter().flat_map(Step::nodes).flat_map(|id| cx.graph().node(id).inputs.clone());
+    inputs.into_iter().any(|input| matches!(cx.graph().node(input).op, Op::Parameter(_)))
+}
+
 /// The doc comment: place, shapes, formulas, strategy with its reason.
 fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     let graph = cx.graph();
+    let stores = graph.optimizer.as_ref().is_some_and(|optimizer| optimizer.stores_gradients());
     let layer = graph.layer(function.layer);
     let mut lines =
         vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(function))];
@@ -195,7 +211,11 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
                     Domain::Single => lines.push(format!("{sizes}, lanes over features.")),
                 }
                 if update.is_some() {
-                    lines.push("Each sum goes straight into the update; it is not stored.".to_owned());
+                    lines.push(if stores {
+                        "Each sum is kept until all gradients are there.".to_owned()
+                    } else {
+                        "Each sum goes straight into the update; it is not stored.".to_owned()
+                    });
                 }
             }
             Step::Rows { nodes } => {

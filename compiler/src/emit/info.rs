@@ -34,6 +34,8 @@ pub struct ModelInfo {
     pub tensors: Vec<TensorInfo>,
     /// Names of the optimizer's states.
     pub states: Vec<String>,
+    /// The state that is the moving average of the weights.
+    pub average: Option<usize>,
     /// Mean, deviation, and whether one for all features.
     pub normalize: Vec<(usize, usize, bool)>,
     /// Name and place of each layer.
@@ -92,8 +94,16 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         states: graph
             .optimizer
             .as_ref()
-            .map(|optimizer| optimizer.states.iter().map(|(name, _)| name.clone()).collect())
+            .map(|optimizer| {
+                let mut states: Vec<String> = optimizer.states.iter().map(|(name, _)| name.clone()).collect();
+                // Gradients of the steps since the last update.
+                if optimizer.accumulate > 1 {
+                    states.push("gradients".to_owned());
+                }
+                states
+            })
             .unwrap_or_default(),
+        average: graph.optimizer.as_ref().and_then(|optimizer| optimizer.average),
         normalize: graph
             .normalize
             .iter()
@@ -143,6 +153,13 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
     });
     let states = &info.states;
+    let average = match info.average {
+        Some(state) => {
+            let state = number(state);
+            quote!(Some(#state))
+        }
+        None => quote!(None),
+    };
     let normalize = info.normalize.iter().map(|(mean, std, over_all)| {
         let (mean, std) = (number(*mean), number(*std));
         quote!(rt::NormalizeInfo { mean: #mean, std: #std, over_all: #over_all })
@@ -161,6 +178,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             batch: #batch,
             tensors: &[#(#tensors),*],
             states: &[#(#states),*],
+            average: #average,
             normalize: &[#(#normalize),*],
             layers: &[#(#layers),*],
         };

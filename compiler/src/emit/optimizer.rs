@@ -1,7 +1,7 @@
-//! The optimizer: one function that updates sixteen weights, and the numbers that a step needs for it.
+//! The optimizer: functions that update sixteen weights, and the numbers that a step needs for them.
 //!
 //! What does not depend on the weight, its gradient or the states is the same for a whole step. It is computed once,
-//! in f64, and handed to the update as `Rates`.
+//! in f64, and handed to the update as `Rates`. Parameters whose numbers differ have functions of their own.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -9,7 +9,8 @@ use quote::{format_ident, quote};
 use super::comments::docs;
 use super::names;
 use super::scalar::{Style, Writer};
-use crate::program::{OptimizerUse, Precision};
+use crate::graph::{self, Group, Phase};
+use crate::program::Precision;
 use crate::scalar::{Binary, Scalar, Variable, formula};
 
 /// An optimizer, taken apart for emission.
@@ -19,15 +20,13 @@ pub struct Optimizer {
     pub states: Vec<Ident>,
     /// Their initial values.
     pub initial: Vec<f64>,
-    /// The learning rate, if it has one.
-    pub lr: Option<f64>,
-    /// Numbers of a step: name and formula over `Step` and `Hyper`.
+    /// What it is made from.
+    pub source: graph::Optimizer,
+    /// Numbers of a step: name and formula over what is known of the step.
     rates: Vec<(String, Scalar)>,
-    /// What happens to each element, over `Rate` variables written as `Local(LOCALS + n)`.
-    assignments: Vec<(Variable, Scalar)>,
+    /// For each group its passes: what happens to each element, over rates written as `Local(RATES + n)`.
+    groups: Vec<Vec<Phase>>,
     locals: Vec<Ident>,
-    text: String,
-    formulas: Vec<String>,
     precision: Precision,
 }
 
@@ -36,48 +35,55 @@ const RATES: u32 = 1 << 16;
 
 impl Optimizer {
     /// Divides an optimizer into what is done once a step and what is done to each element.
-    pub fn new(optimizer: &OptimizerUse, precision: Precision) -> Self {
-        let name = |variable| variable_name(optimizer, variable);
+    pub fn new(optimizer: &graph::Optimizer, precision: Precision) -> Self {
         let mut out = Self {
             states: optimizer.states.iter().map(|(name, _)| names::ident(name)).collect(),
-            initial: optimizer
-                .states
-                .iter()
-                .map(|(_, initial)| crate::scalar::evaluate(initial, &mut |_| 0.0))
-                .collect(),
-            lr: optimizer.hyper.first().map(|(_, value)| *value),
+            initial: optimizer.states.iter().map(|(_, initial)| *initial).collect(),
+            source: optimizer.clone(),
             rates: Vec::new(),
-            assignments: Vec::new(),
+            groups: Vec::new(),
             locals: optimizer.locals.iter().map(|name| names::ident(name)).collect(),
-            text: optimizer.text.clone(),
-            formulas: optimizer
-                .assignments
-                .iter()
-                .map(|assign| format!("{} = {}", name(assign.target), formula(&assign.value, &name)))
-                .collect(),
             precision,
         };
-        // Locals that are the same for a whole step become rates of their own name.
-        let mut uniform: Vec<(Variable, Scalar)> = Vec::new();
-        for assign in &optimizer.assignments {
-            let value = assign.value.substitute(&mut |variable| {
-                uniform.iter().find(|(local, _)| *local == variable).map(|(_, value)| value.clone())
-            });
-            let value = crate::scalar::simplify(&value);
-            if let Variable::Local(n) = assign.target
-                && is_uniform(&value)
-            {
-                let rate = match &value {
-                    Scalar::Number(_) => value,
-                    _ => out.rate(optimizer.locals.get(n as usize).map_or("rate", String::as_str), value),
-                };
-                uniform.push((assign.target, rate));
-                continue;
-            }
-            let value = out.hoist(&value);
-            out.assignments.push((assign.target, value));
+        for group in &optimizer.groups {
+            let phases = out.phases(group);
+            out.groups.push(phases);
         }
         out
+    }
+
+    /// The passes of a group, with what is the same for a whole step taken out.
+    fn phases(&mut self, group: &Group) -> Vec<Phase> {
+        let norms = group.norms();
+        // Locals that are the same for a whole step become rates of their own name.
+        let mut uniform: Vec<(Variable, Scalar)> = Vec::new();
+        let mut phases = Vec::with_capacity(group.phases.len());
+        for phase in &group.phases {
+            let mut out = Phase::default();
+            for assign in &phase.assignments {
+                let value = with_uniform(&assign.value, &uniform);
+                if let Variable::Local(n) = assign.target
+                    && is_uniform(&value)
+                    && !norms.contains(&n)
+                {
+                    let name = self.source.locals.get(n as usize).cloned();
+                    let rate = match &value {
+                        Scalar::Number(_) => value,
+                        _ => self.rate(name.as_deref().unwrap_or("rate"), value),
+                    };
+                    uniform.push((assign.target, rate));
+                    continue;
+                }
+                let value = self.hoist(&value);
+                out.assignments.push(crate::program::Assign { value, ..assign.clone() });
+            }
+            for (local, value) in &phase.norms {
+                let value = with_uniform(value, &uniform);
+                out.norms.push((*local, self.hoist(&value)));
+            }
+            phases.push(out);
+        }
+        phases
     }
 
     /// The scalar that stands for a formula computed once a step.
@@ -107,8 +113,11 @@ impl Optimizer {
     /// Takes the largest parts that are the same for a whole step out of a formula.
     fn hoist(&mut self, scalar: &Scalar) -> Scalar {
         if is_uniform(scalar) && !matches!(scalar, Scalar::Number(_)) {
+            let is_rate = Some(scalar) == self.source.scheduled_rate.as_ref();
             let name = match scalar {
+                _ if is_rate => "lr",
                 Scalar::Variable(Variable::Hyper(_)) => "lr",
+                Scalar::Variable(Variable::ClipScale) => "clip_scale",
                 Scalar::Variable(Variable::Local(n)) if *n >= RATES => return scalar.clone(),
                 _ => "rate",
             };
@@ -144,6 +153,7 @@ impl Optimizer {
                 let condition = condition.substitute(&mut |variable| match variable {
                     Variable::Hyper(_) => Some(self.rate("lr", Scalar::Variable(variable))),
                     Variable::Step => Some(self.rate("step", Scalar::Variable(variable))),
+                    variable if is_of_step(variable) => Some(self.rate("rate", Scalar::Variable(variable))),
                     _ => None,
                 });
                 let a = self.hoist(a);
@@ -158,11 +168,78 @@ impl Optimizer {
         !self.rates.is_empty()
     }
 
+    /// Whether a rate depends on this.
+    fn reads(&self, variable: Variable) -> bool {
+        self.rates.iter().any(|(_, value)| value.depends_on(variable))
+    }
+
+    /// Whether rates depend on how long training is.
+    pub fn has_horizon(&self) -> bool {
+        let of_updates =
+            |variable| self.source.schedule_updates.iter().any(|value| value.depends_on(variable));
+        [Variable::StepsPerEpoch, Variable::Epochs].into_iter().any(|v| self.reads(v) || of_updates(v))
+    }
+
+    /// Whether gradients are multiplied by a number that is known once all are there.
+    pub fn clips_norm(&self) -> bool {
+        self.source.clip_norm.is_some()
+    }
+
+    /// Whether something is kept from epoch to epoch.
+    pub fn has_schedule_states(&self) -> bool {
+        !self.source.schedule_states.is_empty()
+    }
+
     fn element(&self) -> TokenStream {
         match self.precision {
             Precision::F32 => quote!(f32),
             Precision::F64 => quote!(f64),
         }
+    }
+
+    /// What is known of a step, as code: a leaf of formulas in f64.
+    pub fn leaf(&self, variable: Variable) -> TokenStream {
+        match variable {
+            Variable::Step => quote!(step),
+            Variable::StepsPerEpoch => quote!(horizon.steps_per_epoch),
+            Variable::Epochs => quote!(horizon.epochs),
+            Variable::ClipScale => quote!(clip_scale),
+            Variable::EpochLoss => quote!(loss),
+            Variable::ScheduleState(n) => {
+                let n = super::number(n as usize);
+                quote!(schedule[#n])
+            }
+            _ => quote!(lr),
+        }
+    }
+
+    /// The same for comments.
+    fn word(&self, variable: Variable) -> String {
+        match variable {
+            Variable::Step => "step".to_owned(),
+            Variable::StepsPerEpoch => "steps_per_epoch".to_owned(),
+            Variable::Epochs => "epochs".to_owned(),
+            Variable::ClipScale => "clip_scale".to_owned(),
+            Variable::EpochLoss => "loss".to_owned(),
+            Variable::ScheduleState(n) => {
+                self.source.schedule_states.get(n as usize).map_or_else(String::new, |(name, _)| name.clone())
+            }
+            Variable::Hyper(_) => "lr".to_owned(),
+            Variable::Weight => "weight".to_owned(),
+            Variable::Gradient => "gradient".to_owned(),
+            Variable::Local(n) => self.source.locals.get(n as usize).cloned().unwrap_or_default(),
+            Variable::State(n) => {
+                self.source.states.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default()
+            }
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// A formula in f64 as an expression.
+    pub fn number(&self, value: &Scalar) -> TokenStream {
+        let mut leaf = |variable| self.leaf(variable);
+        let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(value);
+        if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) }
     }
 
     /// `struct Rates`, with the function that computes it.
@@ -173,38 +250,32 @@ impl Optimizer {
         let element = self.element();
         let fields: Vec<Ident> = self.rates.iter().map(|(name, _)| names::ident(name)).collect();
         let values = self.rates.iter().map(|(_, value)| {
-            let mut leaf = |variable| match variable {
-                Variable::Step => quote!(step),
-                _ => quote!(lr),
-            };
-            let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(value);
-            let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
+            let value = self.number(value);
             match self.precision {
                 Precision::F32 if value.clone().into_iter().count() == 1 => quote!(#value as f32),
                 Precision::F32 => quote!((#value) as f32),
                 Precision::F64 => value,
             }
         });
-        let lines = self.rates.iter().map(|(name, value)| {
-            format!(
-                "- `{name}` = {}",
-                formula(value, &|variable| match variable {
-                    Variable::Step => "step".to_owned(),
-                    _ => "lr".to_owned(),
-                })
-            )
-        });
+        let lines = self
+            .rates
+            .iter()
+            .map(|(name, value)| format!("- `{name}` = {}", formula(value, &|variable| self.word(variable))));
         let docs = docs(
             [
-                format!("Numbers of `{}` that are the same for a whole step, computed in f64:", self.text),
+                format!(
+                    "Numbers of `{}` that are the same for a whole step, computed in f64:",
+                    self.source.text
+                ),
                 String::new(),
             ]
             .into_iter()
             .chain(lines),
         );
-        let uses = |variable| self.rates.iter().any(|(_, value)| value.depends_on(variable));
-        let step = if uses(Variable::Step) { quote!(let step = step as f64;) } else { quote!(let _ = step;) };
-        let lr = if uses(Variable::Hyper(0)) { TokenStream::new() } else { quote!(let _ = lr;) };
+        let step =
+            if self.reads(Variable::Step) { quote!(let step = step as f64;) } else { quote!(let _ = step;) };
+        let lr = if self.reads(Variable::Hyper(0)) { TokenStream::new() } else { quote!(let _ = lr;) };
+        let (more, _) = self.more_of_step();
         quote! {
             #docs
             #[derive(Clone, Copy)]
@@ -213,7 +284,7 @@ impl Optimizer {
             }
 
             impl Rates {
-                fn new(step: u64, lr: f64) -> Self {
+                fn new(step: u64, lr: f64 #more) -> Self {
                     #step
                     #lr
                     Self { #(#fields: #values,)* }
@@ -222,62 +293,195 @@ impl Optimizer {
         }
     }
 
-    /// `fn update`: what happens to sixteen weights.
-    pub fn update_item(&self) -> TokenStream {
+    /// What `Rates::new` is given besides step and learning rate: declared, and as a model has it.
+    fn more_of_step(&self) -> (TokenStream, TokenStream) {
+        let mut declared = TokenStream::new();
+        let mut given = TokenStream::new();
+        if [Variable::StepsPerEpoch, Variable::Epochs].into_iter().any(|variable| self.reads(variable)) {
+            declared.extend(quote!(, horizon: rt::Horizon));
+            given.extend(quote!(, self.horizon));
+        }
+        let states = self.source.schedule_states.len() as u32;
+        if (0..states).any(|n| self.reads(Variable::ScheduleState(n))) {
+            let count = super::number(states as usize);
+            declared.extend(quote!(, schedule: &[f64; #count]));
+            given.extend(quote!(, &self.schedule));
+        }
+        if self.reads(Variable::ClipScale) {
+            declared.extend(quote!(, clip_scale: f64));
+            given.extend(quote!(, clip_scale));
+        }
+        (declared, given)
+    }
+
+    /// `let rates = Rates::new(…);` in a method of the model, `step` being the number of the update.
+    pub fn rates_of_step(&self, step: &TokenStream) -> TokenStream {
+        if !self.has_rates() {
+            return TokenStream::new();
+        }
+        let lr = if self.source.rate.is_some() { quote!(self.lr) } else { quote!(0.0) };
+        let (_, more) = self.more_of_step();
+        quote!(let rates = Rates::new(#step, #lr #more);)
+    }
+
+    /// The functions that say what happens to sixteen weights.
+    pub fn update_items(&self) -> TokenStream {
+        let items =
+            self.groups.iter().enumerate().flat_map(|(group, phases)| {
+                (0..phases.len()).map(move |phase| self.update_item(group, phase))
+            });
+        quote!(#(#items)*)
+    }
+
+    fn update_item(&self, group: usize, phase: usize) -> TokenStream {
+        let Some(phases) = self.groups.get(group) else { return TokenStream::new() };
+        let Some(Phase { assignments, norms }) = phases.get(phase) else { return TokenStream::new() };
         let element = self.element();
-        let states = &self.states;
         let flush = match self.precision {
             // Moments of units that went quiet would decay into denormal numbers, which are slow.
             Precision::F32 => quote!(.flush(1e-30)),
             Precision::F64 => TokenStream::new(),
         };
-        let weight_read = self.assignments.iter().any(|(_, value)| value.depends_on(Variable::Weight));
-        let loads = states.iter().enumerate().map(|(n, state)| {
-            let (row, used) = (
-                format_ident!("{state}_row"),
-                self.assignments.iter().any(|(_, value)| value.depends_on(Variable::State(n as u32))),
-            );
-            if used { quote!(let #state = L::load(#row);) } else { TokenStream::new() }
+        let values = || assignments.iter().map(|assign| &assign.value).chain(norms.iter().map(|(_, x)| x));
+        let reads = |variable| values().any(|value| value.depends_on(variable));
+        let writes = |variable| assignments.iter().any(|assign| assign.target == variable);
+        let state = |n: usize| Variable::State(n as u32);
+        let row = |n: usize| self.states.get(n).map(|state| format_ident!("{state}_row"));
+        let used: Vec<usize> = self.used_states(group, phase);
+        let loads = used.iter().filter(|n| reads(state(**n))).filter_map(|n| {
+            let (name, row) = (self.states.get(*n)?, row(*n)?);
+            Some(quote!(let #name = L::load(#row);))
         });
-        let load_weight = weight_read.then(|| quote!(let weight = L::load(weight_row);));
-        let body = self.assignments.iter().map(|(target, value)| {
-            let mut leaf = |variable| self.read(variable);
+        let load_weight = reads(Variable::Weight).then(|| quote!(let weight = L::load(weight_row);));
+        let known = norms_of(phases, phase);
+        let body = assignments.iter().map(|assign| {
+            let mut leaf = |variable| self.read(variable, &known);
             let writer = Writer::new(Style::Lanes(self.precision), &mut leaf);
-            let name = self.target(*target);
-            let is_flushed = matches!(target, Variable::State(_)) && !flush.is_empty();
-            let (lets, value) = if is_flushed { writer.operand(value) } else { writer.formula(value) };
+            let name = self.target(assign.target);
+            let is_flushed = matches!(assign.target, Variable::State(_)) && !flush.is_empty();
+            let (lets, value) =
+                if is_flushed { writer.operand(&assign.value) } else { writer.formula(&assign.value) };
             let flush = is_flushed.then_some(&flush);
             quote!(#(#lets)* let #name = #value #flush;)
         });
-        let stores = states.iter().map(|state| {
-            let row = format_ident!("{state}_row");
-            quote!(#state.store(#row);)
+        let stores = used.iter().filter(|n| writes(state(**n))).filter_map(|n| {
+            let (name, row) = (self.states.get(*n)?, row(*n)?);
+            Some(quote!(#name.store(#row);))
         });
-        let arguments = states.iter().map(|state| {
-            let row = format_ident!("{state}_row");
-            quote!(#row: &mut Row)
+        let store_weight = writes(Variable::Weight).then(|| quote!(weight.store(weight_row);));
+        let arguments = used.iter().filter_map(|n| {
+            let row = row(*n)?;
+            Some(if writes(state(*n)) { quote!(#row: &mut Row) } else { quote!(#row: &Row) })
         });
-        let rates = self.has_rates().then(|| quote!(, rates: &Rates));
-        let lines = self.formulas.iter().map(|line| format!("    {line}"));
-        let docs = docs(
-            [format!("`{}`, for sixteen weights at once:", self.text), String::new()]
-                .into_iter()
-                .chain(lines),
-        );
+        let weight = self.uses_weight(group, phase).then(|| {
+            if writes(Variable::Weight) { quote!(, weight_row: &mut Row) } else { quote!(, weight_row: &Row) }
+        });
+        let (norm_lets, results): (Vec<TokenStream>, Vec<TokenStream>) = norms
+            .iter()
+            .map(|(_, value)| {
+                let mut leaf = |variable| self.read(variable, &known);
+                let (lets, value) = Writer::new(Style::Lanes(self.precision), &mut leaf).formula(value);
+                (quote!(#(#lets)*), value)
+            })
+            .unzip();
+        let returns = (!norms.is_empty()).then(|| {
+            let count = super::number(norms.len());
+            quote!(-> [L; #count])
+        });
+        let result = (!norms.is_empty()).then(|| quote!([#(#results),*]));
+        let rates = self.reads_rates(group, phase).then(|| quote!(, rates: &Rates));
+        let given = (!known.is_empty()).then(|| {
+            let count = super::number(known.len());
+            quote!(, norms: &[L; #count])
+        });
+        let docs = self.update_docs(group, phase);
+        let name = self.update_name(group, phase);
+        let gradient = if reads(Variable::Gradient) { quote!(gradient) } else { quote!(_gradient) };
         quote! {
             #docs
             #[inline(always)]
-            fn update<L: Lanes<Elem = #element>>(gradient: L, weight_row: &mut Row #(, #arguments)* #rates) {
+            fn #name<L: Lanes<Elem = #element>>(#gradient: L #weight #(, #arguments)* #rates #given) #returns {
                 #load_weight
                 #(#loads)*
                 #(#body)*
+                #(#norm_lets)*
                 #(#stores)*
-                weight.store(weight_row);
+                #store_weight
+                #result
             }
         }
     }
 
-    fn read(&self, variable: Variable) -> TokenStream {
+    fn update_docs(&self, group: usize, phase: usize) -> TokenStream {
+        let source = self.source.groups.get(group).and_then(|group| group.phases.get(phase));
+        let name = |variable| self.word(variable);
+        let lines = source.into_iter().flat_map(|phase| {
+            let plain = |value: &Scalar| match &self.source.scheduled_rate {
+                Some(rate) => formula(&with_lr(value, rate), &name),
+                None => formula(value, &name),
+            };
+            let assigned = phase
+                .assignments
+                .iter()
+                .map(|assign| format!("    {} = {}", name(assign.target), plain(&assign.value)));
+            let norms = phase.norms.iter().map(|(local, value)| {
+                format!("    {} = norm({})", name(Variable::Local(*local)), plain(value))
+            });
+            assigned.chain(norms).collect::<Vec<String>>()
+        });
+        let mut first = format!("`{}`, for sixteen weights at once", self.source.text);
+        if self.source.groups.len() > 1 {
+            first.push_str(&format!(", group {} of parameters", group + 1));
+        }
+        let is_first = source.is_some_and(|phase| !phase.norms.is_empty());
+        first.push_str(if is_first { "; returns what is squared for the norms:" } else { ":" });
+        docs([first, String::new()].into_iter().chain(lines))
+    }
+
+    /// States that a phase reads or writes.
+    fn used_states(&self, group: usize, phase: usize) -> Vec<usize> {
+        let Some(phase) = self.groups.get(group).and_then(|phases| phases.get(phase)) else {
+            return Vec::new();
+        };
+        let is_used = |n: &usize| {
+            let state = Variable::State(*n as u32);
+            phase.assignments.iter().any(|assign| assign.target == state || assign.value.depends_on(state))
+                || phase.norms.iter().any(|(_, value)| value.depends_on(state))
+        };
+        (0..self.states.len()).filter(is_used).collect()
+    }
+
+    fn uses_weight(&self, group: usize, phase: usize) -> bool {
+        let Some(phase) = self.groups.get(group).and_then(|phases| phases.get(phase)) else { return false };
+        let weight = Variable::Weight;
+        phase.assignments.iter().any(|assign| assign.target == weight || assign.value.depends_on(weight))
+            || phase.norms.iter().any(|(_, value)| value.depends_on(weight))
+    }
+
+    fn reads_rates(&self, group: usize, phase: usize) -> bool {
+        let Some(phase) = self.groups.get(group).and_then(|phases| phases.get(phase)) else { return false };
+        let mut reads = false;
+        for value in
+            phase.assignments.iter().map(|assign| &assign.value).chain(phase.norms.iter().map(|(_, x)| x))
+        {
+            value.variables(&mut |variable| reads |= matches!(variable, Variable::Local(n) if n >= RATES));
+        }
+        reads
+    }
+
+    fn update_name(&self, group: usize, phase: usize) -> Ident {
+        let group = if group == 0 { String::new() } else { format!("_{}", group + 1) };
+        let phases = self.groups.first().map_or(1, Vec::len);
+        if phase + 1 == phases {
+            format_ident!("update{group}")
+        } else if phase == 0 {
+            format_ident!("update{group}_norms")
+        } else {
+            format_ident!("update{group}_norms_{}", phase + 1)
+        }
+    }
+
+    fn read(&self, variable: Variable, norms: &[u32]) -> TokenStream {
         match variable {
             Variable::Weight => quote!(weight),
             Variable::Gradient => quote!(gradient),
@@ -285,6 +489,11 @@ impl Optimizer {
                 let name = self.rates.get((n - RATES) as usize).map_or("rate", |(name, _)| name.as_str());
                 let name = names::ident(name);
                 quote!(L::splat(rates.#name))
+            }
+            Variable::Local(n) if norms.contains(&n) => {
+                let at = norms.iter().position(|norm| *norm == n).unwrap_or(0);
+                let at = super::number(at);
+                quote!(norms[#at])
             }
             other => {
                 let name = self.target(other);
@@ -302,9 +511,22 @@ impl Optimizer {
         name.cloned().unwrap_or_else(|| format_ident!("weight"))
     }
 
-    /// The call that updates one row of a parameter.
-    pub fn call(&self, parameter: Ident) -> UpdateCall<'_> {
-        UpdateCall { optimizer: self, parameter }
+    /// Passes over a parameter.
+    pub fn n_phases(&self) -> usize {
+        self.groups.first().map_or(1, Vec::len)
+    }
+
+    /// How many norms a pass makes.
+    pub fn n_norms(&self, parameter: usize, phase: usize) -> usize {
+        let group = self.source.group_of.get(parameter).copied().unwrap_or(0);
+        let phases = self.groups.get(group);
+        phases.and_then(|phases| phases.get(phase)).map_or(0, |phase| phase.norms.len())
+    }
+
+    /// The call that updates one row of parameter number `number`, called `parameter`.
+    pub fn call(&self, number: usize, parameter: Ident) -> UpdateCall<'_> {
+        let group = self.source.group_of.get(number).copied().unwrap_or(0);
+        UpdateCall { optimizer: self, parameter, group }
     }
 }
 
@@ -313,29 +535,99 @@ impl Optimizer {
 pub struct UpdateCall<'a> {
     optimizer: &'a Optimizer,
     parameter: Ident,
+    group: usize,
 }
 
 impl UpdateCall<'_> {
-    /// The call for the row at these indices, whose gradient is `z`.
+    /// What is done with the gradient `z` of the row at these indices: the update, or where gradients are stored
+    /// their place.
     pub fn at(&self, indices: &[TokenStream]) -> TokenStream {
+        if self.optimizer.source.stores_gradients() {
+            let parameter = &self.parameter;
+            let place = quote!(gradients.#parameter #([#indices])*);
+            return if self.optimizer.source.accumulate > 1 {
+                quote!((L::load(&#place) + z).store(&mut #place);)
+            } else {
+                quote!(z.store(&mut #place);)
+            };
+        }
+        let call = self.pass(0, &quote!(z), indices);
+        quote!(#call;)
+    }
+
+    /// The call of one pass, with `gradient` for the gradient.
+    pub fn pass(&self, phase: usize, gradient: &TokenStream, indices: &[TokenStream]) -> TokenStream {
         let parameter = &self.parameter;
         let place = quote!(#([#indices])*);
-        let states = self.optimizer.states.iter().map(|state| quote!(&mut state.#state.#parameter #place));
-        let rates = self.optimizer.has_rates().then(|| quote!(, rates));
-        quote!(update::<L>(z, &mut parameters.#parameter #place #(, #states)* #rates);)
+        let optimizer = self.optimizer;
+        let Some(source) = optimizer.groups.get(self.group).and_then(|phases| phases.get(phase)) else {
+            return TokenStream::new();
+        };
+        let writes = |variable| source.assignments.iter().any(|assign| assign.target == variable);
+        let reference = |is_mut: bool| if is_mut { quote!(&mut) } else { quote!(&) };
+        let weight = optimizer.uses_weight(self.group, phase).then(|| {
+            let reference = reference(writes(Variable::Weight));
+            quote!(, #reference parameters.#parameter #place)
+        });
+        let used = optimizer.used_states(self.group, phase);
+        let states = used.iter().filter_map(|n| {
+            let state = optimizer.states.get(*n)?;
+            let reference = reference(writes(Variable::State(*n as u32)));
+            Some(quote!(#reference state.#state.#parameter #place))
+        });
+        let rates = optimizer.reads_rates(self.group, phase).then(|| quote!(, rates));
+        let phases = optimizer.groups.get(self.group).map_or(&[] as &[Phase], Vec::as_slice);
+        let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
+        let name = optimizer.update_name(self.group, phase);
+        quote!(#name::<L>(#gradient #weight #(, #states)* #rates #norms))
+    }
+}
+
+/// A formula in which the rate that a schedule makes is called by its name.
+fn with_lr(scalar: &Scalar, rate: &Scalar) -> Scalar {
+    let inner = |x: &Scalar| with_lr(x, rate);
+    match scalar {
+        same if same == rate => Scalar::Variable(Variable::Hyper(0)),
+        Scalar::Unary(op, x) => Scalar::unary(*op, inner(x)),
+        Scalar::Binary(op, a, b) => Scalar::binary(*op, inner(a), inner(b)),
+        Scalar::Select(condition, a, b) => {
+            Scalar::Select(condition.clone(), Box::new(inner(a)), Box::new(inner(b)))
+        }
+        other => other.clone(),
+    }
+}
+
+/// Norms of the phases before this one.
+fn norms_of(phases: &[Phase], phase: usize) -> Vec<u32> {
+    phases.iter().take(phase).flat_map(|phase| &phase.norms).map(|(local, _)| *local).collect()
+}
+
+/// A value with the uniform locals in it put in.
+fn with_uniform(value: &Scalar, uniform: &[(Variable, Scalar)]) -> Scalar {
+    let value = value.substitute(&mut |variable| {
+        uniform.iter().find(|(local, _)| *local == variable).map(|(_, value)| value.clone())
+    });
+    crate::scalar::simplify(&value)
+}
+
+/// Whether a variable is the same for all weights of a step.
+fn is_of_step(variable: Variable) -> bool {
+    match variable {
+        Variable::Step
+        | Variable::Hyper(_)
+        | Variable::StepsPerEpoch
+        | Variable::Epochs
+        | Variable::ScheduleState(_)
+        | Variable::ClipScale => true,
+        Variable::Local(n) => n >= RATES,
+        _ => false,
     }
 }
 
 /// Whether a formula is the same for all weights of a step.
 fn is_uniform(scalar: &Scalar) -> bool {
     let mut uniform = true;
-    scalar.variables(&mut |variable| {
-        uniform &= match variable {
-            Variable::Step | Variable::Hyper(_) => true,
-            Variable::Local(n) => n >= RATES,
-            _ => false,
-        };
-    });
+    scalar.variables(&mut |variable| uniform &= is_of_step(variable));
     uniform
 }
 
@@ -371,23 +663,5 @@ fn factors(scalar: &Scalar) -> (Option<Scalar>, Scalar) {
             }
         }
         _ => (None, scalar.clone()),
-    }
-}
-
-/// A variable of an optimizer, as the language calls it.
-fn variable_name(optimizer: &OptimizerUse, variable: Variable) -> String {
-    let of = |list: &[String], n: u32| list.get(n as usize).cloned();
-    match variable {
-        Variable::Weight => "weight".to_owned(),
-        Variable::Gradient => "gradient".to_owned(),
-        Variable::Step => "step".to_owned(),
-        Variable::Local(n) => of(&optimizer.locals, n).unwrap_or_default(),
-        Variable::State(n) => {
-            optimizer.states.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default()
-        }
-        Variable::Hyper(n) => {
-            optimizer.hyper.get(n as usize).map(|(name, _)| name.clone()).unwrap_or_default()
-        }
-        other => format!("{other:?}"),
     }
 }

@@ -4,6 +4,7 @@
 //! Nodes are in topological order: a node's operands come before it. [`verify()`] states and checks every invariant.
 
 mod builder;
+mod optimizer;
 mod print;
 mod verify;
 
@@ -12,9 +13,10 @@ use std::sync::Arc;
 use nnc_grammar::span::Span;
 
 pub use builder::Builder;
+pub use optimizer::{Group, Optimizer, Phase};
 pub use verify::verify;
 
-use crate::program::{Initializer, OptimizerUse, Precision, Reduction, TargetKind};
+use crate::program::{Initializer, Precision, Reduction, TargetKind};
 use crate::scalar::Scalar;
 
 /// A node, printed `%3`.
@@ -49,7 +51,7 @@ pub struct Graph {
     /// What the optimizer is given; empty before `differentiate`.
     pub updates: Vec<Update>,
     /// The optimizer.
-    pub optimizer: Option<OptimizerUse>,
+    pub optimizer: Option<Optimizer>,
     /// Inputs that are normalised.
     pub normalize: Vec<Normalization>,
     /// Samples in a training batch.

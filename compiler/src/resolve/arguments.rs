@@ -13,6 +13,27 @@ use crate::ops::{self, ArgumentKind, Arguments, Layer, Value};
 use crate::program::{Initializer, List};
 use crate::scalar::Scalar;
 
+/// Which numbers a constant may be, as its kind says: `beta: fraction = 0.9`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range {
+    /// The kind.
+    pub(super) name: &'static str,
+    /// As messages have it.
+    pub(super) text: &'static str,
+    /// Whether it may be this number.
+    pub(super) holds: fn(f64) -> bool,
+}
+
+/// All kinds of numbers.
+pub(super) const RANGES: &[Range] = &[
+    Range { name: "positive", text: "a number above 0", holds: |x| x > 0.0 },
+    Range { name: "nonnegative", text: "a number from 0", holds: |x| x >= 0.0 },
+    Range { name: "fraction", text: "a number from 0 and below 1", holds: |x| (0.0..1.0).contains(&x) },
+    Range { name: "share", text: "a number from 0 to 1", holds: |x| (0.0..=1.0).contains(&x) },
+    Range { name: "count", text: "a whole number from 1", holds: |x| x >= 1.0 && x.fract() == 0.0 },
+    Range { name: "whole", text: "a whole number from 0", holds: |x| x >= 0.0 && x.fract() == 0.0 },
+];
+
 /// A parameter as a call sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot<'s> {
@@ -42,6 +63,21 @@ impl Cx<'_> {
         let mut next = 0;
         let mut is_valid = true;
         for argument in arguments {
+            if let Some(scope) = &argument.scope {
+                self.report(
+                    Diagnostic::new(
+                        Code::E0202,
+                        format!("`{}` has no settings for some parameters", callee.name),
+                        scope.span,
+                        "expected a value for all",
+                    )
+                    .with_note(
+                        "numbers of an optimizer can differ: `adamw(decay = 0.1, decay = 0 for *.bias)`",
+                    ),
+                );
+                is_valid = false;
+                continue;
+            }
             let idx = match &argument.name {
                 None => {
                     next += 1;
@@ -190,11 +226,36 @@ impl Cx<'_> {
                     if fits { term } else { Term::Failed }
                 }
             };
-            is_valid &= term != Term::Failed;
+            is_valid &= term != Term::Failed && self.is_in_range(callee, parameter, argument, &term);
             inside.define(&parameter.name.name, term.clone());
             terms.push((parameter.name.name.clone(), term, argument.is_some()));
         }
         is_valid.then_some(terms)
+    }
+
+    /// Whether an argument is what the kind of its parameter says; reported if not.
+    pub(super) fn is_in_range(
+        &mut self,
+        callee: Callee<'_>,
+        parameter: &nnc_grammar::ast::Parameter,
+        argument: Option<&Argument>,
+        term: &Term,
+    ) -> bool {
+        let Some(kind) = &parameter.kind else { return true };
+        let Some(range) = RANGES.iter().find(|range| range.name == kind.name) else { return true };
+        let values: &[f64] = match term {
+            Term::Number(Formula::Number(value)) => &[*value],
+            Term::Number(Formula::List(list)) => &list.values,
+            _ => return true,
+        };
+        let Some(wrong) = values.iter().find(|value| !(range.holds)(**value) || !value.is_finite()) else {
+            return true;
+        };
+        let what = format!("`{}` of `{}`", parameter.name.name, callee.name);
+        let found = format!("`{wrong}`");
+        let span = argument.map_or(callee.span, |argument| argument.value.span);
+        self.out_of_range(span, &what, range.text, &found);
+        false
     }
 
     /// What a trained parameter starts as: an initializer, or a number for all.

@@ -10,7 +10,7 @@ use nnc_grammar::span::Span;
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
-use super::{Cx, body, defined_twice, init, loss, optimizer, stage};
+use super::{Cx, body, defined_twice, init, loss, optimizer, schedule, stage};
 
 /// How deep definitions may call each other.
 const DEEPEST: usize = 64;
@@ -34,6 +34,7 @@ pub(super) enum Sort {
     Loss,
     Init,
     Optimizer,
+    Schedule,
 }
 
 impl Sort {
@@ -45,12 +46,13 @@ impl Sort {
             Self::Loss => "loss",
             Self::Init => "initializer",
             Self::Optimizer => "optimizer",
+            Self::Schedule => "schedule",
         }
     }
 
     /// Whether an argument may be a list of numbers, one for each element.
     pub(super) fn takes_lists(self) -> bool {
-        self == Self::Loss
+        matches!(self, Self::Loss | Self::Schedule)
     }
 
     /// Parameters that the compiler fills, before those that a use may set.
@@ -58,7 +60,7 @@ impl Sort {
         match self {
             Self::Activation => 1,
             Self::Loss => 2,
-            Self::Block | Self::Init | Self::Optimizer => 0,
+            Self::Block | Self::Init | Self::Optimizer | Self::Schedule => 0,
         }
     }
 }
@@ -104,6 +106,8 @@ impl<'a> Cx<'a> {
                 Item::Loss(function) => (Sort::Loss, Tree::Function(function)),
                 Item::Init(function) => (Sort::Init, Tree::Function(function)),
                 Item::Optimizer(optimizer) => (Sort::Optimizer, Tree::Optimizer(optimizer)),
+                Item::Schedule(function) => (Sort::Schedule, Tree::Function(function)),
+                Item::ScheduleRule(rule) => (Sort::Schedule, Tree::Optimizer(rule)),
                 Item::Block(block) => (Sort::Block, Tree::Block(block)),
                 _ => continue,
             };
@@ -118,6 +122,7 @@ impl<'a> Cx<'a> {
                 Sort::Loss => &[Sort::Loss],
                 Sort::Init => &[Sort::Init],
                 Sort::Optimizer => &[Sort::Optimizer],
+                Sort::Schedule => &[Sort::Schedule],
             };
             let first = rivals.iter().find_map(|rival| self.index.get(&(origin, *rival, name.name.as_str())));
             if let Some(first) = first.and_then(|id| self.definitions.get(id.0)) {
@@ -225,6 +230,9 @@ impl<'a> Cx<'a> {
     }
 
     fn check_body(&mut self, id: DefId, definition: &Definition<'a>) -> bool {
+        if definition.sort == Sort::Schedule {
+            return schedule::check(self, id, definition);
+        }
         match definition.tree {
             Tree::Function(function) => match definition.sort {
                 Sort::Loss => loss::check(self, id, function),
@@ -275,7 +283,7 @@ impl<'a> Cx<'a> {
         let values: &[&str] = match definition.sort {
             Sort::Activation => &["x"],
             Sort::Loss => &["output", "target"],
-            Sort::Block | Sort::Init | Sort::Optimizer => &[],
+            Sort::Block | Sort::Init | Sort::Optimizer | Sort::Schedule => &[],
         };
         self.check_value_parameters(definition, values);
         let mut scope = Scope::new(definition.origin, Role::Constant);
@@ -353,13 +361,16 @@ impl<'a> Cx<'a> {
         let is_class = definition.sort == Sort::Loss
             && (n >= 1 && kind.name == "class" || is_target && loss::range_of(&kind.name).is_some());
         let is_parameter = definition.sort == Sort::Activation && n >= 1 && is_trained(parameter);
-        if is_class || is_parameter {
+        let is_constant = n >= definition.sort.n_values();
+        let is_range = is_constant && super::arguments::RANGES.iter().any(|range| range.name == kind.name);
+        if is_class || is_parameter || is_range {
             return;
         }
         let label = match definition.sort {
-            Sort::Loss if n == 1 => "expected `class`, `probability`, `sign` or `positive`",
-            Sort::Loss if n > 1 => "expected `class`",
-            Sort::Activation if n >= 1 => "expected `parameter`",
+            Sort::Loss if n == 1 => "expected `class`, `probability`, `sign` or `nonnegative`",
+            Sort::Loss if n > 1 => "expected `class`, or which numbers it may be",
+            Sort::Activation if n >= 1 => "expected `parameter`, or which numbers it may be",
+            _ if is_constant => "expected which numbers it may be",
             _ => "expected no kind",
         };
         let diagnostic = Diagnostic::new(
@@ -453,6 +464,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
     match sort {
         Sort::Init => &["fan_in", "fan_out"],
         Sort::Optimizer => &["weight", "gradient", "step"],
+        Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
         Sort::Loss => &["reduction", "classes"],
         Sort::Activation => &[],

@@ -23,6 +23,10 @@ enum Builtin {
     Part,
     /// A loss, and what the sample counts.
     Weighted,
+    /// The length of a tensor, its elements taken as a vector.
+    Norm,
+    /// Over the numbers of a list.
+    SumOfList,
     /// The larger of two numbers, or the largest of a sample.
     Max,
     Softmax,
@@ -49,6 +53,12 @@ const OF_LOSSES: &[(&str, Builtin)] = &[("one_hot", Builtin::OneHot), ("weighted
 const OF_INITIALIZERS: &[(&str, Builtin)] =
     &[("random_uniform", Builtin::RandomUniform), ("random_normal", Builtin::RandomNormal)];
 
+/// What looks at a whole tensor, in optimizers.
+const OF_OPTIMIZERS: &[(&str, Builtin)] = &[("norm", Builtin::Norm)];
+
+/// What adds up a list, in schedules.
+const OF_SCHEDULES: &[(&str, Builtin)] = &[("sum", Builtin::SumOfList)];
+
 /// Functions of two numbers, everywhere.
 const OF_TWO: &[(&str, Builtin)] =
     &[("min", Builtin::Binary(Binary::Min)), ("max", Builtin::Binary(Binary::Max))];
@@ -58,7 +68,9 @@ fn builtins(role: Role) -> impl Iterator<Item = (&'static str, Builtin)> {
         Role::Loss => [OF_VALUES, OF_LOSSES],
         Role::Activation => [OF_VALUES, &[]],
         Role::Init => [OF_INITIALIZERS, &[]],
-        Role::Constant | Role::Optimizer => [&[], &[]],
+        Role::Optimizer => [OF_OPTIMIZERS, &[]],
+        Role::Schedule => [OF_SCHEDULES, &[]],
+        Role::Constant => [&[], &[]],
     };
     let unary = Unary::NAMED.iter().map(|(name, op)| (*name, Builtin::Unary(*op)));
     special.into_iter().flatten().copied().chain(unary).chain(OF_TWO.iter().copied())
@@ -73,6 +85,7 @@ fn callable(role: Role) -> &'static [Sort] {
     match role {
         Role::Loss => &[Sort::Loss, Sort::Activation],
         Role::Init => &[Sort::Init, Sort::Activation],
+        Role::Schedule => &[Sort::Schedule, Sort::Activation],
         Role::Constant | Role::Activation | Role::Optimizer => &[Sort::Activation],
     }
 }
@@ -200,6 +213,8 @@ impl Cx<'_> {
             (Builtin::Reduce(Reduction::Sum), Some(Some(Formula::OneHot(_))), _) => {
                 return Term::Number(Formula::Number(1.0));
             }
+            (Builtin::Norm, Some(Some(x)), _) => return Term::Number(Formula::Norm(Box::new(x))),
+            (Builtin::SumOfList, Some(Some(x)), _) => return self.sum_of_list(scope, x, call.span),
             (Builtin::Weighted, Some(Some(x)), Some(Some(weight))) => return self.weighted(call, x, weight),
             (Builtin::Reduce(reduction), Some(Some(x)), _) => Formula::Reduce(reduction, Box::new(x)),
             (Builtin::Softmax, Some(Some(x)), _) => Formula::Softmax(Box::new(x)),
@@ -228,6 +243,23 @@ impl Cx<'_> {
             }
             _ => Term::Number(formula),
         }
+    }
+
+    /// The sum of a formula over the numbers of the lists in it.
+    fn sum_of_list(&mut self, scope: &Scope, x: Formula, span: Span) -> Term {
+        let mut lens: Vec<usize> = Vec::new();
+        x.list_lens(&mut lens);
+        let len = lens.first().copied().unwrap_or(1);
+        if lens.iter().any(|other| *other != len) {
+            let message = "lists of different lengths are added up";
+            self.report(Diagnostic::new(Code::E0217, message, span, "expected lists of one length"));
+            return Term::Failed;
+        }
+        if !self.charge(len.saturating_mul(x.size()), scope, span) {
+            return Term::Failed;
+        }
+        let sum = (0..len).map(|n| x.of_list(n)).reduce(|sum, next| Formula::binary(Binary::Add, sum, next));
+        Term::Number(sum.unwrap_or(Formula::Number(0.0)))
     }
 
     /// `part(x, 1, 2)`: the first half.
@@ -350,8 +382,11 @@ impl Cx<'_> {
         if definition.sort == Sort::Loss && !self.check_target(&definition, &terms, call) {
             return Term::Failed;
         }
-        if !scope.inline {
+        if !scope.inline && definition.sort != Sort::Schedule {
             return Term::Number(Formula::Opaque(self.rank_of_call(&definition, &terms)));
+        }
+        if definition.sort == Sort::Schedule {
+            return self.schedule_call(scope, id, &definition, terms, call);
         }
         let role = match definition.sort {
             Sort::Loss => Role::Loss,

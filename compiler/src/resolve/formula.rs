@@ -39,6 +39,8 @@ pub(super) enum Formula {
     Part(usize, usize, Box<Formula>),
     /// A loss, and what its sample counts in the mean over the batch.
     Weighted(Box<Formula>, Box<Formula>),
+    /// The norm over a whole tensor, in optimizers.
+    Norm(Box<Formula>),
     /// Target, in losses.
     Target(TargetKind),
     Unary(Unary, Box<Formula>),
@@ -94,7 +96,7 @@ impl Formula {
         match self {
             Self::Number(_) | Self::Variable(_) => Rank::Constant,
             Self::Opaque(rank) => *rank,
-            Self::Count => Rank::Constant,
+            Self::Count | Self::Norm(_) => Rank::Constant,
             Self::Value
             | Self::Target(TargetKind::Values)
             | Self::Distribution
@@ -124,6 +126,7 @@ impl Formula {
             | Self::Count => 0,
             Self::Unary(_, x)
             | Self::Part(_, _, x)
+            | Self::Norm(x)
             | Self::Reduce(_, x)
             | Self::Softmax(x)
             | Self::LogSoftmax(x)
@@ -147,6 +150,7 @@ impl Formula {
             Self::Opaque(rank) => unknown && *rank > Rank::Constant,
             Self::Unary(_, x)
             | Self::Part(_, _, x)
+            | Self::Norm(x)
             | Self::Reduce(_, x)
             | Self::Softmax(x)
             | Self::LogSoftmax(x)
@@ -164,6 +168,7 @@ impl Formula {
             Self::Weighted(..) => true,
             Self::Unary(_, x)
             | Self::Part(_, _, x)
+            | Self::Norm(x)
             | Self::Reduce(_, x)
             | Self::Softmax(x)
             | Self::LogSoftmax(x)
@@ -193,6 +198,7 @@ impl Formula {
             | Self::List(_)
             | Self::Count
             | Self::Part(..)
+            | Self::Norm(_)
             | Self::Weighted(..)
             | Self::Reduce(..)
             | Self::Softmax(_)
@@ -223,8 +229,70 @@ impl Formula {
             Self::LogSoftmax(x) => ValueExpr::LogSoftmax(Box::new(x.to_value(budget)?)),
             Self::OneHot(x) if matches!(**x, Self::Distribution) => ValueExpr::Target,
             Self::OneHot(x) => ValueExpr::OneHot(Box::new(x.to_value(budget)?)),
-            Self::Variable(_) | Self::Opaque(_) | Self::Weighted(..) => return None,
+            Self::Variable(_) | Self::Opaque(_) | Self::Weighted(..) | Self::Norm(_) => return None,
         })
+    }
+
+    /// Lengths of the lists in it.
+    pub(super) fn list_lens(&self, lens: &mut Vec<usize>) {
+        self.map_leaves(&mut |leaf| {
+            if let Self::List(list) = leaf {
+                lens.push(list.values.len());
+            }
+            None
+        });
+    }
+
+    /// With number `n` of each list in its place.
+    pub(super) fn of_list(&self, n: usize) -> Self {
+        self.map_leaves(&mut |leaf| match leaf {
+            Self::List(list) => Some(Self::Number(list.values.get(n).copied().unwrap_or(0.0))),
+            _ => None,
+        })
+    }
+
+    /// With each norm replaced by what `replace` makes of its operand, innermost first.
+    pub(super) fn map_norms(&self, replace: &mut dyn FnMut(Formula) -> Formula) -> Self {
+        self.map(&mut |inner| match inner {
+            Self::Norm(x) => replace(*x),
+            other => other,
+        })
+    }
+
+    fn map_leaves(&self, leaf: &mut dyn FnMut(&Formula) -> Option<Formula>) -> Self {
+        self.map(&mut |inner| leaf(&inner).unwrap_or(inner))
+    }
+
+    /// The same formula with each part replaced, from the inside out. Constants are computed anew.
+    fn map(&self, replace: &mut dyn FnMut(Formula) -> Formula) -> Self {
+        let mapped = match self {
+            Self::Unary(op, x) => Self::unary(*op, x.map(replace)),
+            Self::Binary(op, a, b) => {
+                let a = a.map(replace);
+                Self::binary(*op, a, b.map(replace))
+            }
+            Self::Select(condition, a, b) => {
+                let condition = condition.map(replace);
+                let (a, b) = (a.map(replace), b.map(replace));
+                match condition {
+                    Truth::Known(true) => a,
+                    Truth::Known(false) => b,
+                    condition => Self::Select(Box::new(condition), Box::new(a), Box::new(b)),
+                }
+            }
+            Self::Reduce(reduction, x) => Self::Reduce(*reduction, Box::new(x.map(replace))),
+            Self::Softmax(x) => Self::Softmax(Box::new(x.map(replace))),
+            Self::LogSoftmax(x) => Self::LogSoftmax(Box::new(x.map(replace))),
+            Self::OneHot(x) => Self::OneHot(Box::new(x.map(replace))),
+            Self::Part(n, of, x) => Self::Part(*n, *of, Box::new(x.map(replace))),
+            Self::Norm(x) => Self::Norm(Box::new(x.map(replace))),
+            Self::Weighted(a, b) => {
+                let a = a.map(replace);
+                Self::Weighted(Box::new(a), Box::new(b.map(replace)))
+            }
+            leaf => leaf.clone(),
+        };
+        replace(mapped)
     }
 
     /// With each outermost mean as a sum.
@@ -322,6 +390,25 @@ impl Truth {
             Self::Compare(_, a, b) => a.size() + b.size(),
             Self::And(a, b) | Self::Or(a, b) => a.size() + b.size(),
             Self::Not(a) => a.size(),
+        }
+    }
+
+    fn map(&self, replace: &mut dyn FnMut(Formula) -> Formula) -> Self {
+        match self {
+            Self::Compare(relation, a, b) => {
+                let a = a.map(replace);
+                Self::compare(*relation, a, b.map(replace))
+            }
+            Self::And(a, b) => {
+                let a = a.map(replace);
+                Self::and(a, b.map(replace))
+            }
+            Self::Or(a, b) => {
+                let a = a.map(replace);
+                Self::or(a, b.map(replace))
+            }
+            Self::Not(a) => a.map(replace).negated(),
+            other => other.clone(),
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn range_of(kind: &str) -> Option<(f64, f64)> {
     match kind {
         "probability" => Some((0.0, 1.0)),
         "sign" => Some((-1.0, 1.0)),
-        "positive" => Some((0.0, f64::INFINITY)),
+        "nonnegative" => Some((0.0, f64::INFINITY)),
         _ => None,
     }
 }
@@ -99,7 +99,7 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let General { reduction, is_rows, texts } = self.general(call, &definition)?;
+        let General { reduction, is_rows, texts } = self.general_of_loss(call, &definition)?;
         let arguments: Vec<Argument> =
             call.arguments.iter().filter(|argument| !is_general(argument)).cloned().collect();
         let defined = (definition.origin == Origin::User).then_some(definition.name.span);
@@ -211,7 +211,7 @@ impl Cx<'_> {
     }
 
     /// The arguments that every loss has.
-    fn general(&mut self, call: &Call, definition: &Definition<'_>) -> Option<General> {
+    fn general_of_loss(&mut self, call: &Call, definition: &Definition<'_>) -> Option<General> {
         let mut general = General { reduction: Reduction::Mean, is_rows: false, texts: Vec::new() };
         for (n, argument) in call.arguments.iter().enumerate() {
             let Some(name) = argument.name.as_ref().filter(|_| is_general(argument)) else { continue };

@@ -40,6 +40,7 @@ mod names;
 mod optimizer;
 mod print;
 mod scalar;
+mod schedule;
 mod settings;
 mod stage;
 #[cfg(test)]
@@ -153,10 +154,6 @@ impl<'a> Cx<'a> {
                     cell.name.span,
                     "a `block` puts layers together, without state",
                 ),
-                Item::Schedule(schedule) => {
-                    let help = "`lr` is a constant: `adam(lr = 0.01)`";
-                    ("schedules", Some(&schedule.name), schedule.name.span, help)
-                }
                 Item::Import(import) => {
                     ("imports", Some(&import.name), import.span, "define the model in this file")
                 }
@@ -304,7 +301,7 @@ fn item_span(item: &Item) -> Span {
         | Item::Loss(function)
         | Item::Init(function)
         | Item::Schedule(function) => function.name.span,
-        Item::Optimizer(optimizer) => optimizer.name.span,
+        Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => optimizer.name.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,
         Item::Data(section) => cx_start(section.span, "data"),

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::ops::{Arguments, Value};
 use crate::program::{
-    ActivationBody, Application, DataSource, DataSpec, Kind, LossUse, OptimizerUse, Precision, Program,
-    Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
+    ActivationBody, Application, DataSource, DataSpec, HyperValue, Kind, LossUse, OptimizerUse, Precision,
+    Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable, formula};
 
@@ -107,13 +107,22 @@ impl fmt::Display for LossUse {
 impl fmt::Display for OptimizerUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  optimizer {}", self.text)?;
-        for (name, value) in &self.hyper {
-            write!(f, "\n    hyper {name} = {value}")?;
+        for hyper in &self.hyper {
+            write!(f, "\n    hyper {} = {}", hyper.name, hyper.value)?;
+            for (pattern, value) in &hyper.overrides {
+                write!(f, "\n    hyper {} = {value} for {pattern}", hyper.name)?;
+            }
+        }
+        if let Some(norm) = self.clip_norm {
+            write!(f, "\n    gradients of a norm up to {norm}")?;
+        }
+        if self.accumulate > 1 {
+            write!(f, "\n    gradients of {} steps", self.accumulate)?;
         }
         let name = |variable: Variable| match variable {
             Variable::State(n) => self.states.get(n as usize).map(|(name, _)| name.as_str()),
             Variable::Local(n) => self.locals.get(n as usize).map(String::as_str),
-            Variable::Hyper(n) => self.hyper.get(n as usize).map(|(name, _)| name.as_str()),
+            Variable::Hyper(n) => self.hyper.get(n as usize).map(|hyper| hyper.name.as_str()),
             _ => None,
         };
         let name = |variable: Variable| name(variable).map_or_else(|| word(variable), str::to_owned);
@@ -123,9 +132,33 @@ impl fmt::Display for OptimizerUse {
         for assign in &self.assignments {
             let is_local = matches!(assign.target, Variable::Local(_));
             let keyword = if is_local { "let " } else { "" };
-            write!(f, "\n    {keyword}{} = {}", name(assign.target), formula(&assign.value, &name))?;
+            let value = formula(&assign.value, &name);
+            let value = if assign.is_norm { format!("norm({value})") } else { value };
+            write!(f, "\n    {keyword}{} = {value}", name(assign.target))?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for HyperValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.schedule {
+            None => write!(f, "{}", self.base),
+            Some(schedule) => {
+                let name = |variable: Variable| match variable {
+                    Variable::Hyper(_) => self.base.to_string(),
+                    Variable::ScheduleState(n) => {
+                        schedule.states.get(n as usize).map_or_else(String::new, |(name, _)| name.clone())
+                    }
+                    other => word(other),
+                };
+                write!(f, "{} = {}", schedule.text, formula(&schedule.value, &name))?;
+                for ((state, initial), update) in schedule.states.iter().zip(&schedule.updates) {
+                    write!(f, "\n      {state} from {initial}, then {}", formula(update, &name))?;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
@@ -240,6 +273,9 @@ fn word(variable: Variable) -> String {
         Variable::Weight => "weight".to_owned(),
         Variable::Gradient => "gradient".to_owned(),
         Variable::Step => "step".to_owned(),
+        Variable::StepsPerEpoch => "steps_per_epoch".to_owned(),
+        Variable::EpochLoss => "loss".to_owned(),
+        Variable::ClipScale => "clip_scale".to_owned(),
         Variable::FanIn => "fan_in".to_owned(),
         Variable::FanOut => "fan_out".to_owned(),
         Variable::RandomUniform(_) => "random_uniform()".to_owned(),

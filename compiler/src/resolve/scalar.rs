@@ -24,6 +24,7 @@ pub(super) enum Role {
     Loss,
     Init,
     Optimizer,
+    Schedule,
 }
 
 /// What an expression is worth.
@@ -113,7 +114,7 @@ impl Cx<'_> {
     }
 
     /// Counts `n` nodes of a formula, or reports that it is too large.
-    fn charge(&mut self, n: usize, scope: &Scope, span: Span) -> bool {
+    pub(super) fn charge(&mut self, n: usize, scope: &Scope, span: Span) -> bool {
         if self.budget == 0 {
             return false;
         }

@@ -246,12 +246,15 @@ fn losses_have_a_target_and_a_reduction() {
 }
 
 #[test]
-fn the_learning_rate_stays_variable_and_the_rest_is_put_in() {
+fn numbers_of_an_optimizer_stay_variable_and_truth_values_are_put_in() {
     let text =
         "model M { input [4] dense(3) loss mse optimizer adam(0.5, beta1 = 0.25, bias_correction = false) }";
     let optimizer = program(text).optimizer.unwrap();
     assert_eq!(optimizer.text, "adam(lr = 0.5, beta1 = 0.25, bias_correction = false)");
-    assert_eq!(optimizer.hyper, [("lr".to_owned(), 0.5)]);
+    let hyper: Vec<(&str, f64)> =
+        optimizer.hyper.iter().map(|hyper| (hyper.name.as_str(), hyper.value.base)).collect();
+    assert_eq!(hyper, [("lr", 0.5), ("beta1", 0.25), ("beta2", 0.999), ("eps", 1e-8)]);
+    assert_eq!(optimizer.rate, Some(0));
     let states: Vec<&str> = optimizer.states.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(states, ["m", "v"]);
     assert!(optimizer.states.iter().all(|(_, initial)| initial.is(0.0)));
@@ -365,7 +368,6 @@ fn what_is_not_supported_says_so_at_its_place() {
     assert_fault("let [a, b] = dense(3) dense(3)", Code::E0501, "a");
     assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
     let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
-    assert_file_fault(&file("schedule warm = 1"), Code::E0501, "warm");
     assert_file_fault(&file("cell c(n) { state h = 0 output h }"), Code::E0501, "c");
     assert_file_fault(
         "import Foo from \"foo.nn\" model M { input [4] Foo -> dense(3) }",

@@ -56,6 +56,16 @@ pub enum Variable {
     Hyper(u32),
     /// The number of the step, from 1.
     Step,
+    /// Steps in an epoch.
+    StepsPerEpoch,
+    /// Epochs of the whole training.
+    Epochs,
+    /// State number `n` of the schedules.
+    ScheduleState(u32),
+    /// The loss of an epoch, for schedules that look at it.
+    EpochLoss,
+    /// What gradients are multiplied by so that all together have no more than the largest norm.
+    ClipScale,
     /// Inputs that reach one unit.
     FanIn,
     /// Units that one input reaches.

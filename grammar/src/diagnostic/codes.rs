@@ -64,6 +64,7 @@ codes! {
     E0219 = "value used before it is defined",
     E0220 = "more than one model",
     E0221 = "no model",
+    E0222 = "setting for no parameter",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",

@@ -82,9 +82,10 @@ impl Printer<'_> {
 
     fn flat_argument(&self, argument: &Argument) -> String {
         let value = self.flat_expr(&argument.value);
+        let scope = argument.scope.as_ref().map_or_else(String::new, |scope| format!(" for {scope}"));
         match &argument.name {
-            Some(name) => format!("{} = {value}", name.name),
-            None => value,
+            Some(name) => format!("{} = {value}{scope}", name.name),
+            None => value + &scope,
         }
     }
 

@@ -296,6 +296,9 @@ impl<'a> Printer<'a> {
             self.out.push(&format!("{} = ", name.name));
         }
         self.expr(&argument.value, indent);
+        if let Some(scope) = &argument.scope {
+            self.out.push(&format!(" for {scope}"));
+        }
     }
 
     pub(super) fn parameters(&mut self, parameters: &'a [Parameter]) {

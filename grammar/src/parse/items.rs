@@ -71,6 +71,7 @@ impl<'a> Builder<'a> {
             Rule::loss => Item::Loss(self.function(pair)?),
             Rule::init => Item::Init(self.function(pair)?),
             Rule::schedule => Item::Schedule(self.function(pair)?),
+            Rule::schedule_rule => Item::ScheduleRule(self.optimizer(pair)?),
             Rule::optimizer => Item::Optimizer(self.optimizer(pair)?),
             Rule::import => Item::Import(self.import(pair)?),
             Rule::include => Item::Use(self.include(pair)?),

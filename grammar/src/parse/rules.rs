@@ -94,6 +94,7 @@ fn describe(rule: Rule) -> Option<(u8, &'static str)> {
         Rule::name | Rule::name_list | Rule::declaration => (1, "a name"),
         Rule::parameter => (1, "a parameter"),
         Rule::argument | Rule::argument_name => (1, "an argument"),
+        Rule::pattern | Rule::segment => (1, "the name of a parameter"),
         Rule::expression | Rule::operand | Rule::prefix | Rule::boolean | Rule::number => (1, "a value"),
         Rule::conditional | Rule::if_branch | Rule::group | Rule::minus | Rule::not => (1, "a value"),
         Rule::list => (1, "a list in `[…]`"),

@@ -7,7 +7,7 @@ use super::{
     rules::Rule,
 };
 use crate::ast::{
-    Argument, Assignment, Body, Call, Chain, Input, Let, Metrics, Stage, StageKind, State, Statement,
+    Argument, Assignment, Body, Call, Chain, Input, Let, Metrics, Pattern, Stage, StageKind, State, Statement,
 };
 
 impl Builder<'_> {
@@ -165,15 +165,24 @@ impl Builder<'_> {
         let mut arguments = Vec::new();
         for argument in pair.into_inner().filter(|part| part.as_rule() == Rule::argument) {
             let span = self.span(&argument);
-            let (mut name, mut value) = (None, None);
+            let (mut name, mut value, mut scope) = (None, None, None);
             for part in argument.into_inner() {
                 match part.as_rule() {
+                    Rule::argument_scope => scope = self.pattern(part),
                     Rule::argument_name => name = Some(self.ident(&part.into_inner().next()?)),
                     _ => value = Some(self.expression(part)?),
                 }
             }
-            arguments.push(Argument { name, value: value?, span });
+            arguments.push(Argument { name, value: value?, scope, span });
         }
         Some(arguments)
+    }
+
+    /// `for *.bias`
+    fn pattern(&mut self, pair: Pair<'_, Rule>) -> Option<Pattern> {
+        let pattern = pair.into_inner().find(|part| part.as_rule() == Rule::pattern)?;
+        let span = self.span(&pattern);
+        let segments = pattern.into_inner().filter(|part| part.as_rule() == Rule::segment);
+        Some(Pattern { segments: segments.map(|part| part.as_str().to_owned()).collect(), span })
     }
 }

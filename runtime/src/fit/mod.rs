@@ -21,6 +21,7 @@ pub use callback::Callback;
 pub use early_stopping::EarlyStopping;
 pub use evaluate::{Evaluation, evaluate};
 pub use report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
+pub use run::swap_averages;
 
 use crate::data::Split;
 use crate::error::Error;

@@ -28,6 +28,8 @@ pub(super) struct Progress {
     pub reference: Option<f64>,
     /// Epochs since then.
     pub waited: usize,
+    /// What the model's schedules remember.
+    pub schedule: Vec<f64>,
     /// All epochs done.
     pub history: Vec<EpochReport>,
 }
@@ -51,6 +53,10 @@ impl Progress {
         put("loss_sum", bits(self.loss_sum));
         put("steps", self.steps.to_string());
         put("waited", self.waited.to_string());
+        if !self.schedule.is_empty() {
+            let words: Vec<String> = self.schedule.iter().map(|value| bits(*value)).collect();
+            put("schedule", words.join(" "));
+        }
         put("history", self.history.iter().map(epoch_to_line).collect());
         for (key, value) in [
             ("best", self.best.map(bits)),
@@ -74,6 +80,8 @@ impl Progress {
         if text("epochs").is_none() {
             return Err(not_resumable(file.path(), "it was not written by a fit"));
         }
+        let schedule = text("schedule").unwrap_or_default();
+        let schedule: Option<Vec<f64>> = schedule.split_whitespace().map(from_bits).collect();
         let history = text("history").unwrap_or_default();
         let history: Option<Vec<EpochReport>> = history.lines().map(epoch_from_line).collect();
         Ok(Self {
@@ -85,6 +93,7 @@ impl Progress {
             best_epoch: text("best_epoch").map(|_| number(file, "fit.best_epoch")).transpose()?,
             reference: float("reference")?,
             waited: number(file, "fit.waited")?,
+            schedule: schedule.ok_or_else(|| damaged("schedule"))?,
             history: history.ok_or_else(|| damaged("history"))?,
         })
     }

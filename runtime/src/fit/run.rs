@@ -17,7 +17,7 @@ use crate::data::{DataSet, Split};
 use crate::error::{Error, count};
 use crate::file::check_writable;
 use crate::metrics::Meter;
-use crate::model::{ModelInfo, Train};
+use crate::model::{ModelInfo, Role, Train};
 use crate::safetensors::{Metadata, SafeTensors, Tensors, describe, write};
 
 /// A run: what it was asked for, how far it is, and the buffers that it uses again and again.
@@ -99,6 +99,7 @@ impl<'a> Run<'a> {
             self.is_best_written = false;
         }
         snapshot.give(model);
+        model.set_schedule(&progress.schedule);
         self.progress = progress;
         Ok(())
     }
@@ -110,6 +111,8 @@ impl<'a> Run<'a> {
     {
         let started = Instant::now();
         self.saved = started;
+        let steps = u64::try_from(self.steps_per_epoch()).unwrap_or(u64::MAX);
+        model.set_horizon(steps, u64::try_from(self.options.epochs).unwrap_or(u64::MAX));
         callback.on_start(&self.start());
         self.keep(model);
         let stopped = loop {
@@ -129,6 +132,8 @@ impl<'a> Run<'a> {
             && let Some(best) = &self.best
         {
             best.each(&self.info).for_each(|(idx, values)| model.write_tensor(idx, values));
+        } else {
+            swap_averages(model);
         }
         let report = FitReport {
             epochs: self.progress.history,
@@ -222,7 +227,10 @@ impl<'a> Run<'a> {
             is_best: false,
         };
         if let Some(validation) = &self.split.validation {
-            report.validation_loss = Some(self.evaluator.run(model, validation)?);
+            swap_averages(model);
+            let loss = self.evaluator.run(model, validation);
+            swap_averages(model);
+            report.validation_loss = Some(loss?);
             report.metrics = self.evaluator.meter.figures();
         }
         self.compare(&mut report);
@@ -230,6 +238,8 @@ impl<'a> Run<'a> {
         self.progress.epochs += 1;
         self.progress.row = 0;
         self.progress.loss_sum = 0.0;
+        model.end_epoch(report.validation_loss.unwrap_or(report.loss));
+        self.progress.schedule = model.schedule().to_vec();
         self.progress.history.push(report.clone());
         if let Some(tensor) = self.keep(model) {
             return Err(self.not_finite(tensor, report.epoch));
@@ -284,7 +294,9 @@ impl<'a> Run<'a> {
 
     fn keep_best(&mut self) {
         if let Some((good, _)) = self.good.as_ref().filter(|_| self.wants_best()) {
-            self.best.get_or_insert_default().clone_from(good.tensors());
+            let tensors = good.averaged(&self.info);
+            let tensors = tensors.as_ref().unwrap_or_else(|| good.tensors());
+            self.best.get_or_insert_default().clone_from(tensors);
             self.is_best_written = false;
         }
     }
@@ -404,4 +416,26 @@ fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Re
         error = error.at(&train.source);
     }
     Err(if train.rows == 0 { error } else { error.help(format!("set `batch {}`", train.rows)) })
+}
+
+/// Exchanges the weights of a model with their moving average, if its optimizer keeps one (`ema = 0.999`).
+///
+/// [`fit`](super::fit) does so before it validates and undoes it behind, and leaves the averages in the model at its
+/// end. Who writes a loop of one's own calls it before and after evaluation. Before the first step it does nothing.
+pub fn swap_averages<M>(model: &mut M)
+where
+    M: Train<Elem = f32> + ?Sized,
+{
+    let info = *model.info();
+    let Some(state) = info.average.filter(|_| model.steps() > 0) else { return };
+    for (idx, tensor) in info.tensors.iter().enumerate() {
+        if tensor.role != Role::Parameter {
+            continue;
+        }
+        let (mut weights, mut average) = (vec![0.0; tensor.len()], vec![0.0; tensor.len()]);
+        model.read_tensor(idx, &mut weights);
+        model.read_state(state, idx, &mut average);
+        model.write_tensor(idx, &average);
+        model.write_state(state, idx, &weights);
+    }
 }

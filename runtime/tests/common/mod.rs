@@ -58,6 +58,7 @@ impl Linear {
             batch: 8,
             tensors: &TENSORS,
             states: &["velocity"],
+            average: None,
             normalize: &[NormalizeInfo { mean: MEAN, std: STD, over_all: false }],
             layers: &LAYERS,
         };
@@ -207,6 +208,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         batch: 16,
         tensors: &[],
         states: &[],
+        average: None,
         normalize: &[],
         layers: &[],
     }

@@ -3,6 +3,7 @@
 mod memory;
 mod predict;
 mod train;
+mod update;
 
 use nnc_grammar::span::SourceMap;
 use proc_macro2::TokenStream;
@@ -109,9 +110,10 @@ impl<'a> Model<'a> {
         let lines: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.line).collect();
         let (load_item, load_lines) = load;
         let (store_item, store_lines) = store;
+        let (update_all, update_lines) = self.update_all();
         let update = self.optimizer.as_ref().map(|optimizer| {
-            let (rates, update) = (optimizer.rates_item(), optimizer.update_item());
-            quote!(#rates #update)
+            let (rates, update) = (optimizer.rates_item(), optimizer.update_items());
+            quote!(#update_all #rates #update)
         });
         let info = info_item(self.info);
         let constants = self.constants();
@@ -136,6 +138,7 @@ impl<'a> Model<'a> {
                 #load_lines
                 #store_lines
                 #(#lines)*
+                #update_lines
             }
         }
     }
@@ -251,6 +254,7 @@ impl<'a> Model<'a> {
             }
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
+            ArgumentKind::Gradients => quote!(gradients),
             ArgumentKind::Rates => quote!(&rates),
         }
     }
@@ -266,7 +270,7 @@ impl<'a> Model<'a> {
         let graph = self.graph();
         let optimizer = self.optimizer.as_ref();
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
-        let has_lr = optimizer.is_some_and(|optimizer| optimizer.lr.is_some());
+        let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let has_arena = evaluate.is_some();
         let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
         let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
@@ -284,11 +288,31 @@ impl<'a> Model<'a> {
         }
         if has_lr {
             let lr = super::scalar::literal(
-                optimizer.and_then(|optimizer| optimizer.lr).unwrap_or(0.0),
+                optimizer.and_then(|optimizer| optimizer.source.rate).unwrap_or(0.0),
                 Precision::F64,
             );
             fields.push(quote!(lr: f64));
             values.push(quote!(lr: #lr));
+        }
+        let source = optimizer.map(|optimizer| &optimizer.source);
+        // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
+        if source.is_some_and(|source| source.stores_gradients()) {
+            fields.push(quote!(gradients: rt::Box<Parameters>));
+            values.push(quote!(gradients: ZERO_PARAMETERS.boxed()));
+        }
+        if optimizer.is_some_and(Optimizer::has_horizon) {
+            let epochs = super::scalar::literal(self.program.train.epochs as f64, Precision::F64);
+            fields.push(quote!(horizon: rt::Horizon));
+            values.push(quote!(horizon: rt::Horizon { steps_per_epoch: 1.0, epochs: #epochs }));
+        }
+        if let Some(source) = source.filter(|source| !source.schedule_states.is_empty()) {
+            let count = number(source.schedule_states.len());
+            let initial = source
+                .schedule_states
+                .iter()
+                .map(|(_, value)| super::scalar::literal(*value, Precision::F64));
+            fields.push(quote!(schedule: [f64; #count]));
+            values.push(quote!(schedule: [#(#initial),*]));
         }
         let init = initialize(graph);
         let init_mut = (!init.is_empty()).then(|| quote!(mut));

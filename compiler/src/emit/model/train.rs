@@ -5,7 +5,6 @@ use quote::quote;
 
 use super::{Model, Run, array_type};
 use crate::emit::comments::docs;
-use crate::emit::optimizer::Optimizer;
 use crate::emit::{names, number};
 use crate::graph::{Direction, Op};
 use crate::plan::Pass;
@@ -61,8 +60,8 @@ impl Model<'_> {
         let optimizer = self.optimizer.as_ref();
         let element = &self.element;
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
-        let has_lr = optimizer.is_some_and(|optimizer| optimizer.lr.is_some());
-        let has_rates = optimizer.is_some_and(Optimizer::has_rates);
+        let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
+        let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
         let before = train.iter().filter(|run| run.direction == Direction::Forward).map(|run| {
             let run = self.run(train_pass, run, true);
             quote!(#run;)
@@ -90,25 +89,43 @@ impl Model<'_> {
         let load_train = self.load_batch(train_pass);
         let load_evaluate = self.load_batch(evaluate_pass);
         let state = has_state.then(|| quote!(let state = &mut *self.state;));
-        let rates = has_rates.then(|| {
-            let lr = if has_lr { quote!(self.lr) } else { quote!(0.0) };
-            quote!(let rates = Rates::new(self.steps, #lr);)
-        });
+        let rates = optimizer
+            .filter(|_| !stores)
+            .map(|optimizer| optimizer.rates_of_step(&quote!(self.steps)))
+            .unwrap_or_default();
+        let gradients = stores.then(|| quote!(let gradients = &mut *self.gradients;));
+        let update = self.run_update();
+        let schedule_methods = self.schedule_methods();
         let checks = self.finite_checks(train_pass);
         let (lr_get, lr_set) = if has_lr {
             (quote!(Some(self.lr)), quote!(self.lr = lr;))
         } else {
             (quote!(None), quote!(let _ = lr;))
         };
-        let (read_state, write_state) = if has_state {
+        let accumulates = optimizer.is_some_and(|optimizer| optimizer.source.accumulate > 1);
+        let n_states = number(optimizer.map_or(0, |optimizer| optimizer.states.len()));
+        let (get, get_mut) = match (has_state, accumulates) {
+            (true, false) => (quote!(self.state.get(state)), quote!(self.state.get_mut(state))),
+            (true, true) => (
+                quote!(if state == #n_states { Some(&*self.gradients) } else { self.state.get(state) }),
+                quote!(if state == #n_states { Some(&mut *self.gradients) } else { self.state.get_mut(state) }),
+            ),
+            (false, _) => (
+                quote!((state == #n_states).then_some(&*self.gradients)),
+                quote!((state == #n_states).then_some(&mut *self.gradients)),
+            ),
+        };
+        let (read_state, write_state) = if has_state || accumulates {
             (
                 quote! {
-                    if let (Some(info), Some(values)) = (INFO.tensors.get(tensor), self.state.get(state)) {
+                    let values = #get;
+                    if let (Some(info), Some(values)) = (INFO.tensors.get(tensor), values) {
                         rt::layout::read(info.layout, values.rows(tensor), out);
                     }
                 },
                 quote! {
-                    if let (Some(info), Some(rows)) = (INFO.tensors.get(tensor), self.state.get_mut(state)) {
+                    let rows = #get_mut;
+                    if let (Some(info), Some(rows)) = (INFO.tensors.get(tensor), rows) {
                         rt::layout::write(info.layout, rows.rows_mut(tensor), values);
                     }
                 },
@@ -125,6 +142,7 @@ impl Model<'_> {
                     let arena = &mut *self.arena;
                     let parameters = &mut *self.parameters;
                     #state
+                    #gradients
                     #load_train
                     #(#before)*
                     #(#loss)*
@@ -134,6 +152,7 @@ impl Model<'_> {
                     self.steps += 1;
                     #rates
                     #(#after)*
+                    #update
                     Ok(#to_f32)
                 }
 
@@ -168,6 +187,8 @@ impl Model<'_> {
                 fn set_learning_rate(&mut self, lr: f64) {
                     #lr_set
                 }
+
+                #schedule_methods
 
                 fn read_state(&self, state: usize, tensor: usize, out: &mut [#element]) {
                     #read_state

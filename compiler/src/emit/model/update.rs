@@ -1,0 +1,272 @@
+//! The update of all parameters, where gradients are kept until all are there; and what schedules know of the time.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::Model;
+use crate::emit::comments::comment;
+use crate::emit::number;
+use crate::emit::parameters::field;
+use crate::graph::{Parameter, Role};
+use crate::scalar::Variable;
+
+impl Model<'_> {
+    /// Trained parameters with their numbers.
+    fn trained(&self) -> impl Iterator<Item = (usize, &Parameter)> {
+        let parameters = self.graph().parameters.iter().enumerate();
+        parameters.filter(|(_, parameter)| parameter.role == Role::Trained)
+    }
+
+    /// The functions that run over all gradients, and their entries.
+    pub(super) fn update_all(&self) -> (TokenStream, TokenStream) {
+        let Some(optimizer) = self.optimizer.as_ref().filter(|optimizer| optimizer.source.stores_gradients())
+        else {
+            return Default::default();
+        };
+        let element = &self.element;
+        let has_state = !optimizer.states.is_empty();
+        let (state, state_entry) = if has_state {
+            (quote!(, state: &mut State), quote!(state: &'a mut State,))
+        } else {
+            Default::default()
+        };
+        let (rates, rates_entry) = if optimizer.has_rates() {
+            (quote!(, rates: &Rates), quote!(rates: &'a Rates,))
+        } else {
+            Default::default()
+        };
+        let tensors: Vec<TokenStream> =
+            self.trained().map(|(n, parameter)| self.update_tensor(n, parameter)).collect();
+        let (mutable, mutable_entry) = if optimizer.source.accumulate > 1 {
+            (quote!(&mut Parameters), quote!(&'a mut Parameters))
+        } else {
+            (quote!(&Parameters), quote!(&'a Parameters))
+        };
+        let update = quote! {
+            /// The update of every trained parameter by its gradient.
+            #[inline(always)]
+            fn update_all<L: Lanes<Elem = #element>>(gradients: #mutable, parameters: &mut Parameters #state #rates) {
+                #(#tensors)*
+            }
+        };
+        let line = quote! {
+            UpdateAll<'a> = update_all(gradients: #mutable_entry, parameters: &'a mut Parameters, #state_entry #rates_entry);
+        };
+        if !optimizer.clips_norm() {
+            return (update, line);
+        }
+        let squares = self.trained().map(|(_, parameter)| {
+            let name = field(parameter);
+            self.over_rows(parameter, &|place| {
+                quote! {
+                    let z = L::load(&gradients.#name #place);
+                    squares = z.mul_add(z, squares);
+                }
+            })
+        });
+        let norm = quote! {
+            /// The sum of the squares of all gradients.
+            #[inline(always)]
+            fn gradient_squares<L: Lanes<Elem = #element>>(gradients: &Parameters) -> #element {
+                let mut squares = L::zero();
+                #(#squares)*
+                squares.sum()
+            }
+        };
+        let norm_line =
+            quote!(GradientSquares<'a> = gradient_squares(gradients: &'a Parameters) -> #element;);
+        (quote!(#norm #update), quote!(#norm_line #line))
+    }
+
+    /// A loop over the rows of a parameter; `body` is given the indices of one.
+    fn over_rows(&self, parameter: &Parameter, body: &dyn Fn(&TokenStream) -> TokenStream) -> TokenStream {
+        let (rows, inputs) = parameter.rows();
+        let rows = number(rows);
+        match inputs {
+            Some(inputs) => {
+                let inputs = number(inputs);
+                let body = body(&quote!([p][i]));
+                quote!(for p in 0..#rows { for i in 0..#inputs { #body } })
+            }
+            None => {
+                let body = body(&quote!([p]));
+                quote!(for p in 0..#rows { #body })
+            }
+        }
+    }
+
+    fn update_tensor(&self, n: usize, parameter: &Parameter) -> TokenStream {
+        let Some(optimizer) = &self.optimizer else { return TokenStream::new() };
+        let name = field(parameter);
+        let call = optimizer.call(n, name.clone());
+        let indices: &[TokenStream] =
+            if parameter.is_matrix { &[quote!(p), quote!(i)] } else { &[quote!(p)] };
+        let gradient = quote!(gradient);
+        let last = optimizer.n_phases() - 1;
+        let mut n_norms = 0;
+        let passes: Vec<TokenStream> = (0..=last)
+            .map(|phase| {
+                let pass = call.pass(phase, &gradient, indices);
+                let made = optimizer.n_norms(n, phase);
+                let is_last = phase == last;
+                let clear = (is_last && optimizer.source.accumulate > 1)
+                    .then(|| |place: &TokenStream| quote!(L::zero().store(&mut gradients.#name #place);));
+                let load = |place: &TokenStream| {
+                    let clear = clear.as_ref().map(|clear| clear(place));
+                    quote!(let gradient = L::load(&gradients.#name #place); #clear)
+                };
+                if made == 0 {
+                    return self.over_rows(parameter, &|place| {
+                        let load = load(place);
+                        quote!(#load #pass;)
+                    });
+                }
+                let count = number(made);
+                let sums = (0..made).map(number);
+                let sums: Vec<TokenStream> =
+                    sums.map(|k| quote!(squares[#k] = z[#k].mul_add(z[#k], squares[#k]);)).collect();
+                let body = self.over_rows(parameter, &|place| {
+                    let load = load(place);
+                    quote!(#load let z = #pass; #(#sums)*)
+                });
+                let earlier = (0..n_norms).map(|k| {
+                    let k = number(k);
+                    quote!(norms[#k])
+                });
+                let new = (0..made).map(|k| {
+                    let k = number(k);
+                    quote!(L::splat(squares[#k].sum()).sqrt())
+                });
+                n_norms += made;
+                quote! {
+                    let mut squares = [L::zero(); #count];
+                    #body
+                    let norms = [#(#earlier,)* #(#new),*];
+                }
+            })
+            .collect();
+        let comment = comment(&parameter.name);
+        if last == 0 { quote!(#comment #(#passes)*) } else { quote!({ #comment #(#passes)* }) }
+    }
+
+    /// Statements behind the backward part that update all parameters.
+    pub(super) fn run_update(&self) -> TokenStream {
+        let Some(optimizer) = self.optimizer.as_ref().filter(|optimizer| optimizer.source.stores_gradients())
+        else {
+            return TokenStream::new();
+        };
+        let accumulate = optimizer.source.accumulate;
+        let every = number(accumulate);
+        let (wait, step) = if accumulate > 1 {
+            let to_f32 = if self.element.to_string() == "f64" { quote!(loss as f32) } else { quote!(loss) };
+            let wait = quote! {
+                if !self.steps.is_multiple_of(#every) {
+                    return Ok(#to_f32);
+                }
+            };
+            (wait, quote!(self.steps / #every))
+        } else {
+            (TokenStream::new(), quote!(self.steps))
+        };
+        let clip = optimizer.source.clip_norm.map(|largest| {
+            let largest = crate::emit::scalar::literal(largest, crate::program::Precision::F64);
+            let share = crate::emit::scalar::literal(1.0 / accumulate as f64, crate::program::Precision::F64);
+            quote! {
+                let squares = simd.run(GradientSquares { gradients });
+                let clip_scale = rt::clip_scale(f64::from(squares), #share, #largest);
+            }
+        });
+        let rates = optimizer.rates_of_step(&step);
+        let mut fields = vec![quote!(gradients), quote!(parameters)];
+        if !optimizer.states.is_empty() {
+            fields.push(quote!(state));
+        }
+        if optimizer.has_rates() {
+            fields.push(quote!(rates: &rates));
+        }
+        quote! {
+            #wait
+            #clip
+            #rates
+            simd.run(UpdateAll { #(#fields),* });
+        }
+    }
+
+    /// Methods of `Train` that tell schedules the time.
+    pub(super) fn schedule_methods(&self) -> TokenStream {
+        let Some(optimizer) = &self.optimizer else { return TokenStream::new() };
+        let source = &optimizer.source;
+        let mut out = TokenStream::new();
+        if optimizer.has_horizon() {
+            let accumulate =
+                crate::emit::scalar::literal(source.accumulate as f64, crate::program::Precision::F64);
+            let steps = if source.accumulate > 1 {
+                quote!(steps_per_epoch as f64 / #accumulate)
+            } else {
+                quote!(steps_per_epoch as f64)
+            };
+            out.extend(quote! {
+                fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+                    self.horizon = rt::Horizon { steps_per_epoch: #steps, epochs: epochs as f64 };
+                }
+            });
+        }
+        if let Some(rate) = &source.scheduled_rate {
+            let every = number(source.accumulate);
+            let step = if source.accumulate > 1 {
+                quote!((self.steps / #every + 1) as f64)
+            } else {
+                quote!((self.steps + 1) as f64)
+            };
+            let lets = self.time_lets(std::slice::from_ref(rate), &step);
+            let rate = optimizer.number(rate);
+            out.extend(quote! {
+                fn scheduled_rate(&self) -> Option<f64> {
+                    #lets
+                    Some(#rate)
+                }
+            });
+        }
+        if optimizer.has_schedule_states() {
+            let lets = self.time_lets(&source.schedule_updates, &quote!(self.steps as f64));
+            let updates = source.schedule_updates.iter().map(|value| optimizer.number(value));
+            out.extend(quote! {
+                fn end_epoch(&mut self, loss: f64) {
+                    #lets
+                    self.schedule = [#(#updates),*];
+                }
+
+                fn schedule(&self) -> &[f64] {
+                    &self.schedule
+                }
+
+                fn set_schedule(&mut self, values: &[f64]) {
+                    for (to, from) in self.schedule.iter_mut().zip(values) {
+                        *to = *from;
+                    }
+                }
+            });
+        }
+        out
+    }
+
+    /// `let step = …;` and the like, for what formulas name.
+    fn time_lets(&self, values: &[crate::scalar::Scalar], step: &TokenStream) -> TokenStream {
+        let reads = |variable| values.iter().any(|value| value.depends_on(variable));
+        let mut out = TokenStream::new();
+        if reads(Variable::Step) {
+            out.extend(quote!(let step = #step;));
+        }
+        if reads(Variable::Hyper(0)) {
+            out.extend(quote!(let lr = self.lr;));
+        }
+        if reads(Variable::StepsPerEpoch) || reads(Variable::Epochs) {
+            out.extend(quote!(let horizon = self.horizon;));
+        }
+        let states = self.optimizer.as_ref().map_or(0, |optimizer| optimizer.source.schedule_states.len());
+        if (0..states as u32).any(|n| reads(Variable::ScheduleState(n))) {
+            out.extend(quote!(let schedule = self.schedule;));
+        }
+        out
+    }
+}

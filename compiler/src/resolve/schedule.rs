@@ -1,0 +1,372 @@
+//! Schedules: `optimizer sgd(lr = cosine(0.1, to = 0.001, warmup = 2))`.
+//!
+//! A schedule is a formula of the time, or a rule with states that are brought up to date at the end of each epoch. Its
+//! first parameter is the number that it changes. Time is known by the steps that are done and by how many there will
+//! be, so that every schedule becomes a formula over these few.
+
+use nnc_grammar::ast::{Argument, Call, Expr, ExprKind, Optimizer};
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::Cx;
+use super::arguments::{Callee, call_text};
+use super::definitions::{DefId, Definition, Origin, Sort, Tree};
+use super::formula::{Formula, Rank, Truth};
+use super::scalar::{Role, Scope, Term};
+use crate::program::ScheduleUse;
+use crate::scalar::{Binary, Relation, Scalar, Unary, Variable};
+
+/// Names that every schedule knows.
+pub(super) const GIVEN: &[&str] =
+    &["step", "steps", "epoch", "epochs", "time", "progress", "loss", "rate", "warmup"];
+
+/// The argument that every schedule has.
+const WARMUP: &str = "warmup";
+
+/// What is assigned in the rule of a schedule: the number that it makes.
+const RATE: &str = "rate";
+
+/// What a schedule makes of its base.
+struct Made {
+    value: Formula,
+    states: Vec<(String, f64)>,
+    updates: Vec<Formula>,
+}
+
+fn variable(variable: Variable) -> Formula {
+    Formula::Variable(variable)
+}
+
+/// What a schedule knows of the time, `warmup` epochs after the first step.
+fn define_clock(scope: &mut Scope, warmup: f64) {
+    let before = Formula::binary(Binary::Mul, Formula::Number(warmup), variable(Variable::StepsPerEpoch));
+    let less = |a: Formula, b: &Formula| match b {
+        Formula::Number(0.0) => a,
+        b => Formula::binary(Binary::Sub, a, b.clone()),
+    };
+    let before = if warmup == 0.0 { Formula::Number(0.0) } else { before };
+    let step = less(variable(Variable::Step), &before);
+    let done = Formula::binary(Binary::Sub, step.clone(), Formula::Number(1.0));
+    let epochs = less(variable(Variable::Epochs), &Formula::Number(warmup));
+    let steps = Formula::binary(Binary::Mul, epochs.clone(), variable(Variable::StepsPerEpoch));
+    let time = Formula::binary(Binary::Div, done.clone(), variable(Variable::StepsPerEpoch));
+    let define = |scope: &mut Scope, name: &str, formula: Formula| scope.define(name, Term::Number(formula));
+    define(scope, "epoch", Formula::unary(Unary::Floor, time.clone()));
+    define(scope, "progress", Formula::binary(Binary::Div, done, steps.clone()));
+    define(scope, "time", time);
+    define(scope, "step", step);
+    define(scope, "steps", steps);
+    define(scope, "epochs", epochs);
+}
+
+/// Checks a schedule by itself.
+pub(super) fn check<'a>(cx: &mut Cx<'a>, id: DefId, definition: &Definition<'a>) -> bool {
+    let n_before = cx.diagnostics.len();
+    if definition.parameters.is_empty() {
+        let name = &definition.name.name;
+        cx.report(
+            Diagnostic::new(
+                Code::E0217,
+                format!("schedule `{name}` has nothing to change"),
+                definition.name.span,
+                "expected a parameter for the number that it changes",
+            )
+            .with_help(format!("write `schedule {name}(lr, …)`")),
+        );
+        return false;
+    }
+    let mut scope = cx.opaque_scope(id, definition, Role::Schedule);
+    define_clock(&mut scope, 0.0);
+    match definition.tree {
+        Tree::Function(function) => {
+            cx.number(&scope, &function.body);
+        }
+        Tree::Optimizer(rule) => {
+            let mut constants = cx.opaque_scope(id, definition, Role::Constant);
+            constants.inline = false;
+            check_rule(cx, rule);
+            let _ = cx.schedule_rule(&scope, &constants, rule, true);
+        }
+        Tree::Block(_) => return false,
+    }
+    !cx.errors_since(n_before)
+}
+
+/// Names of a rule: each has one meaning, and `rate` gets one.
+fn check_rule(cx: &mut Cx<'_>, rule: &Optimizer) {
+    for (n, state) in rule.states.iter().enumerate() {
+        let name = &state.name;
+        let first = rule.states.iter().take(n).find(|first| first.name.name == name.name);
+        let parameter = rule.parameters.iter().find(|parameter| parameter.name.name == name.name);
+        if let Some(first) = first {
+            cx.report(super::defined_twice("state", &name.name, first.name.span, name.span));
+        } else if let Some(parameter) = parameter {
+            cx.report(
+                Diagnostic::new(
+                    Code::E0206,
+                    format!("`{}` is a parameter", name.name),
+                    name.span,
+                    "expected another name",
+                )
+                .with_label(parameter.span, "first defined here"),
+            );
+        } else if GIVEN.contains(&name.name.as_str()) {
+            cx.report(Diagnostic::new(
+                Code::E0206,
+                format!("`{}` has a meaning in every schedule", name.name),
+                name.span,
+                "expected another name",
+            ));
+        }
+    }
+    let rates =
+        rule.assignments.iter().filter(|assignment| !assignment.is_let && assignment.name.name == RATE);
+    if rates.count() != 1 {
+        cx.report(
+            Diagnostic::new(
+                Code::E0217,
+                format!("schedule `{}` does not say what it makes", rule.name.name),
+                rule.name.span,
+                "expected one assignment to `rate`",
+            )
+            .with_help("for example `rate = lr * scale`"),
+        );
+    }
+}
+
+impl Cx<'_> {
+    /// The formulas of a rule. `scope` knows parameters and time, `constants` the parameters alone. `None` after a
+    /// report, or if something is not known.
+    fn schedule_rule(
+        &mut self,
+        scope: &Scope,
+        constants: &Scope,
+        rule: &Optimizer,
+        is_dry: bool,
+    ) -> Option<Made> {
+        // States as they are between epochs, and as they become at the end of one.
+        let mut between = scope.clone();
+        let mut at_end = scope.clone();
+        at_end.define("loss", Term::Number(variable(Variable::EpochLoss)));
+        let mut states = Vec::new();
+        for state in &rule.states {
+            let Some(initial) = &state.initial else {
+                self.report(
+                    Diagnostic::new(
+                        Code::E0217,
+                        format!("state `{}` has no initial value", state.name.name),
+                        state.span,
+                        "expected a value",
+                    )
+                    .with_help(format!("write `state {} = 0`", state.name.name)),
+                );
+                return None;
+            };
+            self.begin_formula();
+            let initial = self.number(constants, initial)?;
+            let known = Term::Number(variable(Variable::ScheduleState(states.len() as u32)));
+            between.define(&state.name.name, known.clone());
+            at_end.define(&state.name.name, known);
+            states.push((state.name.name.clone(), initial.value().unwrap_or(0.0)));
+        }
+        let mut rate = None;
+        for assignment in &rule.assignments {
+            let name = &assignment.name.name;
+            self.begin_formula();
+            if !assignment.is_let && name == RATE {
+                rate = Some(self.number(&between, &assignment.value)?);
+                continue;
+            }
+            let is_state = states.iter().any(|(state, _)| state == name);
+            if !assignment.is_let && !is_state {
+                if is_dry {
+                    self.report(
+                        Diagnostic::new(
+                            Code::E0217,
+                            format!("`{name}` cannot be assigned"),
+                            assignment.name.span,
+                            "expected `rate` or a state",
+                        )
+                        .with_help(format!("`let {name} = …` names a value, `state {name} = 0` keeps one")),
+                    );
+                }
+                return None;
+            }
+            let value = self.number(&at_end, &assignment.value)?;
+            at_end.define(name, Term::Number(value));
+        }
+        let updates = states.iter().map(|(name, _)| match at_end.get(name) {
+            Some(Term::Number(formula)) => Some(formula.clone()),
+            _ => None,
+        });
+        let updates = updates.collect::<Option<Vec<Formula>>>()?;
+        Some(Made { value: rate?, states, updates })
+    }
+
+    /// Whether an argument of an optimizer is a schedule.
+    pub(super) fn is_schedule(&self, scope: &Scope, value: &Expr) -> bool {
+        let name = match &value.kind {
+            ExprKind::Call(call) => &call.name.name,
+            ExprKind::Name(name) if scope.get(name).is_none() => name,
+            _ => return false,
+        };
+        self.lookup(scope.origin, Sort::Schedule, name).is_some()
+    }
+
+    /// The schedule that an argument of an optimizer is, and the number that it changes. `None` after a report.
+    pub(super) fn schedule_use(&mut self, scope: &Scope, value: &Expr) -> Option<(f64, ScheduleUse)> {
+        let call = match &value.kind {
+            ExprKind::Call(call) => call.clone(),
+            ExprKind::Name(name) => Call {
+                name: nnc_grammar::ast::Ident { name: name.clone(), span: value.span },
+                arguments: Vec::new(),
+                has_parens: false,
+                span: value.span,
+            },
+            _ => return None,
+        };
+        let id = self.lookup(scope.origin, Sort::Schedule, &call.name.name)?;
+        let definition = self.definition(id)?;
+        self.mark_used(id);
+        if !self.check(id, Some(call.span)) {
+            return None;
+        }
+        let (warmups, arguments): (Vec<Argument>, Vec<Argument>) = call
+            .arguments
+            .iter()
+            .cloned()
+            .partition(|argument| argument.name.as_ref().is_some_and(|name| name.name == WARMUP));
+        let warmup = self.warmup(scope, &call, &warmups)?;
+        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let callee = Callee { name: &call.name.name, span: call.span, defined };
+        self.begin_formula();
+        let terms = self.definition_arguments(scope, &definition, callee, &arguments, 0)?;
+        let base = match terms.first() {
+            Some((_, Term::Number(Formula::Number(base)), _)) => *base,
+            _ => return None,
+        };
+        let mut texts: Vec<(Option<String>, String)> = Vec::new();
+        for (n, (name, term, is_given)) in terms.iter().enumerate() {
+            if *is_given && let Some(text) = self.term_text(term) {
+                texts.push(((n > 0).then(|| name.clone()), text));
+            }
+        }
+        if warmup > 0.0 {
+            texts.push((Some(WARMUP.to_owned()), warmup.to_string()));
+        }
+        let made = self.made(id, &definition, call.span, terms, warmup)?;
+        let value = warmed_up(made.value, warmup);
+        let to_scalar =
+            |formula: &Formula| formula.to_scalar().map(|scalar| crate::scalar::simplify(&scalar));
+        let updates: Option<Vec<Scalar>> = made.updates.iter().map(to_scalar).collect();
+        let schedule = ScheduleUse {
+            text: call_text(&call.name.name, &texts),
+            value: to_scalar(&value)?,
+            states: made.states,
+            updates: updates?,
+            warmup,
+        };
+        Some((base, schedule))
+    }
+
+    /// What a schedule makes of `Hyper(0)`.
+    fn made(
+        &mut self,
+        id: DefId,
+        definition: &Definition<'_>,
+        site: Span,
+        terms: Vec<(String, Term, bool)>,
+        warmup: f64,
+    ) -> Option<Made> {
+        let mut constants = Scope::new(definition.origin, Role::Constant);
+        let mut inside = Scope::new(definition.origin, Role::Schedule);
+        for scope in [&mut constants, &mut inside] {
+            scope.owner = Some(id);
+            scope.site = Some(site);
+        }
+        define_clock(&mut inside, warmup);
+        for (n, (name, term, _)) in terms.into_iter().enumerate() {
+            constants.define(&name, term.clone());
+            let base = Term::Number(variable(Variable::Hyper(0)));
+            inside.define(&name, if n == 0 { base } else { term });
+        }
+        match definition.tree {
+            Tree::Function(function) => {
+                let value = self.number(&inside, &function.body)?;
+                Some(Made { value, states: Vec::new(), updates: Vec::new() })
+            }
+            Tree::Optimizer(rule) => self.schedule_rule(&inside, &constants, rule, false),
+            Tree::Block(_) => None,
+        }
+    }
+
+    fn warmup(&mut self, scope: &Scope, call: &Call, given: &[Argument]) -> Option<f64> {
+        let [argument, more @ ..] = given else { return Some(0.0) };
+        if let Some(second) = more.first() {
+            self.report(
+                Diagnostic::new(
+                    Code::E0206,
+                    "argument `warmup` is given twice",
+                    second.span,
+                    "given again here",
+                )
+                .with_label(argument.span, "first given here"),
+            );
+            return None;
+        }
+        let what = format!("`warmup` of `{}`", call.name.name);
+        let epochs = self.constant(scope, &argument.value, &what)?;
+        if epochs >= 0.0 && epochs.is_finite() {
+            return Some(epochs);
+        }
+        let found = self.found(&argument.value, epochs);
+        self.out_of_range(argument.value.span, &what, "a number of epochs from 0", &found);
+        None
+    }
+
+    /// A schedule that another one calls: `cosine(lr, to = 0)`.
+    pub(super) fn schedule_call(
+        &mut self,
+        scope: &Scope,
+        id: DefId,
+        definition: &Definition<'_>,
+        terms: Vec<(String, Term, bool)>,
+        call: &Call,
+    ) -> Term {
+        let Tree::Function(function) = definition.tree else {
+            self.report(
+                Diagnostic::new(
+                    Code::E0217,
+                    format!("`{}` has states", call.name.name),
+                    call.span,
+                    "expected a schedule that is a formula",
+                )
+                .with_note("a schedule with states stands by itself: `lr = plateau(0.1)`"),
+            );
+            return Term::Failed;
+        };
+        if !scope.inline {
+            return Term::Number(Formula::Opaque(Rank::Constant));
+        }
+        let mut inside = scope.clone();
+        inside.origin = definition.origin;
+        inside.owner = Some(id);
+        inside.site = Some(scope.site.unwrap_or(call.span));
+        for (name, term, _) in terms {
+            inside.define(&name, term);
+        }
+        self.number(&inside, &function.body).map_or(Term::Failed, Term::Number)
+    }
+}
+
+/// With a linear rise to the base before it.
+fn warmed_up(value: Formula, warmup: f64) -> Formula {
+    if warmup == 0.0 {
+        return value;
+    }
+    let steps = Formula::binary(Binary::Mul, Formula::Number(warmup), variable(Variable::StepsPerEpoch));
+    let share = Formula::binary(Binary::Div, variable(Variable::Step), steps.clone());
+    let rise = Formula::binary(Binary::Mul, variable(Variable::Hyper(0)), share);
+    let is_before = Truth::compare(Relation::Le, variable(Variable::Step), steps);
+    Formula::Select(Box::new(is_before), Box::new(rise), Box::new(value))
+}
