@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::number;
-use crate::graph::{Direction, Graph, Role};
+use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Role};
 use crate::program::{Precision, TargetKind};
 
 use nnc_grammar::span::SourceMap;
@@ -34,8 +34,8 @@ pub struct ModelInfo {
     pub tensors: Vec<TensorInfo>,
     /// Names of the optimizer's states.
     pub states: Vec<String>,
-    /// Mean, deviation, and whether one for all features.
-    pub normalize: Vec<(usize, usize, bool)>,
+    /// What is fitted to the training data.
+    pub normalize: Vec<Normalization>,
     /// Name and place of each layer.
     pub layers: Vec<(String, String)>,
 }
@@ -94,11 +94,7 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
             .as_ref()
             .map(|optimizer| optimizer.states.iter().map(|(name, _)| name.clone()).collect())
             .unwrap_or_default(),
-        normalize: graph
-            .normalize
-            .iter()
-            .map(|n| (n.mean.0 as usize, n.std.0 as usize, n.over_all))
-            .collect(),
+        normalize: graph.normalize.clone(),
         layers: graph.layers.iter().map(|layer| (layer.name.clone(), sources.place(layer.span))).collect(),
     }
 }
@@ -143,9 +139,20 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
     });
     let states = &info.states;
-    let normalize = info.normalize.iter().map(|(mean, std, over_all)| {
-        let (mean, std) = (number(*mean), number(*std));
-        quote!(rt::NormalizeInfo { mean: #mean, std: #std, over_all: #over_all })
+    let normalize = info.normalize.iter().map(|Normalization { kind, buffers, over_all }| {
+        let kind = match kind {
+            NormalizationKind::Standard => quote!(Standard),
+            NormalizationKind::MinMax => quote!(MinMax),
+            NormalizationKind::Robust => quote!(Robust),
+        };
+        let tensors = buffers.map(|buffer| number(buffer.0 as usize));
+        quote! {
+            rt::NormalizeInfo {
+                kind: rt::NormalizeKind::#kind,
+                tensors: [#(#tensors),*],
+                over_all: #over_all,
+            }
+        }
     });
     let layers = info.layers.iter().map(|(name, place)| quote!(rt::LayerInfo { name: #name, place: #place }));
     quote! {
