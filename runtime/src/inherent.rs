@@ -94,7 +94,7 @@ macro_rules! __inherent_files {
 macro_rules! __inherent_fit {
     ($name:ident) => {
         impl $name {
-            /// Fits the model's `normalize` layers to the training part, unless a checkpoint is resumed, and trains
+            /// Fits the model's `normalize`, `min_max` and `robust` layers to the training part, unless a checkpoint is resumed, and trains
             /// it.
             ///
             /// # Errors

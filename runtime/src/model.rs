@@ -6,7 +6,7 @@
 
 use crate::element::Element;
 
-/// A parameter, or a buffer that is kept with the weights (the mean and deviation of `normalize`).
+/// A parameter, or a buffer that is kept with the weights (such as the mean and deviation of `normalize`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TensorInfo {
     /// The name it is saved under: `hidden.weight`.
@@ -102,15 +102,37 @@ impl TargetLimits {
     }
 }
 
-/// An input whose mean and deviation over the training data are kept with the weights.
+/// An input of which two figures over the training data are kept with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormalizeInfo {
-    /// The tensor that holds the mean.
-    pub mean: usize,
-    /// The tensor that holds the deviation; a feature that never varies gets 1.
-    pub std: usize,
-    /// One mean and deviation for all features, rather than one for each.
+    /// Which figures.
+    pub kind: NormalizeKind,
+    /// The tensors that hold them, in the order in which the kind names them.
+    pub tensors: [usize; 2],
+    /// One of each for all features, rather than for each feature.
     pub over_all: bool,
+}
+
+/// The figures that are kept of the training data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormalizeKind {
+    /// Mean and standard deviation (`normalize`); a feature that never varies gets a deviation of 1.
+    Standard,
+    /// Least and greatest value (`min_max`).
+    MinMax,
+    /// Median and interquartile range (`robust`); a feature whose quartiles are equal gets a range of 1.
+    Robust,
+}
+
+impl NormalizeKind {
+    /// The layer that keeps them, as it is written.
+    pub fn layer(self) -> &'static str {
+        match self {
+            Self::Standard => "normalize",
+            Self::MinMax => "min_max",
+            Self::Robust => "robust",
+        }
+    }
 }
 
 /// What an emitted model says about itself.

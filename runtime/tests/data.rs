@@ -5,7 +5,7 @@ mod common;
 
 use common::{Linear, assert_tells, classifier, line, regressor};
 use nnc_runtime::data::{DataSet, SplitOptions, Targets, fit_normalize, split, with_test};
-use nnc_runtime::model::NormalizeInfo;
+use nnc_runtime::model::{NormalizeInfo, NormalizeKind};
 use proptest::prelude::*;
 
 fn of_classes(classes: &[u32]) -> DataSet {
@@ -114,7 +114,7 @@ fn a_large_offset_does_not_drown_the_deviation() {
 #[test]
 fn one_mean_for_all_features_where_the_layer_says_so() {
     let mut model = Linear::with_info(|info| {
-        info.normalize = &[NormalizeInfo { mean: 0, std: 1, over_all: true }];
+        info.normalize = &[NormalizeInfo { kind: NormalizeKind::Standard, tensors: [0, 1], over_all: true }];
     });
     let data = DataSet::from_rows(vec![1.0, 3.0, 5.0, 7.0], 2, Targets::Values(vec![0.0; 2], 1)).unwrap();
     fit_normalize(&mut model, &data).unwrap();
@@ -132,7 +132,7 @@ fn normalize_refuses_data_it_cannot_measure() {
     assert_tells(&fit_normalize(&mut model, &nan).unwrap_err(), "E0411", &["row 2"]);
     assert_eq!(model, Linear::new());
     let mut torn = Linear::with_info(|info| {
-        info.normalize = &[NormalizeInfo { mean: 0, std: 9, over_all: false }];
+        info.normalize = &[NormalizeInfo { kind: NormalizeKind::Standard, tensors: [0, 9], over_all: false }];
     });
     assert_eq!(fit_normalize(&mut torn, &line(4)).unwrap_err().code, "E0503");
 }
@@ -207,4 +207,42 @@ proptest! {
         prop_assert_eq!(rows, (0..classes.len()).collect::<Vec<_>>());
         prop_assert!(parts.train.rows > 0);
     }
+}
+
+/// What is kept of rows of two features.
+fn of_kind(kind: NormalizeKind, over_all: bool, inputs: &[f32]) -> [Vec<f32>; 2] {
+    let normalize = NormalizeInfo { kind, tensors: [0, 1], over_all };
+    let mut model = Linear::with_info(|info| info.normalize = Box::leak(Box::new([normalize])));
+    let targets = Targets::Values(vec![0.0; inputs.len() / 2], 1);
+    fit_normalize(&mut model, &DataSet::from_rows(inputs.to_vec(), 2, targets).unwrap()).unwrap();
+    [model.tensors[0].clone(), model.tensors[1].clone()]
+}
+
+#[test]
+fn min_max_keeps_the_least_and_the_greatest() {
+    let inputs = [3.0, -1.0, 2.0, -1.0, 7.5, -1.0];
+    assert_eq!(of_kind(NormalizeKind::MinMax, false, &inputs), [[2.0, -1.0], [7.5, -1.0]]);
+    assert_eq!(of_kind(NormalizeKind::MinMax, true, &inputs), [[-1.0; 2], [7.5; 2]]);
+    assert_eq!(of_kind(NormalizeKind::MinMax, false, &[4.0, 5.0]), [[4.0, 5.0], [4.0, 5.0]]);
+}
+
+#[test]
+fn robust_keeps_median_and_quartiles_whatever_the_order() {
+    // Five values: quartiles are the second and the fourth. The second feature never varies.
+    let five = [1e9, 0.1, 1.0, 0.1, -3.0, 0.1, 2.0, 0.1, 4.0, 0.1];
+    assert_eq!(of_kind(NormalizeKind::Robust, false, &five), [[2.0, 0.1], [3.0, 1.0]]);
+    // Four: at 0.75, 1.5 and 2.25 of the way from the first to the last.
+    let four = [10.0, -8.0, 0.0, -8.0, 20.0, 8.0, 40.0, -8.0];
+    assert_eq!(of_kind(NormalizeKind::Robust, false, &four), [[15.0, -8.0], [17.5, 4.0]]);
+    // Two, and one.
+    assert_eq!(of_kind(NormalizeKind::Robust, false, &[1.0, 6.0, 2.0, 4.0]), [[1.5, 5.0], [0.5, 1.0]]);
+    assert_eq!(of_kind(NormalizeKind::Robust, false, &[1.0, 6.0]), [[1.0, 6.0], [1.0, 1.0]]);
+    assert_eq!(of_kind(NormalizeKind::Robust, true, &[1.0, 2.0, 3.0, 4.0]), [[2.5; 2], [1.5; 2]]);
+}
+
+#[test]
+fn quartiles_that_are_equal_divide_by_1() {
+    // Most pixels at the edge of an image are 0: quartiles too, though not all values are.
+    let inputs: Vec<f32> = (0..20).flat_map(|row| [f32::from(row == 7), f32::from(row > 9)]).collect();
+    assert_eq!(of_kind(NormalizeKind::Robust, false, &inputs), [[0.0, 0.5], [1.0, 1.0]]);
 }

@@ -1,10 +1,10 @@
 //! The compiler's description of a model, as the runtime has it.
 
 use nnc_compiler::emit;
-use nnc_compiler::graph::Role as GraphRole;
+use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
 use nnc_compiler::program::TargetKind;
 use nnc_runtime::model::{
-    LayerInfo, Layout, ModelInfo, NormalizeInfo, Role, TargetInfo, TargetLimits, TensorInfo,
+    LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, Role, TargetInfo, TargetLimits, TensorInfo,
 };
 
 /// The description, for as long as the program runs: it runs one model or a few.
@@ -27,10 +27,14 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         TargetKind::Class => TargetInfo::Class { classes: n },
         TargetKind::Values => TargetInfo::Values { len: n },
     });
-    let normalize = info.normalize.iter().map(|(mean, std, over_all)| NormalizeInfo {
-        mean: *mean,
-        std: *std,
-        over_all: *over_all,
+    let normalize = info.normalize.iter().map(|normalization| NormalizeInfo {
+        kind: match normalization.kind {
+            NormalizationKind::Standard => NormalizeKind::Standard,
+            NormalizationKind::MinMax => NormalizeKind::MinMax,
+            NormalizationKind::Robust => NormalizeKind::Robust,
+        },
+        tensors: normalization.buffers.map(|buffer| buffer.0 as usize),
+        over_all: normalization.over_all,
     });
     let layers = info.layers.iter().map(|(name, place)| LayerInfo { name: text(name), place: text(place) });
     Box::leak(Box::new(ModelInfo {

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::number;
-use crate::graph::{Direction, Graph, Role};
+use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Role};
 use crate::program::{Precision, TargetKind};
 
 use nnc_grammar::span::SourceMap;
@@ -36,8 +36,8 @@ pub struct ModelInfo {
     pub states: Vec<String>,
     /// The state that is the moving average of the weights.
     pub average: Option<usize>,
-    /// Mean, deviation, and whether one for all features.
-    pub normalize: Vec<(usize, usize, bool)>,
+    /// What is fitted to the training data.
+    pub normalize: Vec<Normalization>,
     /// Name and place of each layer.
     pub layers: Vec<(String, String)>,
 }
@@ -104,11 +104,7 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
             })
             .unwrap_or_default(),
         average: graph.optimizer.as_ref().and_then(|optimizer| optimizer.average),
-        normalize: graph
-            .normalize
-            .iter()
-            .map(|n| (n.mean.0 as usize, n.std.0 as usize, n.over_all))
-            .collect(),
+        normalize: graph.normalize.clone(),
         layers: graph.layers.iter().map(|layer| (layer.name.clone(), sources.place(layer.span))).collect(),
     }
 }
@@ -160,9 +156,20 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         }
         None => quote!(None),
     };
-    let normalize = info.normalize.iter().map(|(mean, std, over_all)| {
-        let (mean, std) = (number(*mean), number(*std));
-        quote!(rt::NormalizeInfo { mean: #mean, std: #std, over_all: #over_all })
+    let normalize = info.normalize.iter().map(|Normalization { kind, buffers, over_all }| {
+        let kind = match kind {
+            NormalizationKind::Standard => quote!(Standard),
+            NormalizationKind::MinMax => quote!(MinMax),
+            NormalizationKind::Robust => quote!(Robust),
+        };
+        let tensors = buffers.map(|buffer| number(buffer.0 as usize));
+        quote! {
+            rt::NormalizeInfo {
+                kind: rt::NormalizeKind::#kind,
+                tensors: [#(#tensors),*],
+                over_all: #over_all,
+            }
+        }
     });
     let layers = info.layers.iter().map(|(name, place)| quote!(rt::LayerInfo { name: #name, place: #place }));
     quote! {

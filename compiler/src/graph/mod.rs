@@ -275,12 +275,23 @@ pub struct Update {
 /// A fitted normalisation of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalization {
-    /// The mean.
-    pub mean: ParameterId,
-    /// The deviation.
-    pub std: ParameterId,
+    /// What is fitted.
+    pub kind: NormalizationKind,
+    /// What the kind names, in its order.
+    pub buffers: [ParameterId; 2],
     /// One for all features.
     pub over_all: bool,
+}
+
+/// What a normalisation keeps of the training data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormalizationKind {
+    /// Mean and standard deviation.
+    Standard,
+    /// Least and greatest value.
+    MinMax,
+    /// Median and interquartile range.
+    Robust,
 }
 
 impl Graph {

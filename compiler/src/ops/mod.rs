@@ -8,11 +8,14 @@ mod arguments;
 pub mod batch_sum;
 mod concat;
 mod dense;
+mod fitted;
 mod flatten;
+mod min_max;
 mod normalize;
 #[cfg(feature = "reference")]
 mod reference;
 mod residual;
+mod robust;
 pub mod slice;
 pub mod softmax;
 pub mod weighted_scale;
@@ -80,6 +83,8 @@ pub fn layer(name: &str) -> Option<&'static dyn Layer> {
 static LAYERS: &[&dyn Layer] = &[
     &dense::DenseLayer,
     &normalize::Normalize,
+    &min_max::MinMax,
+    &robust::Robust,
     &flatten::Flatten,
     &add::Add,
     &concat::ConcatLayer,

@@ -13,19 +13,23 @@
 //!
 //! Example: `input [4]  normalize -> dense(16)`. Source: LeCun, Bottou, Orr, Müller 1998, section 4.3.
 
-use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::diagnostic::Diagnostic;
 
-use super::{Argument, ArgumentKind, Arguments, Default, Layer};
-use crate::graph::{Builder, NodeId, Normalization, Op};
+use super::fitted::{Fitted, PER};
+use super::{Argument, Arguments, Layer};
+use crate::graph::{Builder, NodeId, NormalizationKind};
 use crate::scalar::{Binary, Scalar};
 
 /// The layer.
 #[derive(Debug)]
 pub struct Normalize;
 
+const FITTED: Fitted =
+    Fitted { name: "normalize", kind: NormalizationKind::Standard, buffers: [("mean", 0.0), ("std", 1.0)] };
+
 impl Layer for Normalize {
     fn name(&self) -> &'static str {
-        "normalize"
+        FITTED.name
     }
 
     fn summary(&self) -> &'static str {
@@ -33,12 +37,7 @@ impl Layer for Normalize {
     }
 
     fn arguments(&self) -> &'static [Argument] {
-        &[Argument {
-            name: "per",
-            kind: ArgumentKind::Choice(&["feature", "all"]),
-            default: Some(Default::Choice("feature")),
-            docs: "whether each feature has its own mean and deviation",
-        }]
+        &[PER]
     }
 
     fn has_parameters(&self) -> bool {
@@ -51,38 +50,8 @@ impl Layer for Normalize {
         arguments: &Arguments,
         inputs: &[NodeId],
     ) -> Result<NodeId, Box<Diagnostic>> {
-        let [x] = inputs else {
-            return Err(cx.error(
-                Code::E0302,
-                "`normalize` takes one value",
-                format!("found {}", inputs.len()),
-            ));
-        };
-        let mut source = cx.graph.node(*x);
-        while let (Op::Reshape, Some(from)) = (&source.op, source.inputs.first()) {
-            source = cx.graph.node(*from);
-        }
-        if !matches!(source.op, Op::Input) {
-            let before = cx.graph.layer(source.layer);
-            let label = format!("`{}` comes before it", before.name);
-            let span = before.span;
-            let mut error = cx.error(
-                Code::E0307,
-                "`normalize` is not at an input",
-                "expected the input, whose mean and deviation are known before training",
-            );
-            error.secondary.push(nnc_grammar::diagnostic::Label { span, text: label });
-            error.help.push("put `normalize` directly behind `input`".to_owned());
-            return Err(error);
-        }
-        let shape = cx.shape(*x).to_vec();
-        let over_all = arguments.choice("per") == "all";
-        let fitted = if over_all { vec![1] } else { shape.clone() };
-        let (mean, mean_node) = cx.buffer("mean", fitted.clone(), 0.0);
-        let (std, std_node) = cx.buffer("std", fitted, 1.0);
-        cx.normalization(Normalization { mean, std, over_all });
-        let centered = Scalar::binary(Binary::Sub, Scalar::input(0), Scalar::input(1));
-        let scaled = Scalar::binary(Binary::Div, centered, Scalar::input(2));
-        Ok(cx.pointwise(scaled, vec![*x, mean_node, std_node], shape))
+        let [x, mean, std] = [0, 1, 2].map(Scalar::input);
+        let centered = Scalar::binary(Binary::Sub, x, mean);
+        FITTED.apply(cx, arguments, inputs, Scalar::binary(Binary::Div, centered, std))
     }
 }

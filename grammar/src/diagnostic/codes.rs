@@ -72,7 +72,7 @@ codes! {
     E0304 = "inputs differ in shape",
     E0305 = "loss does not fit the output",
     E0306 = "residual cannot be joined",
-    E0307 = "normalize is not at an input",
+    E0307 = "layer fitted to the data is not at an input",
     // E04xx: training and data.
     E0401 = "model without a loss",
     E0402 = "model without an optimizer",

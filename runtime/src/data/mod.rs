@@ -1,7 +1,7 @@
 //! Data sets: rows of numbers in memory, what they are compared with, and what the columns mean.
 //!
 //! [`csv`] and [`idx`] read files (feature `data`), [`split`] and [`with_test`] make the parts to train and test on,
-//! and [`fit_normalize`] puts the mean and deviation of the training part into a model.
+//! and [`fit_normalize`] puts what `normalize` and its kin keep of the training part into a model.
 
 mod normalize;
 mod schema;

@@ -1,13 +1,14 @@
-//! The mean and deviation that `normalize` subtracts and divides by, from the training data alone.
+//! What `normalize`, `min_max` and `robust` keep of the training data, and of nothing else.
 
 use super::DataSet;
 use crate::error::Error;
-use crate::model::{Model, NormalizeInfo};
+use crate::model::{Model, NormalizeInfo, NormalizeKind};
 
-/// Puts the mean and the population deviation of the training inputs into the model's `normalize` layers. They are kept
-/// with the weights, so that prediction needs nothing else. Does nothing for a model without such a layer.
+/// Puts figures of the training inputs into the model's `normalize` (mean and population deviation), `min_max` (least
+/// and greatest value) and `robust` layers (median and interquartile range, quantiles interpolated linearly). They are
+/// kept with the weights, so that prediction needs nothing else. Does nothing for a model without such a layer.
 ///
-/// Sums run in `f64`, in the order of the rows. A feature that never varies gets deviation 1.
+/// Sums run in `f64`, in the order of the rows. A feature that never varies gets a deviation or range of 1.
 ///
 /// # Errors
 /// E0416 or E0411 when the data do not fit the model's input, E0410 when there are no rows, E0503 when the model's
@@ -25,15 +26,14 @@ where
         return Err(Error::new("E0410", "there are no rows to take the mean of"));
     }
     for layer in info.normalize {
-        let moments = moments(layer, train);
-        for (tensor, values) in [(layer.mean, &moments.means), (layer.std, &moments.deviations)] {
+        for (tensor, values) in layer.tensors.into_iter().zip(fitted(layer, train)) {
             let room = info.tensors.get(tensor).map_or(0, |tensor| tensor.len());
             match values.as_slice() {
                 values if values.len() == room => model.write_tensor(tensor, values),
                 &[value] => model.write_tensor(tensor, &vec![value; room]),
                 values => {
-                    let message =
-                        format!("`normalize` has {room} values for an input of {} features", values.len());
+                    let (name, features) = (layer.kind.layer(), values.len());
+                    let message = format!("`{name}` has {room} values for an input of {features} features");
                     return Err(Error::new("E0503", message));
                 }
             }
@@ -42,14 +42,24 @@ where
     Ok(())
 }
 
-struct Moments {
-    means: Vec<f32>,
-    deviations: Vec<f32>,
+/// The two figures of each feature, or of all together.
+fn fitted(layer: &NormalizeInfo, train: &DataSet) -> [Vec<f32>; 2] {
+    let width = if layer.over_all { 1 } else { train.features };
+    match layer.kind {
+        NormalizeKind::Standard => moments(&train.inputs, width),
+        NormalizeKind::MinMax => ranges(&train.inputs, width),
+        NormalizeKind::Robust => quartiles(&train.inputs, width),
+    }
 }
 
-fn moments(layer: &NormalizeInfo, train: &DataSet) -> Moments {
-    let width = if layer.over_all { 1 } else { train.features };
-    let rows = || train.inputs.chunks_exact(width.max(1));
+/// What to divide by: a number that is not normal would send every other value to infinity.
+fn divisor(found: f64) -> f32 {
+    let found = found as f32;
+    if found.is_normal() { found } else { 1.0 }
+}
+
+fn moments(inputs: &[f32], width: usize) -> [Vec<f32>; 2] {
+    let rows = || inputs.chunks_exact(width.max(1));
     let count = rows().len() as f64;
     // Distances from the first row: their sum is exactly 0 for a feature that never varies.
     let origin: Vec<f64> = rows().next().unwrap_or_default().iter().copied().map(f64::from).collect();
@@ -66,13 +76,47 @@ fn moments(layer: &NormalizeInfo, train: &DataSet) -> Moments {
             *square += (f64::from(value) - mean) * (f64::from(value) - mean);
         }
     }
-    let deviation = |square: &f64| {
-        let deviation = (square / count).sqrt() as f32;
-        // One that is not a normal number would send every other value to infinity.
-        if deviation.is_normal() { deviation } else { 1.0 }
-    };
-    Moments {
-        means: means.iter().map(|&mean| mean as f32).collect(),
-        deviations: squares.iter().map(deviation).collect(),
+    let deviations = squares.iter().map(|square| divisor((square / count).sqrt())).collect();
+    [means.iter().map(|&mean| mean as f32).collect(), deviations]
+}
+
+fn ranges(inputs: &[f32], width: usize) -> [Vec<f32>; 2] {
+    let mut rows = inputs.chunks_exact(width.max(1));
+    let mut least = rows.next().unwrap_or_default().to_vec();
+    let mut greatest = least.clone();
+    for row in rows {
+        for ((least, greatest), &value) in least.iter_mut().zip(&mut greatest).zip(row) {
+            *least = least.min(value);
+            *greatest = greatest.max(value);
+        }
     }
+    [least, greatest]
+}
+
+fn quartiles(inputs: &[f32], width: usize) -> [Vec<f32>; 2] {
+    let mut values = Vec::with_capacity(inputs.len() / width.max(1));
+    let mut quartiles_of = |feature: usize| {
+        values.clear();
+        values.extend(inputs.iter().skip(feature).step_by(width.max(1)));
+        let [first, median, third] = [1, 2, 3].map(|quarters| quantile(&mut values, quarters));
+        (median as f32, divisor(third - first))
+    };
+    let (medians, ranges) = (0..width).map(&mut quartiles_of).unzip();
+    [medians, ranges]
+}
+
+/// The value below which `quarters` quarters of them lie, between two of them by the straight line, as NumPy's
+/// `quantile` has it. Puts the values into another order.
+fn quantile(values: &mut [f32], quarters: usize) -> f64 {
+    // In whole numbers, so that a quantile that is one of the values is exactly that one.
+    let place = quarters * values.len().saturating_sub(1);
+    let (below, part) = (place / 4, (place % 4) as f64 / 4.0);
+    if below >= values.len() {
+        return 0.0;
+    }
+    let (_, &mut low, above) = values.select_nth_unstable_by(below, f32::total_cmp);
+    let high = above.iter().copied().min_by(f32::total_cmp).unwrap_or(low);
+    let (low, high) = (f64::from(low), f64::from(high));
+    // `low` itself where the two are equal.
+    low + (high - low) * part
 }

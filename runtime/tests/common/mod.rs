@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use nnc_runtime::Error;
 use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::{
-    LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, Role, ShapeError, StepError, Target, TargetInfo,
-    TargetLimits, TensorInfo, Train,
+    LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, Role, ShapeError, StepError, Target,
+    TargetInfo, TargetLimits, TensorInfo, Train,
 };
 
 const MEAN: usize = 0;
@@ -59,7 +59,11 @@ impl Linear {
             tensors: &TENSORS,
             states: &["velocity"],
             average: None,
-            normalize: &[NormalizeInfo { mean: MEAN, std: STD, over_all: false }],
+            normalize: &[NormalizeInfo {
+                kind: NormalizeKind::Standard,
+                tensors: [MEAN, STD],
+                over_all: false,
+            }],
             layers: &LAYERS,
         };
         let zeros = || [vec![0.0; 2], vec![0.0; 2], vec![0.0; 2], vec![0.0]];

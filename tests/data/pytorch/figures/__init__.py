@@ -1,0 +1,1 @@
+"""What make.py makes: one module a file of figures."""

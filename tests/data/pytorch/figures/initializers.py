@@ -1,0 +1,128 @@
+"""initializers.json: moments of a [64, 32] weight (outputs, inputs), in theory and as PyTorch draws it."""
+
+import math
+from functools import partial
+
+import torch
+from torch.nn import init
+
+from .numbers import write
+
+SHAPE = (64, 32)
+FAN_OUT, FAN_IN = SHAPE
+DRAWS = 2000
+
+
+def of_uniform(bound):
+    return {"mean": 0.0, "std": bound / math.sqrt(3), "min": -bound, "max": bound}
+
+
+def of_normal(std):
+    return {"mean": 0.0, "std": std, "min": None, "max": None}
+
+
+def of_truncated(std, cut=2.0):
+    """Normal, drawn again outside `cut` deviations."""
+    density = math.exp(-cut * cut / 2) / math.sqrt(2 * math.pi)
+    inside = math.erf(cut / math.sqrt(2))
+    return {"mean": 0.0, "std": std * math.sqrt(1 - 2 * cut * density / inside), "min": -cut * std, "max": cut * std}
+
+
+def xavier_std(gain=1.0):
+    return gain * math.sqrt(2 / (FAN_IN + FAN_OUT))
+
+
+def table():
+    """Call, function that fills a tensor, moments in theory."""
+    rows = [
+        ("uniform(low = -0.05, high = 0.05)", partial(init.uniform_, a=-0.05, b=0.05), of_uniform(0.05)),
+        ("normal(mean = 0, std = 0.05)", partial(init.normal_, std=0.05), of_normal(0.05)),
+        (
+            "truncated_normal(mean = 0, std = 0.05)",
+            partial(init.trunc_normal_, std=0.05, a=-0.1, b=0.1),
+            of_truncated(0.05),
+        ),
+        ("xavier", init.xavier_uniform_, of_uniform(math.sqrt(3) * xavier_std())),
+        ("xavier_normal", init.xavier_normal_, of_normal(xavier_std())),
+    ]
+    gain = init.calculate_gain("tanh")
+    rows += [
+        (f"xavier(gain = {gain})", partial(init.xavier_uniform_, gain=gain), of_uniform(math.sqrt(3) * xavier_std(gain))),
+        (f"xavier_normal(gain = {gain})", partial(init.xavier_normal_, gain=gain), of_normal(xavier_std(gain))),
+    ]
+    return rows
+
+
+def kaiming():
+    """Calls for an activation, whose gain PyTorch looks up."""
+    entries = []
+    for activation, slope in (("relu", 0.0), ("leaky_relu", 0.2), ("tanh", None), ("selu", None), ("linear", None)):
+        std = init.calculate_gain(activation, slope) / math.sqrt(FAN_IN)
+        text = activation if activation != "leaky_relu" else f"leaky_relu(slope = {slope})"
+        for name, fill, theory in (
+            ("he", init.kaiming_normal_, of_normal(std)),
+            ("he_uniform", init.kaiming_uniform_, of_uniform(math.sqrt(3) * std)),
+        ):
+            # `a` is the slope, and is looked at for leaky_relu alone.
+            filled = partial(fill, a=slope or 0.0, nonlinearity=activation)
+            entries.append(entry(name, filled, theory) | {"activation": text})
+    return entries
+
+
+def entry(call, fill, theory):
+    torch.manual_seed(5)
+    drawn = torch.stack([fill(torch.empty(SHAPE, dtype=torch.float64)) for _ in range(DRAWS)])
+    found = {"mean": drawn.mean(), "std": drawn.std(correction=0), "min": drawn.min(), "max": drawn.max()}
+    assert abs(found["mean"]) < 5 * theory["std"] / math.sqrt(drawn.numel())
+    assert abs(found["std"] / theory["std"] - 1) < 0.002
+    return {"call": call, "source": "pytorch", "theory": theory, "drawn": found}
+
+
+def orthogonal():
+    """Rows or columns, whichever are fewer, are orthogonal and have the length `gain`."""
+    entries = []
+    for shape in (SHAPE, SHAPE[::-1], (32, 32)):
+        for gain in (1.0, 1.5):
+            torch.manual_seed(6)
+            drawn = torch.stack([
+                init.orthogonal_(torch.empty(shape, dtype=torch.float64), gain=gain) for _ in range(DRAWS)
+            ])
+            short = drawn if shape[0] <= shape[1] else drawn.transpose(1, 2)
+            products = short @ short.transpose(1, 2)
+            wanted = gain * gain * torch.eye(min(shape), dtype=torch.float64)
+            entries.append({
+                "call": "orthogonal" if gain == 1 else f"orthogonal(gain = {gain:g})",
+                "source": "pytorch",
+                "shape": shape,
+                "length_squared": gain * gain,
+                "theory": {"mean": 0.0, "std": gain / math.sqrt(max(shape))},
+                "drawn": {
+                    "mean": drawn.mean(),
+                    "std": drawn.std(correction=0),
+                    # Of every product of two rows (columns) from what it should be.
+                    "largest_difference": (products - wanted).abs().max(),
+                },
+            })
+    return entries
+
+
+def gains():
+    names = ["linear", "sigmoid", "tanh", "relu", "selu"]
+    found = [{"activation": name, "gain": init.calculate_gain(name)} for name in names]
+    for slope in (0.01, 0.2):
+        text = f"leaky_relu(slope = {slope:g})"
+        found.append({"activation": text, "gain": init.calculate_gain("leaky_relu", slope)})
+    return found
+
+
+def make():
+    write("initializers.json", {
+        "shape": SHAPE,
+        "fan_in": FAN_IN,
+        "fan_out": FAN_OUT,
+        "draws": DRAWS,
+        "initializers": [entry(*row) for row in table()],
+        "for_activations": kaiming(),
+        "orthogonal": orthogonal(),
+        "gains": gains(),
+    })
