@@ -95,8 +95,8 @@ impl Cx<'_> {
     fn function(&self, scope: &Scope, name: &str) -> Option<Function> {
         let builtin = builtin(scope.role, name);
         let sorts = callable(scope.role);
-        if scope.origin == super::Origin::User {
-            let user = sorts.iter().find_map(|sort| self.lookup_user(*sort, name));
+        if scope.origin != super::Origin::Library {
+            let user = sorts.iter().find_map(|sort| self.lookup_user(scope.origin, *sort, name));
             // `activation sigmoid(x) = sigmoid(2 * x)` calls the function, not itself.
             let is_own_name = user.is_some() && user == scope.owner && builtin.is_some();
             if let Some(id) = user.filter(|_| !is_own_name) {
@@ -330,7 +330,7 @@ impl Cx<'_> {
         if scope.inline {
             self.mark_used(id);
         }
-        let defined = (definition.origin == super::Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != super::Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
         let Some(terms) = self.definition_arguments(scope, &definition, callee, &call.arguments, 0) else {
             return Term::Failed;

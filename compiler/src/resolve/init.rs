@@ -121,7 +121,7 @@ impl Cx<'_> {
             outside.define(&key, term);
         }
         let function = (definition.origin, &definition.name.name);
-        let term = if function.0 == Origin::Library && scope.origin == Origin::User {
+        let term = if function.0 == Origin::Library && scope.origin != Origin::Library {
             outside.origin = Origin::Library;
             self.expression_call(&outside, &call)
         } else {

@@ -217,7 +217,7 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         self.begin_formula();
         let terms = self.definition_arguments(scope, &definition, callee, &call.arguments, 0)?;

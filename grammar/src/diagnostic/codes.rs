@@ -64,6 +64,7 @@ codes! {
     E0219 = "value used before it is defined",
     E0220 = "more than one model",
     E0221 = "no model",
+    E0222 = "file that uses itself",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",
@@ -104,6 +105,11 @@ codes! {
 }
 
 impl Code {
+    /// Whether a text cannot be read as the language.
+    pub fn is_syntax(self) -> bool {
+        self.as_str().starts_with("E01")
+    }
+
     /// Errors start with `E`, warnings with `W`.
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('E') { Severity::Error } else { Severity::Warning }
