@@ -6,6 +6,7 @@ pub mod door;
 pub mod emit;
 #[cfg(feature = "files")]
 pub mod files;
+pub mod gain;
 pub mod graph;
 pub mod hash;
 pub mod infer;

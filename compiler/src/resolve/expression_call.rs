@@ -30,6 +30,8 @@ enum Builtin {
     OneHot,
     RandomUniform,
     RandomNormal,
+    RandomTruncated,
+    RandomOrthogonal,
 }
 
 /// Functions over the values of a sample, in losses and activations.
@@ -46,8 +48,12 @@ const OF_VALUES: &[(&str, Builtin)] = &[
 const OF_LOSSES: &[(&str, Builtin)] = &[("one_hot", Builtin::OneHot), ("weighted", Builtin::Weighted)];
 
 /// Random draws, in initializers.
-const OF_INITIALIZERS: &[(&str, Builtin)] =
-    &[("random_uniform", Builtin::RandomUniform), ("random_normal", Builtin::RandomNormal)];
+const OF_INITIALIZERS: &[(&str, Builtin)] = &[
+    ("random_uniform", Builtin::RandomUniform),
+    ("random_normal", Builtin::RandomNormal),
+    ("random_truncated", Builtin::RandomTruncated),
+    ("random_orthogonal", Builtin::RandomOrthogonal),
+];
 
 /// Functions of two numbers, everywhere.
 const OF_TWO: &[(&str, Builtin)] =
@@ -158,7 +164,10 @@ impl Cx<'_> {
 
     fn builtin_call(&mut self, scope: &Scope, builtin: Builtin, call: &Call) -> Term {
         let slots: &[Slot<'_>] = match builtin {
-            Builtin::RandomUniform | Builtin::RandomNormal => &[],
+            Builtin::RandomUniform
+            | Builtin::RandomNormal
+            | Builtin::RandomTruncated
+            | Builtin::RandomOrthogonal => &[],
             Builtin::Binary(_) => &[REQUIRED_A, REQUIRED_B],
             Builtin::Weighted => &[REQUIRED_X, Slot { name: "weight", is_required: true }],
             Builtin::Part => {
@@ -182,9 +191,15 @@ impl Cx<'_> {
                 self.draws.0 += 1;
                 Formula::Variable(Variable::RandomUniform(self.draws.0 - 1))
             }
-            (Builtin::RandomNormal, ..) => {
+            (random @ (Builtin::RandomNormal | Builtin::RandomTruncated | Builtin::RandomOrthogonal), ..) => {
+                // They count together: a draw of one kind has nothing in common with one of another.
+                let n = self.draws.1;
                 self.draws.1 += 1;
-                Formula::Variable(Variable::RandomNormal(self.draws.1 - 1))
+                Formula::Variable(match random {
+                    Builtin::RandomTruncated => Variable::RandomTruncated(n),
+                    Builtin::RandomOrthogonal => Variable::RandomOrthogonal(n),
+                    _ => Variable::RandomNormal(n),
+                })
             }
             (Builtin::Binary(op), Some(Some(a)), Some(Some(b))) => {
                 return self.finite(scope, Formula::binary(op, a, b), call.span);

@@ -124,7 +124,7 @@ struct Cx<'a> {
     depth: usize,
     /// How many formula nodes may still be made for one use.
     budget: usize,
-    /// Random draws of the initializer that is being resolved: uniform, normal.
+    /// Random draws of the initializer that is being resolved: uniform, and all others.
     draws: (u32, u32),
     /// Names of items that were reported as not supported: their uses stay silent.
     unsupported: Vec<&'a str>,
