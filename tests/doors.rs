@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use nnc::Model;
-use nnc_compiler::{Options, compile, door};
+use nnc_compiler::files::Files;
+use nnc_compiler::{Options, compile, compile_with, door};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The example as a file.
@@ -56,6 +57,29 @@ mod several {
 /// A model from a file with its visibility.
 mod narrow {
     nnc::network!(pub(super) "examples/iris/iris.nn");
+}
+
+/// A model that uses definitions of other files.
+mod using {
+    nnc::network!("tests/data/use/net.nn");
+}
+
+/// The same inline: paths are relative to the folder of `Cargo.toml`.
+mod using_inline {
+    nnc::network! {
+        use "tests/data/use/lib/bent.nn"
+        use "tests/data/use/lib/shapes.nn"
+        use "tests/data/use/lib/training.nn"
+
+        /// Uses what other files define.
+        pub model Net {
+            input x: [4]
+            tower(8)
+            dense(3) -> bent(slope = 0.1)
+            loss quartic
+            optimizer plain(lr = 0.01)
+        }
+    }
 }
 
 const IRIS: &str = include_str!("../examples/iris/iris.nn");
@@ -112,8 +136,16 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
 fn formatted(tokens: TokenStream) -> String {
     let file = syn::parse2(tokens).expect("emitted code is Rust");
     let text = prettyplease::unparse(&file);
-    let lines: Vec<&str> =
-        text.lines().filter(|line| !line.trim_start().starts_with("rt::comment!(")).collect();
+    // A long one takes several lines.
+    let mut is_comment = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        is_comment |= line.trim_start().starts_with("rt::comment!(");
+        if !is_comment {
+            lines.push(line);
+        }
+        is_comment &= !line.ends_with(");");
+    }
     lines.join("\n")
 }
 
@@ -138,12 +170,46 @@ fn inline_and_file_train_to_the_same_bits() {
 }
 
 #[test]
+fn used_files_are_the_same_through_every_door() {
+    let (x, classes) = samples();
+    let y: Vec<[f32; 3]> = classes.iter().map(|class| [0, 1, 2].map(|k| f32::from(*class == k))).collect();
+    let (mut file, mut inline) = (using::Net::new(7), using_inline::Net::new(7));
+    assert_eq!(weights(&file), weights(&inline));
+    for _ in 0..50 {
+        let losses = (file.train_step(&x, &y), inline.train_step(&x, &y));
+        assert_eq!(losses.0.map(f32::to_bits), losses.1.map(f32::to_bits));
+    }
+    assert_eq!(weights(&file), weights(&inline));
+    assert_eq!(file.info().spec_hash, inline.info().spec_hash);
+}
+
+#[test]
 fn the_build_script_gives_the_tokens_of_the_macro() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/iris/iris.nn");
-    nnc_build::Builder::new().out_dir(folder.path()).compile(path).expect("the example is correct");
-    let built = std::fs::read_to_string(folder.path().join("iris.rs")).expect("the file was written");
     let expanded = door::modules(&compile("iris.nn", IRIS, &Options::default()), &quote::quote!(pub));
+    assert_built("examples/iris/iris.nn", expanded);
+}
+
+#[test]
+fn the_build_script_gives_the_tokens_of_the_macro_for_a_file_that_uses_others() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/use/net.nn");
+    let text = std::fs::read_to_string(&path).expect("the model is there");
+    let compilation = compile_with("net.nn", &text, &Options::default(), &mut Files::beside(&path));
+    assert_eq!(compilation.diagnostics, []);
+    let names: Vec<&str> = compilation.sources.files().map(|(_, file)| file.name.as_str()).collect();
+    for name in ["net.nn", "lib/shapes.nn", "lib/bent.nn", "lib/training.nn"] {
+        assert_eq!(names.iter().filter(|known| **known == name).count(), 1, "{names:?}");
+    }
+    assert_built("tests/data/use/net.nn", door::modules(&compilation, &quote::quote!(pub)));
+}
+
+/// The build script makes of a model what was expanded.
+#[track_caller]
+fn assert_built(model: &str, expanded: TokenStream) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(model);
+    nnc_build::Builder::new().out_dir(folder.path()).compile(&path).expect("the model is correct");
+    let target = folder.path().join(path.file_stem().unwrap_or_default()).with_extension("rs");
+    let built = std::fs::read_to_string(target).expect("the file was written");
     let (built, expanded) = (words(tokens_of(&built)), words(tokens_of(&formatted(expanded))));
     // All of it would be too long to read.
     let differs = built.iter().zip(&expanded).position(|(left, right)| left != right);

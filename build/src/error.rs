@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use nnc_compiler::files::reason;
+
 /// Why a model was not compiled, in words for whoever reads the output of cargo.
 ///
 /// `Debug` prints the same text as `Display`: it is what `fn main() -> Result<(), nnc_build::Error>` shows.
@@ -38,12 +40,6 @@ impl Error {
                        `Builder::out_dir`";
         Self { message: message.to_owned() }
     }
-}
-
-/// The system's reason without its number, in lower case as all messages are.
-fn reason(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 impl fmt::Display for Error {

@@ -21,7 +21,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nnc_compiler::{Compilation, Options, door};
+use nnc_compiler::files::Files;
+use nnc_compiler::{Compilation, Options, compile_with, door};
 use nnc_grammar::diagnostic::{Color, Severity, render, render_all};
 use quote::quote;
 
@@ -33,8 +34,8 @@ pub use error::Error;
 /// Compiles the models of a file, with the parameters it gives itself. The path is relative to the folder of
 /// `Cargo.toml`.
 ///
-/// `models/iris.nn` becomes `iris.rs` in `OUT_DIR`. Cargo is told to run the script again when the file changes, and
-/// warnings about the model are shown as warnings of cargo.
+/// `models/iris.nn` becomes `iris.rs` in `OUT_DIR`. Cargo is told to run the script again when the file changes, or one
+/// that it uses, and warnings about the model are shown as warnings of cargo.
 ///
 /// # Errors
 /// When the file cannot be read, the model has an error, or the code cannot be written.
@@ -88,7 +89,12 @@ impl Builder {
         };
         let bytes = std::fs::read(path).map_err(|error| Error::read(path, &error))?;
         let text = String::from_utf8(bytes).map_err(|_| Error::not_text(path))?;
-        let compilation = nnc_compiler::compile(&door::source_name(path), &text, &self.options);
+        let mut files = Files::beside(path);
+        let compilation = compile_with(&door::source_name(path), &text, &self.options, &mut files);
+        // A file that is not there yet counts too.
+        for used in files.looked_for() {
+            tell_cargo(&format!("rerun-if-changed={}", used.display()));
+        }
         if compilation.has_errors() {
             return Err(Error::model(
                 path,

@@ -81,3 +81,14 @@ fn a_folder_that_is_missing_is_an_error() {
         Builder::new().out_dir(folder.path().join("missing")).compile(iris()).expect_err("no such folder");
     assert!(error.to_string().starts_with("E0417: "), "{error}");
 }
+
+#[test]
+fn used_files_are_read_beside_the_model() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = write(folder.path(), "a.nn", "use \"bent.nn\" model A { input [2] dense(1) -> bent }");
+    let builder = Builder::new().out_dir(folder.path());
+    let text = builder.compile(&path).expect_err("a file is missing").to_string();
+    assert!(text.contains("error[E0414]: cannot read `bent.nn`"), "{text}");
+    write(folder.path(), "bent.nn", "activation bent(x) = if x > 0 { x } else { 0.3 * x }");
+    builder.compile(&path).expect("the file is there");
+}

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use nnc_compiler::{Compilation, CompiledModel, Options, compile};
+use nnc_compiler::files::Files;
+use nnc_compiler::{Compilation, CompiledModel, Options, compile_with};
 use nnc_grammar::MAX_SOURCE_BYTES;
 use nnc_runtime::Error;
 
@@ -72,14 +73,22 @@ fn text(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
+/// Compiles a file, and with it those that it uses.
+///
+/// # Errors
+/// When the file cannot be read. What is wrong with it, and with those that it uses, is in the compilation.
+pub fn compile(file: &Path, options: &Options) -> Result<Compilation, Error> {
+    let text = read(file)?;
+    Ok(compile_with(&file.display().to_string(), &text, options, &mut Files::beside(file)))
+}
+
 /// Compiles a file and shows what there is to say about it.
 ///
 /// # Errors
 /// When the file cannot be read, or has faults.
 pub fn compiled(source: &Source, batch: Option<usize>, output: &Output) -> Result<Compilation, Failure> {
-    let text = read(&source.file)?;
     let options = Options { set: source.set.clone(), model: source.model.clone(), batch };
-    let compilation = compile(&source.file.display().to_string(), &text, &options);
+    let compilation = compile(&source.file, &options)?;
     output.diagnostics(&compilation.sources, &compilation.diagnostics);
     if compilation.has_errors() { Err(Failure::Reported) } else { Ok(compilation) }
 }

@@ -142,7 +142,7 @@ fn a_model_without_what_training_needs() {
 #[test]
 fn a_file_of_several_models_or_none() {
     let two = "model A { input [2] dense(1) }\nmodel B { input [2] dense(1) }\n";
-    let folder = Folder::new().with("m.nn", two).with("none.nn", "init one = constant(value = 1)\n");
+    let folder = Folder::new().with("m.nn", two).with("none.nn", "train { epochs 3 }\n");
     folder.fails(&["bench", "m.nn"], "E0220").says("`A`, `B`").says("--model A");
     folder.fails(&["bench", "m.nn", "--model", "C"], "E0221");
     folder.fails(&["check", "none.nn"], "E0221");

@@ -2,13 +2,14 @@
 
 use nnc_grammar::ast::Ast;
 use nnc_grammar::diagnostic::{self, Code, Diagnostic};
-use nnc_grammar::span::{FileId, SourceMap, Span};
+use nnc_grammar::span::{FileId, SourceMap};
 use proc_macro2::TokenStream;
 
 use crate::differentiate::differentiate;
 use crate::emit::{ModelInfo, emit, is_taken, model_info};
 use crate::graph::{Graph, verify};
 use crate::infer::infer;
+use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
 use crate::resolve::{Resolved, resolve};
@@ -52,6 +53,8 @@ pub struct Compilation {
     pub file: FileId,
     /// Its syntax tree.
     pub ast: Ast,
+    /// The files that it uses.
+    pub uses: Uses,
     /// The models that could be compiled.
     pub models: Vec<CompiledModel>,
     /// Errors, warnings and notes, sorted by place.
@@ -65,19 +68,29 @@ impl Compilation {
     }
 }
 
-/// Compiles a text; `name` is shown in messages and emitted comments.
+/// Compiles a text that uses no other file; `name` is shown in messages and emitted comments.
 pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
+    compile_with(name, text, options, &mut NoFiles)
+}
+
+/// Compiles a text; `loader` reads the files that it uses. Those are called in messages what their paths mean beside
+/// `name`: `models/net.nn` uses `bent.nn`, which is `models/bent.nn`.
+pub fn compile_with(name: &str, text: &str, options: &Options, loader: &mut dyn Loader) -> Compilation {
     let mut sources = SourceMap::new();
     let file = sources.add(name, text);
     let parsed = nnc_grammar::parse(&sources, file);
     let mut diagnostics = parsed.diagnostics;
     let library = Library::load(&mut sources);
-    let has_syntax_errors = diagnostics.iter().any(Diagnostic::is_error);
+    let (uses, faults) = load(&mut sources, file, &parsed.ast, loader);
+    diagnostics.extend(faults);
+    let has_syntax_errors = diagnostics.iter().any(|fault| fault.is_error() && fault.code.is_syntax());
     let Resolved { programs, incomplete, diagnostics: faults } =
-        resolve(&sources, &parsed.ast, &library, options);
-    diagnostics.extend(
-        faults.into_iter().filter(|fault| !has_syntax_errors || !may_follow_from_syntax(fault, &sources)),
-    );
+        resolve(&sources, &parsed.ast, &uses, &library, options);
+    diagnostics.extend(faults.into_iter().filter(|fault| {
+        let is_consequence = has_syntax_errors && may_follow_from_syntax(fault, &sources, &uses)
+            || !uses.is_complete && may_follow_from_a_missing_file(fault);
+        !is_consequence
+    }));
     for program in incomplete {
         let batch = options.batch.unwrap_or(program.train.batch);
         if let Err(faults) = infer(&program, &sources, batch) {
@@ -92,11 +105,11 @@ pub fn compile(name: &str, text: &str, options: &Options) -> Compilation {
         }
     }
     diagnostic::sort(&mut diagnostics);
-    Compilation { sources, file, ast: parsed.ast, models, diagnostics }
+    Compilation { sources, file, ast: parsed.ast, uses, models, diagnostics }
 }
 
 /// Whether something may only be missing because its text could not be read, which was reported there.
-fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap) -> bool {
+fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap, uses: &Uses) -> bool {
     match fault.code {
         Code::E0210 | Code::E0219 | Code::E0221 | Code::E0401 | Code::E0402 | Code::W0102 => true,
         // Resolving stays silent about what the tree holds as wrong, and then wonders what it lacks.
@@ -106,15 +119,32 @@ fn may_follow_from_syntax(fault: &Diagnostic, sources: &SourceMap) -> bool {
         // A model without a chain, an optimizer without an assignment.
         Code::E0217 => fault.primary.text.ends_with("found none"),
         // A name whose definition is at fault.
-        Code::E0201 | Code::E0207 | Code::E0211 | Code::E0212 | Code::E0213 => sources
-            .get(fault.primary.span.file)
-            .is_some_and(|file| is_introduced(&file.text, fault.primary.span)),
+        _ if is_about_a_name(fault.code) => {
+            let place = fault.primary.span;
+            let name = sources.text(place);
+            let visible = sources.files().filter(|(file, _)| uses.sees(place.file, *file));
+            visible.into_iter().any(|(file, source)| {
+                let is_itself = |at: usize| file == place.file && at == place.start as usize;
+                is_introduced(&source.text, name, is_itself)
+            })
+        }
         _ => false,
     }
 }
 
-/// Whether a text that could not be read gives a meaning to the name at `place`, as far as its words tell.
-fn is_introduced(text: &str, place: Span) -> bool {
+/// Whether something may only be missing because a file that is used could not be read, which was reported there.
+fn may_follow_from_a_missing_file(fault: &Diagnostic) -> bool {
+    is_about_a_name(fault.code) || matches!(fault.code, Code::W0102 | Code::E0503)
+}
+
+/// Whether a fault says that a name has no definition.
+fn is_about_a_name(code: Code) -> bool {
+    matches!(code, Code::E0201 | Code::E0207 | Code::E0211 | Code::E0212 | Code::E0213)
+}
+
+/// Whether a text that could not be read gives a meaning to a name, as far as its words tell. `is_itself` says whether
+/// the name that has no meaning stands at a place of the text.
+fn is_introduced(text: &str, name: &str, is_itself: impl Fn(usize) -> bool) -> bool {
     const BEFORE_NAMES: &[&str] = &[
         "activation",
         "block",
@@ -129,9 +159,10 @@ fn is_introduced(text: &str, place: Span) -> bool {
         "state",
     ];
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    let (start, end) = (place.start as usize, place.end as usize);
-    let Some(name) = text.get(start..end).filter(|name| !name.is_empty()) else { return false };
-    text.match_indices(name).filter(|(at, _)| *at != start).any(|(at, _)| {
+    if name.is_empty() {
+        return false;
+    }
+    text.match_indices(name).filter(|(at, _)| !is_itself(*at)).any(|(at, _)| {
         let (before, after) =
             (text.get(..at).unwrap_or_default(), text.get(at + name.len()..).unwrap_or_default());
         let is_whole = !before.ends_with(is_part) && !after.starts_with(is_part);

@@ -6,6 +6,7 @@
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
 
+use crate::gain::{Gain, Gains};
 use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, Node, NodeId, Op};
 use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
@@ -57,10 +58,13 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
     let mut diagnostics = Vec::new();
     // Value n of the program; `None` where a fault was reported.
     let mut values: Vec<Option<NodeId>> = vec![Some(NodeId(0))];
-    for application in &program.applications {
+    let mut gains = Gains::new(program);
+    let mut n_checked = 0;
+    for (n, application) in program.applications.iter().enumerate() {
         let inputs: Option<Vec<NodeId>> =
             application.inputs.iter().map(|id| values.get(id.0 as usize).copied().flatten()).collect();
-        let value = inputs.and_then(|inputs| match apply(&mut graph, application, sources, &inputs) {
+        let gain = gains.of(n);
+        let value = inputs.and_then(|inputs| match apply(&mut graph, application, sources, &inputs, gain) {
             Ok(value) => Some(value),
             Err(diagnostic) => {
                 diagnostics.push(*diagnostic);
@@ -69,6 +73,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         });
         values.push(value);
         size.check(&graph, batch, application.span)?;
+        check_initializers(&graph, &mut n_checked, application, &mut diagnostics);
     }
     let output = values.get(program.output.0 as usize).copied().flatten();
     if let Some(output) = output {
@@ -88,6 +93,35 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         }
     }
     if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }
+}
+
+/// Reports initializers that need a matrix and were given to a vector.
+fn check_initializers(
+    graph: &Graph,
+    n_checked: &mut usize,
+    application: &Application,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for parameter in graph.parameters.iter().skip(*n_checked).filter(|parameter| parameter.shape.len() < 2) {
+        let mut needs_matrix = false;
+        parameter.initializer.scalar.variables(&mut |variable| {
+            needs_matrix |= matches!(variable, Variable::RandomOrthogonal(_));
+        });
+        if needs_matrix {
+            let (name, text) = (&parameter.name, &parameter.initializer.text);
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::E0303,
+                    format!("`{text}` starts a matrix"),
+                    application.call_span,
+                    format!("expected a matrix, found `{name}` {:?}", parameter.shape),
+                )
+                .with_note("the rows of a matrix can be orthogonal; a vector has nothing to be orthogonal to")
+                .with_help("`normal` and `uniform` start vectors too"),
+            );
+        }
+    }
+    *n_checked = graph.parameters.len();
 }
 
 /// What a graph takes, counted as it grows.
@@ -140,6 +174,7 @@ fn apply(
     application: &Application,
     sources: &SourceMap,
     inputs: &[NodeId],
+    gain: Gain,
 ) -> Result<NodeId, Box<Diagnostic>> {
     let layer = LayerId(graph.layers.len() as u32);
     graph.layers.push(LayerOrigin {
@@ -153,6 +188,7 @@ fn apply(
         direction: Direction::Forward,
         span: application.call_span,
         trainable: application.trainable,
+        gain,
     };
     match &application.kind {
         Kind::Layer(kind, arguments) => kind.apply(&mut cx, arguments, inputs),
@@ -196,7 +232,14 @@ fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
     });
     let output = graph.output;
     let shape = graph.node(output).shape.clone();
-    let mut cx = Builder { graph, layer, direction: Direction::Loss, span: loss.span, trainable: false };
+    let mut cx = Builder {
+        graph,
+        layer,
+        direction: Direction::Loss,
+        span: loss.span,
+        trainable: false,
+        gain: Gain::default(),
+    };
     let values = shape.iter().product::<usize>();
     let (target, target_len) = match loss.target {
         TargetKind::Class if values < 2 => {

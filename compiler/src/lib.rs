@@ -4,9 +4,13 @@ mod compile;
 pub mod differentiate;
 pub mod door;
 pub mod emit;
+#[cfg(feature = "files")]
+pub mod files;
+pub mod gain;
 pub mod graph;
 pub mod hash;
 pub mod infer;
+pub mod load;
 pub mod ops;
 pub mod plan;
 pub mod program;
@@ -18,5 +22,5 @@ pub mod simplify;
 pub mod specialize;
 mod std_library;
 
-pub use compile::{Compilation, CompiledModel, Options, compile};
+pub use compile::{Compilation, CompiledModel, Options, compile, compile_with};
 pub use emit::to_rust;

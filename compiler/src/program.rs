@@ -275,7 +275,7 @@ pub struct Assign {
 pub struct Initializer {
     /// As written: `normal(std = 0.1)`.
     pub text: String,
-    /// Over `FanIn`, `FanOut`, `RandomUniform`, `RandomNormal`.
+    /// Over `FanIn`, `FanOut`, `Gain`, and random draws.
     pub scalar: Scalar,
 }
 

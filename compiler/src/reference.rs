@@ -60,6 +60,26 @@ pub enum Targets<'a> {
     None,
 }
 
+/// A distribution that initial values are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// Uniform on [0, 1).
+    Uniform,
+    /// Standard normal.
+    Normal,
+    /// Standard normal within [-2, 2].
+    Truncated,
+}
+
+/// Where random numbers for initial values come from.
+pub trait Draws {
+    /// Number `index` for parameter or buffer number `tensor`.
+    fn draw(&self, tensor: usize, index: u64, draw: Draw) -> f64;
+
+    /// A matrix `[rows, columns]`, row-major, whose rows or columns are orthonormal, made from `normal` numbers.
+    fn orthogonal(&self, shape: (usize, usize), normal: &dyn Fn(u64) -> f64) -> Vec<f64>;
+}
+
 impl Interpreter {
     /// A model whose parameters are zero.
     ///
@@ -105,24 +125,33 @@ impl Interpreter {
         &self.graph
     }
 
-    /// Gives each parameter its initial value; `draw` is given the tensor, the draw's number, and whether it is from
-    /// the normal distribution.
-    pub fn initialize(&mut self, draw: &dyn Fn(usize, u64, bool) -> f64) {
+    /// Gives each parameter its initial value.
+    pub fn initialize(&mut self, draws: &impl Draws) {
         for (n, (parameter, value)) in self.graph.parameters.iter().zip(&mut self.parameters).enumerate() {
             let scalar = &parameter.initializer.scalar;
-            let mut draws = 0;
+            let mut count = 0;
             scalar.variables(&mut |variable| {
-                if let Variable::RandomUniform(draw) | Variable::RandomNormal(draw) = variable {
-                    draws = draws.max(u64::from(draw) + 1);
+                count = count.max(variable.draw().map_or(0, |draw| u64::from(draw) + 1));
+            });
+            let mut matrices: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+            scalar.variables(&mut |variable| {
+                if let Variable::RandomOrthogonal(k) = variable {
+                    let normal = |index| draws.draw(n, index * count + u64::from(k), Draw::Normal);
+                    let shape = parameter.as_matrix();
+                    matrices.entry(k).or_insert_with(|| draws.orthogonal(shape, &normal));
                 }
             });
             for (index, element) in value.iter_mut().enumerate() {
-                let at = index as u64 * draws;
+                let at = |k: u32| index as u64 * count + u64::from(k);
                 *element = evaluate(scalar, &mut |variable| match variable {
                     Variable::FanIn => parameter.fan_in as f64,
                     Variable::FanOut => parameter.fan_out as f64,
-                    Variable::RandomUniform(k) => draw(n, at + u64::from(k), false),
-                    Variable::RandomNormal(k) => draw(n, at + u64::from(k), true),
+                    Variable::RandomUniform(k) => draws.draw(n, at(k), Draw::Uniform),
+                    Variable::RandomNormal(k) => draws.draw(n, at(k), Draw::Normal),
+                    Variable::RandomTruncated(k) => draws.draw(n, at(k), Draw::Truncated),
+                    Variable::RandomOrthogonal(k) => {
+                        matrices.get(&k).and_then(|matrix| matrix.get(index)).copied().unwrap_or(f64::NAN)
+                    }
                     _ => f64::NAN,
                 });
             }

@@ -13,7 +13,7 @@ use crate::scalar::{Binary, Scalar, Variable, simplify};
 /// Puts the numbers of an optimizer in.
 ///
 /// # Errors
-/// E0222 for a setting that no trained parameter gets.
+/// E0223 for a setting that no trained parameter gets.
 pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<Optimizer, Vec<Diagnostic>> {
     let faults = unmatched(optimizer, parameters);
     if !faults.is_empty() {
@@ -97,7 +97,7 @@ fn unmatched(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Vec<Diagnost
             continue;
         }
         let mut fault = Diagnostic::new(
-            Code::E0222,
+            Code::E0223,
             format!("no trained parameter is called `{pattern}`"),
             pattern.span,
             "expected the name of a parameter, or `*` for a part of it",

@@ -39,7 +39,7 @@ fn character(escape: &str) -> Option<(char, usize)> {
 }
 
 /// Writes a string the way the language reads it, with quotes.
-pub(crate) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

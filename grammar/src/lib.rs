@@ -14,5 +14,6 @@ mod recover;
 mod scan;
 pub mod span;
 
+pub use escape::quote as quoted;
 pub use format::format;
 pub use parse::{MAX_SOURCE_BYTES, Parsed, parse};

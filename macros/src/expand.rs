@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use nnc_compiler::{Compilation, Options, compile, door};
-use nnc_grammar::diagnostic::closest;
+use nnc_compiler::files::{Files, reason, similar};
+use nnc_compiler::{Compilation, Options, compile_with, door};
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
@@ -17,20 +17,30 @@ const UNNAMED: &str = "network!";
 /// Expands `network!`.
 pub fn expand(tokens: TokenStream) -> TokenStream {
     match input(tokens) {
-        Ok(Input::Inline(tokens)) => expand_inline(tokens),
+        Ok(Input::Inline(tokens)) => expand_inline(tokens, &manifest_dir()),
         Ok(Input::File(file)) => expand_file(&file, &manifest_dir()),
         Err(Fault { span, message }) => compile_error((span, span), &message),
     }
 }
 
-fn expand_inline(tokens: TokenStream) -> TokenStream {
+fn expand_inline(tokens: TokenStream, folder: &Path) -> TokenStream {
     let name = tokens.clone().into_iter().next().map(|first| first.span().file()).unwrap_or_default();
     let name = if name.is_empty() { UNNAMED.to_owned() } else { door::source_name(Path::new(&name)) };
     let text = Text::new(tokens);
-    let compilation = compile(&name, &text.text, &Options::default());
+    let mut files = Files::within(folder);
+    let compilation = compile_with(&name, &text.text, &Options::default(), &mut files);
     let messages = compilation.diagnostics.iter().map(|diagnostic| inline(&compilation, diagnostic, &text));
     let models = models(&compilation, &TokenStream::new());
-    quote!(#(#messages)* #models)
+    let changes = files.read_files().filter_map(watch);
+    quote!(#(#changes)* #(#messages)* #models)
+}
+
+/// What makes rustc compile the crate again when a file changes.
+fn watch(path: &Path) -> Option<TokenStream> {
+    let path = path.to_str()?;
+    Some(quote!(
+        const _: &[u8] = ::core::include_bytes!(#path);
+    ))
 }
 
 fn expand_file(file: &File, folder: &Path) -> TokenStream {
@@ -39,25 +49,23 @@ fn expand_file(file: &File, folder: &Path) -> TokenStream {
         Ok(bytes) => bytes,
         Err(error) => return unreadable(file, &path, &error),
     };
-    let changes = path.to_str().map(|path| {
-        quote!(
-            const _: &[u8] = ::core::include_bytes!(#path);
-        )
-    });
+    let changes = watch(&path);
     let Ok(text) = String::from_utf8(bytes) else {
         let error =
             compile_error((file.span, file.span), &format!("E0414: `{}` is not UTF-8 text", file.path));
         return quote!(#changes #error);
     };
     let options = Options { set: file.set.clone(), ..Options::default() };
-    let compilation = compile(&door::source_name(&path), &text, &options);
+    let mut files = Files::beside(&path);
+    let compilation = compile_with(&door::source_name(&path), &text, &options, &mut files);
     let messages = compilation
         .diagnostics
         .iter()
         .map(|diagnostic| in_file(&compilation, diagnostic, &file.path, file.span));
     let visibility = file.visibility.clone().unwrap_or_else(|| quote!(pub));
     let models = models(&compilation, &visibility);
-    quote!(#changes #(#messages)* #models)
+    let changes = changes.into_iter().chain(files.read_files().filter_map(watch));
+    quote!(#(#changes)* #(#messages)* #models)
 }
 
 /// Nothing of a text with errors: half of it would only lead to more of them.
@@ -72,26 +80,13 @@ fn manifest_dir() -> PathBuf {
 
 /// The file cannot be read: why, and which one may be meant.
 fn unreadable(file: &File, path: &Path, error: &std::io::Error) -> TokenStream {
-    let reason = error.to_string();
-    let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
-    let mut message = format!("E0414: cannot read `{}`: {reason}", file.path);
+    let mut message = format!("E0414: cannot read `{}`: {}", file.path, reason(error));
     message.push_str("\nnote: paths are relative to the folder of Cargo.toml");
     if let Some(near) = similar(path) {
         let meant = Path::new(&file.path).with_file_name(near);
         message.push_str(&format!("\nhelp: did you mean `{}`?", meant.display()));
     }
     compile_error((file.span, file.span), &message)
-}
-
-/// A file in the same folder with nearly the same name.
-fn similar(path: &Path) -> Option<String> {
-    let entries = std::fs::read_dir(path.parent()?).ok()?;
-    let mut names: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".nn"))
-        .collect();
-    names.sort_unstable();
-    closest(path.file_name()?.to_str()?, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 /// A place for the whole macro.

@@ -28,7 +28,7 @@ mod text;
 /// ```
 ///
 /// Everything that a `.nn` file may hold may stand inside: several models, blocks, activations, losses and optimizers
-/// of your own. A model is as visible as is written before `model`: `pub`, `pub(crate)`, or private to the module.
+/// of your own, and `use "models/shapes.nn"` for those in a file, relative to the folder of `Cargo.toml`. A model is as visible as is written before `model`: `pub`, `pub(crate)`, or private to the module.
 ///
 /// # From a file
 ///
@@ -37,7 +37,8 @@ mod text;
 /// nnc::network!(pub(crate) "models/digits.nn", hidden = 128, classes = 10);
 /// ```
 ///
-/// The path is relative to the folder of `Cargo.toml`. The crate is compiled anew when the file changes. Models of a
+/// The path is relative to the folder of `Cargo.toml`. The crate is compiled anew when the file changes, or one that it
+/// uses. Models of a
 /// file are `pub` unless a visibility is written before the path; parameters of the model follow it.
 ///
 /// # What comes of it

@@ -1,8 +1,9 @@
 //! Diagnostics as errors and warnings of rustc.
 
 use nnc_compiler::Compilation;
+use nnc_compiler::load::relative;
 use nnc_grammar::diagnostic::{Diagnostic, Severity};
-use nnc_grammar::span::SourceMap;
+use nnc_grammar::span::{FileId, SourceMap, Span as NnSpan};
 use proc_macro2::{Delimiter, Group, Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 
@@ -12,37 +13,62 @@ use crate::text::Text;
 /// Lines longer than this are not shown.
 const MAX_LINE: usize = 160;
 
-/// A diagnostic about inline text, on the tokens it is about.
+/// A diagnostic about inline text, on the tokens it is about; one about a file that the text uses, on the item that
+/// uses it, with the line that it is about.
 pub fn inline(compilation: &Compilation, diagnostic: &Diagnostic, text: &Text) -> TokenStream {
+    let sources = &compilation.sources;
     let span = diagnostic.primary.span;
     let is_here = span.file == compilation.file;
-    let tokens = if is_here { text.tokens(span.start as usize..span.end as usize) } else { None };
+    let here = if is_here { Some(span) } else { compilation.uses.site(span.file) };
+    let tokens = here.and_then(|here| text.tokens(here.start as usize..here.end as usize));
     let mut message = head(diagnostic);
-    if !is_here {
-        message.push_str(&format!("\n --> {}", compilation.sources.place(span)));
+    if is_here {
+        if !diagnostic.primary.text.is_empty() {
+            message.push_str(&format!("\n{}", diagnostic.primary.text));
+        }
+        for label in &diagnostic.secondary {
+            message.push_str(&format!("\nnote: {}: {}", sources.place(label.span), label.text));
+        }
+        advice(diagnostic, "", &mut message);
+    } else {
+        let name = sources.get(span.file).map_or("", |file| file.name.as_str());
+        body(sources, diagnostic, name, |span| sources.place(span), &mut message);
     }
-    if !diagnostic.primary.text.is_empty() {
-        message.push_str(&format!("\n{}", diagnostic.primary.text));
-    }
-    for label in &diagnostic.secondary {
-        message.push_str(&format!("\nnote: {}: {}", compilation.sources.place(label.span), label.text));
-    }
-    advice(diagnostic, "", &mut message);
     tell(diagnostic, tokens.unwrap_or_else(whole), &message)
 }
 
 /// A diagnostic about a file, on the token of its path, with the line that it is about.
 pub fn in_file(compilation: &Compilation, diagnostic: &Diagnostic, path: &str, span: Span) -> TokenStream {
     let sources = &compilation.sources;
+    // Files that it uses are called by their paths from where the macro looks, as it is itself.
+    let name = |file: FileId| {
+        let shown = sources.get(file).map_or("", |file| file.name.as_str());
+        if file == compilation.file {
+            path.to_owned()
+        } else if compilation.uses.site(file).is_some() {
+            relative(path, shown)
+        } else {
+            shown.to_owned()
+        }
+    };
+    let place = |span: NnSpan| format!("{}:{}", name(span.file), sources.line_column(span));
+    let mut message = head(diagnostic);
+    body(sources, diagnostic, &name(diagnostic.primary.span.file), place, &mut message);
+    tell(diagnostic, (span, span), &message)
+}
+
+/// Place, line and advice, as rustc draws them.
+fn body(
+    sources: &SourceMap,
+    diagnostic: &Diagnostic,
+    name: &str,
+    place_of: impl Fn(NnSpan) -> String,
+    message: &mut String,
+) {
     let primary = &diagnostic.primary;
     let place = sources.line_column(primary.span);
-    let name = if primary.span.file == compilation.file {
-        path.to_owned()
-    } else {
-        sources.get(primary.span.file).map_or_else(String::new, |file| file.name.clone())
-    };
     let margin = " ".repeat(place.line.to_string().len());
-    let mut message = format!("{}\n{margin}--> {name}:{place}", head(diagnostic));
+    message.push_str(&format!("\n{margin}--> {name}:{place}"));
     match excerpt(sources, diagnostic) {
         Some((line, carets)) => {
             message.push_str(&format!(
@@ -53,12 +79,11 @@ pub fn in_file(compilation: &Compilation, diagnostic: &Diagnostic, path: &str, s
         None if !primary.text.is_empty() => message.push_str(&format!("\n{margin} = {}", primary.text)),
         None => {}
     }
-    let mut message = message.trim_end().to_owned();
+    message.truncate(message.trim_end().len());
     for label in &diagnostic.secondary {
-        message.push_str(&format!("\n{margin} = note: {}: {}", sources.place(label.span), label.text));
+        message.push_str(&format!("\n{margin} = note: {}: {}", place_of(label.span), label.text));
     }
-    advice(diagnostic, &format!("{margin} = "), &mut message);
-    tell(diagnostic, (span, span), &message)
+    advice(diagnostic, &format!("{margin} = "), message);
 }
 
 fn head(diagnostic: &Diagnostic) -> String {

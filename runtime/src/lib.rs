@@ -45,7 +45,7 @@ pub mod safetensors;
 pub use element::Element;
 #[cfg(feature = "std")]
 pub use error::Error;
-pub use random::Rng;
+pub use random::{Rng, orthogonal};
 pub use simd::{Kernel, Set, Simd};
 
 /// What emitted code uses. Not for people: it changes with the compiler.
@@ -61,7 +61,7 @@ pub mod __private {
         Horizon, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, Role, ShapeError,
         StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
     };
-    pub use crate::random::Rng;
+    pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};
     pub use crate::{
         __comment as comment, __entries as entries, __export_model as export_model, __inherent as inherent,

@@ -2,6 +2,10 @@
 //!
 //! Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011).
 
+mod orthogonal;
+
+pub use orthogonal::orthogonal;
+
 use crate::math64;
 
 /// A stream of random numbers.
@@ -16,8 +20,12 @@ pub struct Rng {
 /// Uniform and normal numbers of the same index have nothing in common.
 const NORMAL: u32 = 1 << 31;
 
+/// Draws of a truncated number after the first: number `n` is kept apart from the others by the bits from here to that
+/// of `NORMAL`.
+const REDRAW: u32 = 24;
+
 impl Rng {
-    /// Stream number `stream` of `seed`, below 2^63.
+    /// Stream number `stream` of `seed`, below 2^63, and below 2^56 for normal and truncated numbers.
     pub const fn new(seed: u64, stream: u64) -> Self {
         Self { key: [seed as u32, (seed >> 32) as u32], stream }
     }
@@ -30,7 +38,21 @@ impl Rng {
 
     /// A number of the standard normal distribution (Box and Muller, 1958).
     pub fn normal(&self, index: u64) -> f64 {
-        let [a, b, c, d] = self.block(index, NORMAL);
+        self.normal_of(index, NORMAL)
+    }
+
+    /// A number of the standard normal distribution within [-2, 2]: the first that lies there of [`Rng::normal`] and
+    /// further draws of the same index.
+    pub fn truncated(&self, index: u64) -> f64 {
+        // One draw in 22 lies outside: that all of these do has a probability of 1e-171.
+        (0..1 << (31 - REDRAW))
+            .map(|redraw| self.normal_of(index, NORMAL | redraw << REDRAW))
+            .find(|number| number.abs() <= 2.0)
+            .unwrap_or(0.0)
+    }
+
+    fn normal_of(&self, index: u64, kind: u32) -> f64 {
+        let [a, b, c, d] = self.block(index, kind);
         let radius = math64::sqrt(-2.0 * math64::log(1.0 - unit(a, b)));
         radius * math64::cos(2.0 * core::f64::consts::PI * unit(c, d))
     }
@@ -82,6 +104,8 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::{Rng, philox};
 
     /// Known answers that the authors publish with Random123.
@@ -110,6 +134,26 @@ mod tests {
         assert!((mean(&|i| rng.normal(i).powi(4)) - 3.0).abs() < 0.15);
         assert!((mean(&|i| rng.below(i, 7) as f64) - 3.0).abs() < 0.03);
         assert!((0..n).all(|i| rng.below(i, 7) < 7 && (0.0..1.0).contains(&rng.uniform(i))));
+    }
+
+    #[test]
+    fn truncated_moments() {
+        let rng = Rng::new(1, 2);
+        let n = 100_000;
+        let mean = |f: &dyn Fn(u64) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
+        assert!((0..n).all(|i| rng.truncated(i).abs() <= 2.0));
+        assert!(mean(&|i| rng.truncated(i)).abs() < 0.015);
+        // 1 - 4 d / p, d being the density at 2 and p the probability of [-2, 2]; the fourth moment is 3 - 28 d / p.
+        assert!((mean(&|i| rng.truncated(i).powi(2)) - 0.773_741).abs() < 0.01);
+        assert!((mean(&|i| rng.truncated(i).powi(4)) - 1.416_19).abs() < 0.03);
+        // What lies within is as it was, and what does not is drawn again evenly.
+        let within = (0..n).filter(|i| rng.normal(*i).abs() <= 2.0);
+        assert!(within.clone().all(|i| rng.truncated(i) == rng.normal(i)));
+        assert!((within.count() as f64 / n as f64 - 0.9545).abs() < 0.003);
+        let again: Vec<f64> =
+            (0..n).filter(|i| rng.normal(*i).abs() > 2.0).map(|i| rng.truncated(i)).collect();
+        let above = again.iter().filter(|number| **number > 1.0).count() as f64 / again.len() as f64;
+        assert!((above - 0.1424).abs() < 0.02, "{above}");
     }
 
     #[test]

@@ -3,9 +3,27 @@
 use std::cell::RefCell;
 
 use nnc_compiler::graph::Graph;
-use nnc_compiler::reference::{Interpreter, Targets};
+use nnc_compiler::reference::{Draw, Draws, Interpreter, Targets};
 use nnc_runtime::model::{LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, Train};
 use nnc_runtime::{Error, Rng};
+
+/// Initial values as emitted code draws them.
+struct Seeded(u64);
+
+impl Draws for Seeded {
+    fn draw(&self, tensor: usize, index: u64, draw: Draw) -> f64 {
+        let rng = Rng::new(self.0, tensor as u64);
+        match draw {
+            Draw::Uniform => rng.uniform(index),
+            Draw::Normal => rng.normal(index),
+            Draw::Truncated => rng.truncated(index),
+        }
+    }
+
+    fn orthogonal(&self, (rows, columns): (usize, usize), normal: &dyn Fn(u64) -> f64) -> Vec<f64> {
+        nnc_runtime::orthogonal(rows, columns, normal).into_vec()
+    }
+}
 
 /// An interpreted model.
 pub struct Interpreted {
@@ -23,10 +41,7 @@ impl Interpreted {
     pub fn new(graph: &Graph, info: &'static ModelInfo, seed: u64) -> Result<Self, Error> {
         let mut interpreter = Interpreter::new(graph)
             .map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
-        interpreter.initialize(&|tensor, index, is_normal| {
-            let rng = Rng::new(seed, tensor as u64);
-            if is_normal { rng.normal(index) } else { rng.uniform(index) }
-        });
+        interpreter.initialize(&Seeded(seed));
         Ok(Self { interpreter, info, last: RefCell::default() })
     }
 }

@@ -152,24 +152,48 @@ pub fn initialize(graph: &Graph) -> TokenStream {
         if value.is(0.0) {
             return None;
         }
-        let (mut draws, mut random) = (0u32, false);
+        let mut draws = 0;
+        let mut matrices: Vec<u32> = Vec::new();
         value.variables(&mut |variable| {
-            if let Variable::RandomUniform(draw) | Variable::RandomNormal(draw) = variable {
-                draws = draws.max(draw + 1);
-                random = true;
+            draws = draws.max(variable.draw().map_or(0, |draw| draw + 1));
+            if let Variable::RandomOrthogonal(draw) = variable
+                && !matrices.contains(&draw)
+            {
+                matrices.push(draw);
             }
         });
-        let several = draws > 1;
+        let random = draws > 0;
         let count = number(draws as usize);
-        let mut leaf = |variable| {
-            let (draw, uniform) = match variable {
-                Variable::RandomUniform(draw) => (draw, true),
-                Variable::RandomNormal(draw) => (draw, false),
-                _ => return quote!(0.0),
-            };
+        let at = |draw: u32| {
             let draw = number(draw as usize);
-            let at = if several { quote!(index * #count + #draw) } else { quote!(index) };
-            if uniform { quote!(rng.uniform(#at)) } else { quote!(rng.normal(#at)) }
+            if draws > 1 { quote!(index * #count + #draw) } else { quote!(index) }
+        };
+        let matrix = |draw: u32| format_ident!("orthogonal_{draw}");
+        let orthogonal = matrices.iter().map(|draw| {
+            let (name, at) = (matrix(*draw), at(*draw));
+            let (rows, columns) = parameter.as_matrix();
+            let (rows, columns) = (number(rows), number(columns));
+            quote!(let #name = rt::orthogonal(#rows, #columns, |index| rng.normal(#at));)
+        });
+        let orthogonal: TokenStream = orthogonal.collect();
+        let mut leaf = |variable| match variable {
+            Variable::RandomUniform(draw) => {
+                let at = at(draw);
+                quote!(rng.uniform(#at))
+            }
+            Variable::RandomNormal(draw) => {
+                let at = at(draw);
+                quote!(rng.normal(#at))
+            }
+            Variable::RandomTruncated(draw) => {
+                let at = at(draw);
+                quote!(rng.truncated(#at))
+            }
+            Variable::RandomOrthogonal(draw) => {
+                let name = matrix(draw);
+                quote!(#name[index as usize])
+            }
+            _ => quote!(0.0),
         };
         let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(&value);
         let n = number(n);
@@ -181,6 +205,7 @@ pub fn initialize(graph: &Graph) -> TokenStream {
         Some(quote! {
             #comment
             #rng
+            #orthogonal
             rt::fill(INFO.tensors[#n].layout, parameters.rows_mut(#n), |#index| #body);
         })
     });

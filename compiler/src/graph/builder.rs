@@ -8,6 +8,7 @@ use nnc_grammar::span::Span;
 use super::{
     Direction, Graph, LayerId, Node, NodeId, Normalization, Op, Operator, Parameter, ParameterId, Role,
 };
+use crate::gain::Gain;
 use crate::program::{Initializer, Reduction};
 use crate::scalar::Scalar;
 
@@ -24,6 +25,8 @@ pub struct Builder<'a> {
     pub span: Span,
     /// Whether parameters of the layer are trained.
     pub trainable: bool,
+    /// What `gain` is worth in initializers of the layer.
+    pub gain: Gain,
 }
 
 impl Builder<'_> {
@@ -112,7 +115,7 @@ impl Builder<'_> {
         self.graph.parameters.push(Parameter {
             name,
             shape: shape.clone(),
-            initializer,
+            initializer: self.gain.put_into(initializer),
             fan_in,
             fan_out,
             role,

@@ -209,6 +209,13 @@ impl Parameter {
         }
     }
 
+    /// Rows and columns as initializers of matrices see it: the first axis, and all others as one.
+    pub fn as_matrix(&self) -> (usize, usize) {
+        let (rows, columns) =
+            self.shape.split_first().map_or((1, 1), |(rows, rest)| (*rows, rest.iter().product()));
+        (rows, columns)
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()

@@ -111,6 +111,14 @@ impl Arguments {
         }
     }
 
+    /// All initializers.
+    pub fn initializers(&self) -> impl Iterator<Item = &Initializer> {
+        self.values.iter().filter_map(|(_, value, _)| match value {
+            Value::Init(init) => Some(init),
+            _ => None,
+        })
+    }
+
     /// An initializer.
     pub fn init(&self, name: &str) -> Option<&Initializer> {
         match self.get(name) {

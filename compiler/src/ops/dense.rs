@@ -4,12 +4,12 @@
 //!
 //! Shapes: `[F]` to `[units]`. Parameters: `weight` `[units, F]`, `bias` `[units]`.
 //!
-//! Arguments: `units`, from 1; `bias = true`; `init = fan_in`, how the weight starts; `bias_init = zeros`;
+//! Arguments: `units`, from 1; `bias = true`; `init = he`, how the weight starts; `bias_init = zeros`;
 //! `unroll = auto`: `full` asks for straight-line code up to 2,048 products, `none` for loops.
 //!
 //! Gradients: d_x = Wᵀ d_y, d_W = d_y xᵀ summed over samples, d_b = d_y summed over samples.
 //!
-//! Example: `hidden: dense(16, init = he) -> relu`. Source: PyTorch `torch.nn.Linear`.
+//! Example: `hidden: dense(16) -> relu`. Source: PyTorch `torch.nn.Linear`.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use proc_macro2::TokenStream;
@@ -37,7 +37,7 @@ const ARGUMENTS: &[Argument] = &[
     Argument {
         name: "init",
         kind: ArgumentKind::Init,
-        default: Some(Default::Init("fan_in")),
+        default: Some(Default::Init("he")),
         docs: "how the weight starts",
     },
     Argument {
@@ -65,6 +65,10 @@ impl Layer for DenseLayer {
 
     fn arguments(&self) -> &'static [Argument] {
         ARGUMENTS
+    }
+
+    fn keeps_gain(&self) -> bool {
+        false
     }
 
     fn apply(

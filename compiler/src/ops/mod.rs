@@ -47,6 +47,12 @@ pub trait Layer: std::fmt::Debug + Sync {
         self.arguments().iter().any(|argument| argument.kind == ArgumentKind::Init)
     }
 
+    /// Whether an activation behind the layer is one for the layer before it, whose weights then start with the gain
+    /// that suits the activation: not so behind a product.
+    fn keeps_gain(&self) -> bool {
+        true
+    }
+
     /// Checks the shapes of `inputs` and adds what the layer computes to the graph.
     ///
     /// # Errors

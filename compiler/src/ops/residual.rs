@@ -30,7 +30,7 @@ impl Layer for Residual {
             Argument {
                 name: "init",
                 kind: ArgumentKind::Init,
-                default: Some(Default::Init("fan_in")),
+                default: Some(Default::Init("he")),
                 docs: "how the shortcut's weight starts, where it needs one",
             },
             Argument {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use nnc_grammar::ast::{Ast, Block, Function, Ident, Item, Optimizer, Parameter};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
-use nnc_grammar::span::Span;
+use nnc_grammar::span::{FileId, Span};
 
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
@@ -20,10 +20,29 @@ const DEEPEST: usize = 64;
 pub(super) struct DefId(usize);
 
 /// Who wrote a definition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
+    /// The user, in the file that is compiled.
+    User,
+    /// The user, in a file that is used.
+    Used(FileId),
+    Library,
+}
+
+/// Where a definition is kept. All of the user's files share their names, for the one that is compiled sees them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shelf {
     User,
     Library,
+}
+
+impl Origin {
+    fn shelf(self) -> Shelf {
+        match self {
+            Self::User | Self::Used(_) => Shelf::User,
+            Self::Library => Shelf::Library,
+        }
+    }
 }
 
 /// The kinds of definitions. Each has names of its own, but for blocks and activations, which share theirs.
@@ -95,7 +114,7 @@ pub(super) struct Definition<'a> {
 }
 
 /// Definitions by who wrote them, sort and name.
-pub(super) type Index<'a> = BTreeMap<(Origin, Sort, &'a str), DefId>;
+pub(super) type Index<'a> = BTreeMap<(Shelf, Sort, &'a str), DefId>;
 
 impl<'a> Cx<'a> {
     /// Adds the definitions of a tree.
@@ -124,13 +143,18 @@ impl<'a> Cx<'a> {
                 Sort::Optimizer => &[Sort::Optimizer],
                 Sort::Schedule => &[Sort::Schedule],
             };
-            let first = rivals.iter().find_map(|rival| self.index.get(&(origin, *rival, name.name.as_str())));
+            let shelf = origin.shelf();
+            let first = rivals.iter().find_map(|rival| self.index.get(&(shelf, *rival, name.name.as_str())));
             if let Some(first) = first.and_then(|id| self.definitions.get(id.0)) {
-                let diagnostic = defined_twice(sort.noun(), &name.name, first.name.span, name.span);
+                let mut diagnostic = defined_twice(sort.noun(), &name.name, first.name.span, name.span);
+                if first.origin != origin {
+                    diagnostic = diagnostic
+                        .with_note("a file that is used shares its names with the one that uses it");
+                }
                 self.report(diagnostic);
                 continue;
             }
-            self.index.insert((origin, sort, &name.name), DefId(self.definitions.len()));
+            self.index.insert((shelf, sort, &name.name), DefId(self.definitions.len()));
             let (state, is_used) = (State::Unchecked, false);
             self.definitions.push(Definition { sort, name, parameters, tree, origin, state, is_used });
         }
@@ -141,27 +165,33 @@ impl<'a> Cx<'a> {
         self.definitions.get(id.0).copied()
     }
 
-    /// What `name` means to someone who sees `origin`.
+    /// What `name` means to someone who sees what `origin` sees.
     pub(super) fn lookup(&self, origin: Origin, sort: Sort, name: &str) -> Option<DefId> {
-        let in_user = || self.index.get(&(Origin::User, sort, name));
-        let in_library = || self.index.get(&(Origin::Library, sort, name));
-        match origin {
-            Origin::User => in_user().or_else(in_library).copied(),
-            Origin::Library => in_library().copied(),
-        }
+        self.lookup_user(origin, sort, name)
+            .or_else(|| self.index.get(&(Shelf::Library, sort, name)).copied())
     }
 
-    /// What `name` means in the user's own definitions.
-    pub(super) fn lookup_user(&self, sort: Sort, name: &str) -> Option<DefId> {
-        self.index.get(&(Origin::User, sort, name)).copied()
+    /// What `name` means in the user's own definitions, as far as `origin` sees them.
+    pub(super) fn lookup_user(&self, origin: Origin, sort: Sort, name: &str) -> Option<DefId> {
+        let id = self.index.get(&(Shelf::User, sort, name)).copied()?;
+        self.is_visible(origin, id).then_some(id)
+    }
+
+    /// Whether what `origin` writes can use a definition.
+    fn is_visible(&self, origin: Origin, id: DefId) -> bool {
+        let Some(definition) = self.definitions.get(id.0) else { return false };
+        match (origin, definition.origin) {
+            (_, Origin::Library) | (Origin::User, _) => true,
+            (Origin::Used(file), Origin::Used(other)) => self.uses.sees(file, other),
+            (Origin::Used(_) | Origin::Library, _) => false,
+        }
     }
 
     /// All names of a sort, the user's first.
     pub(super) fn names_of(&self, origin: Origin, sort: Sort) -> Vec<&'a str> {
-        let visible = |(owner, of, _): &(Origin, Sort, &str)| {
-            *of == sort && (origin == Origin::User || *owner == origin)
-        };
-        self.index.keys().filter(|key| visible(key)).map(|(_, _, name)| *name).collect()
+        let visible =
+            self.index.iter().filter(|((_, of, _), id)| *of == sort && self.is_visible(origin, **id));
+        visible.map(|((_, _, name), _)| *name).collect()
     }
 
     /// Notes that a model uses a definition.
@@ -174,7 +204,7 @@ impl<'a> Cx<'a> {
     /// Checks what the user defined, used or not.
     pub(super) fn check_user_definitions(&mut self) {
         for idx in 0..self.definitions.len() {
-            if self.definition(DefId(idx)).is_some_and(|definition| definition.origin == Origin::User) {
+            if self.definition(DefId(idx)).is_some_and(|definition| definition.origin != Origin::Library) {
                 self.check(DefId(idx), None);
             }
         }
@@ -434,7 +464,8 @@ impl<'a> Cx<'a> {
                 diagnostic = diagnostic.with_label(*call, format!("calls `{}`", definition.name.name));
             }
         }
-        if definition.origin == Origin::User && self.lookup(Origin::Library, definition.sort, name).is_some()
+        if definition.origin != Origin::Library
+            && self.lookup(Origin::Library, definition.sort, name).is_some()
         {
             diagnostic =
                 diagnostic.with_note(format!("this definition hides the `{name}` of the standard library"));
@@ -442,7 +473,8 @@ impl<'a> Cx<'a> {
         self.report(diagnostic);
     }
 
-    /// Warns of definitions of the user that no model uses.
+    /// Warns of definitions of the file that no model uses, and of files from which no model uses any. What else stands
+    /// in a used file is there for others.
     pub(super) fn warn_of_unused(&mut self) {
         for idx in 0..self.definitions.len() {
             let Some(definition) = self.definition(DefId(idx)) else { continue };
@@ -453,6 +485,21 @@ impl<'a> Cx<'a> {
                     format!("{noun} `{}` is never used", definition.name.name),
                     definition.name.span,
                     "no model uses it",
+                ));
+            }
+        }
+        for (span, file) in &self.uses.direct {
+            let is_used = self.definitions.iter().any(|definition| {
+                let Origin::Used(of) = definition.origin else { return false };
+                definition.is_used && self.uses.sees(*file, of)
+            });
+            if !is_used {
+                let name = self.sources.get(*file).map_or("", |file| file.name.as_str());
+                self.diagnostics.push(Diagnostic::new(
+                    Code::W0102,
+                    format!("nothing of `{name}` is used"),
+                    *span,
+                    "no model uses a definition of it",
                 ));
             }
         }

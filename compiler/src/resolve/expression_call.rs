@@ -34,6 +34,8 @@ enum Builtin {
     OneHot,
     RandomUniform,
     RandomNormal,
+    RandomTruncated,
+    RandomOrthogonal,
 }
 
 /// Functions over the values of a sample, in losses and activations.
@@ -50,8 +52,12 @@ const OF_VALUES: &[(&str, Builtin)] = &[
 const OF_LOSSES: &[(&str, Builtin)] = &[("one_hot", Builtin::OneHot), ("weighted", Builtin::Weighted)];
 
 /// Random draws, in initializers.
-const OF_INITIALIZERS: &[(&str, Builtin)] =
-    &[("random_uniform", Builtin::RandomUniform), ("random_normal", Builtin::RandomNormal)];
+const OF_INITIALIZERS: &[(&str, Builtin)] = &[
+    ("random_uniform", Builtin::RandomUniform),
+    ("random_normal", Builtin::RandomNormal),
+    ("random_truncated", Builtin::RandomTruncated),
+    ("random_orthogonal", Builtin::RandomOrthogonal),
+];
 
 /// What looks at a whole tensor, in optimizers.
 const OF_OPTIMIZERS: &[(&str, Builtin)] = &[("norm", Builtin::Norm)];
@@ -108,8 +114,8 @@ impl Cx<'_> {
     fn function(&self, scope: &Scope, name: &str) -> Option<Function> {
         let builtin = builtin(scope.role, name);
         let sorts = callable(scope.role);
-        if scope.origin == super::Origin::User {
-            let user = sorts.iter().find_map(|sort| self.lookup_user(*sort, name));
+        if scope.origin != super::Origin::Library {
+            let user = sorts.iter().find_map(|sort| self.lookup_user(scope.origin, *sort, name));
             // `activation sigmoid(x) = sigmoid(2 * x)` calls the function, not itself.
             let is_own_name = user.is_some() && user == scope.owner && builtin.is_some();
             if let Some(id) = user.filter(|_| !is_own_name) {
@@ -171,7 +177,10 @@ impl Cx<'_> {
 
     fn builtin_call(&mut self, scope: &Scope, builtin: Builtin, call: &Call) -> Term {
         let slots: &[Slot<'_>] = match builtin {
-            Builtin::RandomUniform | Builtin::RandomNormal => &[],
+            Builtin::RandomUniform
+            | Builtin::RandomNormal
+            | Builtin::RandomTruncated
+            | Builtin::RandomOrthogonal => &[],
             Builtin::Binary(_) => &[REQUIRED_A, REQUIRED_B],
             Builtin::Weighted => &[REQUIRED_X, Slot { name: "weight", is_required: true }],
             Builtin::Part => {
@@ -195,9 +204,15 @@ impl Cx<'_> {
                 self.draws.0 += 1;
                 Formula::Variable(Variable::RandomUniform(self.draws.0 - 1))
             }
-            (Builtin::RandomNormal, ..) => {
+            (random @ (Builtin::RandomNormal | Builtin::RandomTruncated | Builtin::RandomOrthogonal), ..) => {
+                // They count together: a draw of one kind has nothing in common with one of another.
+                let n = self.draws.1;
                 self.draws.1 += 1;
-                Formula::Variable(Variable::RandomNormal(self.draws.1 - 1))
+                Formula::Variable(match random {
+                    Builtin::RandomTruncated => Variable::RandomTruncated(n),
+                    Builtin::RandomOrthogonal => Variable::RandomOrthogonal(n),
+                    _ => Variable::RandomNormal(n),
+                })
             }
             (Builtin::Binary(op), Some(Some(a)), Some(Some(b))) => {
                 return self.finite(scope, Formula::binary(op, a, b), call.span);
@@ -362,7 +377,7 @@ impl Cx<'_> {
         if scope.inline {
             self.mark_used(id);
         }
-        let defined = (definition.origin == super::Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != super::Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
         let Some(terms) = self.definition_arguments(scope, &definition, callee, &call.arguments, 0) else {
             return Term::Failed;

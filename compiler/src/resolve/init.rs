@@ -20,8 +20,11 @@ pub(super) fn check(cx: &mut Cx<'_>, id: DefId, function: &Function) -> bool {
     cx.number(&scope, &function.body).is_some()
 }
 
-/// What every initializer knows.
+/// What every initializer knows, unless a parameter of it is called `gain`.
 pub(super) fn define_fans(scope: &mut Scope) {
+    if scope.get("gain").is_none() {
+        scope.define("gain", Term::Number(Formula::Variable(Variable::Gain)));
+    }
     scope.define("fan_in", Term::Number(Formula::Variable(Variable::FanIn)));
     scope.define("fan_out", Term::Number(Formula::Variable(Variable::FanOut)));
 }
@@ -121,7 +124,7 @@ impl Cx<'_> {
             outside.define(&key, term);
         }
         let function = (definition.origin, &definition.name.name);
-        let term = if function.0 == Origin::Library && scope.origin == Origin::User {
+        let term = if function.0 == Origin::Library && scope.origin != Origin::Library {
             outside.origin = Origin::Library;
             self.expression_call(&outside, &call)
         } else {

@@ -102,7 +102,7 @@ impl Cx<'_> {
         let General { reduction, is_rows, texts } = self.general_of_loss(call, &definition)?;
         let arguments: Vec<Argument> =
             call.arguments.iter().filter(|argument| !is_general(argument)).cloned().collect();
-        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         self.begin_formula();
         let terms =

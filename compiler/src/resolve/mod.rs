@@ -3,9 +3,10 @@
 //! Names are bound, arguments checked, blocks inlined, repeats expanded, hyper-parameters put in. What comes out holds
 //! no name that means nothing and no argument out of its range; shapes are not known yet.
 //!
-//! Names are looked up in the user's file first, then in the standard library; a definition of the library sees the
-//! library alone, so that no user can change what `mish` means by defining a `softplus`. Every definition of the user
-//! is checked, used or not. A stage that could not be resolved leaves a value that is *poisoned*: what it flows into is
+//! Names are looked up in the user's file and the files that it uses, then in the standard library. A definition of a
+//! used file sees that file and those which it uses in turn, and one of the library sees the library alone, so that no
+//! user can change what `mish` means by defining a `softplus`. Every definition outside the library is checked, used or
+//! not. A stage that could not be resolved leaves a value that is *poisoned*: what it flows into is
 //! checked for faults of its own and is silent about the value.
 //!
 //! # Names of layers
@@ -52,6 +53,7 @@ use nnc_grammar::diagnostic::{self, Code, Diagnostic};
 use nnc_grammar::span::{SourceMap, Span};
 
 use crate::compile::Options;
+use crate::load::Uses;
 use crate::program::{DataSpec, Program, TrainSpec};
 use crate::std_library::Library;
 
@@ -70,16 +72,27 @@ pub struct Resolved {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Resolves the models of `user`: all, or the one that `options` name.
+/// Resolves the models of `user`: all, or the one that `options` name. Of the files that it uses, the definitions are
+/// taken, as if they were written in `user`.
 ///
 /// # Errors, as diagnostics
 /// E02xx; E0301 for the sizes of an input; E0501 for what is not supported yet, E0502 for what is too large; and the
 /// warnings W0102 and W0103.
-pub fn resolve(sources: &SourceMap, user: &Ast, library: &Library, options: &Options) -> Resolved {
-    let mut cx = Cx::new(sources);
+pub fn resolve(
+    sources: &SourceMap,
+    user: &Ast,
+    uses: &Uses,
+    library: &Library,
+    options: &Options,
+) -> Resolved {
+    let mut cx = Cx::new(sources, uses);
+    for used in &uses.files {
+        cx.collect(&used.ast, Origin::Used(used.file));
+        cx.report_unsupported(&used.ast, Origin::Used(used.file));
+    }
     cx.collect(user, Origin::User);
     cx.collect(&library.ast, Origin::Library);
-    cx.report_unsupported(user);
+    cx.report_unsupported(user, Origin::User);
     cx.check_user_definitions();
     let sections = Sections::read(&mut cx, user);
     let models = cx.select(user, options);
@@ -102,6 +115,7 @@ pub fn resolve(sources: &SourceMap, user: &Ast, library: &Library, options: &Opt
 /// What all of this stage works with.
 struct Cx<'a> {
     sources: &'a SourceMap,
+    uses: &'a Uses,
     definitions: Vec<Definition<'a>>,
     index: definitions::Index<'a>,
     diagnostics: Vec<Diagnostic>,
@@ -111,18 +125,17 @@ struct Cx<'a> {
     depth: usize,
     /// How many formula nodes may still be made for one use.
     budget: usize,
-    /// Random draws of the initializer that is being resolved: uniform, normal.
+    /// Random draws of the initializer that is being resolved: uniform, and all others.
     draws: (u32, u32),
     /// Names of items that were reported as not supported: their uses stay silent.
     unsupported: Vec<&'a str>,
-    /// Whether the file uses another, which may define any name.
-    has_use: bool,
 }
 
 impl<'a> Cx<'a> {
-    fn new(sources: &'a SourceMap) -> Self {
+    fn new(sources: &'a SourceMap, uses: &'a Uses) -> Self {
         Self {
             sources,
+            uses,
             definitions: Vec::new(),
             index: definitions::Index::new(),
             diagnostics: Vec::new(),
@@ -131,7 +144,6 @@ impl<'a> Cx<'a> {
             budget: scalar::LARGEST_FORMULA,
             draws: (0, 0),
             unsupported: Vec::new(),
-            has_use: false,
         }
     }
 
@@ -145,25 +157,19 @@ impl<'a> Cx<'a> {
     }
 
     /// Items that a later version gives a meaning to.
-    fn report_unsupported(&mut self, user: &'a Ast) {
-        for item in &user.items {
+    fn report_unsupported(&mut self, ast: &'a Ast, origin: Origin) {
+        for item in &ast.items {
             let (what, name, span, help) = match item {
-                Item::Cell(cell) => (
-                    "cells",
-                    Some(&cell.name),
-                    cell.name.span,
-                    "a `block` puts layers together, without state",
-                ),
-                Item::Import(import) => {
-                    ("imports", Some(&import.name), import.span, "define the model in this file")
+                Item::Cell(cell) => {
+                    ("cells", &cell.name, cell.name.span, "a `block` puts layers together, without state")
                 }
-                Item::Use(include) => {
-                    ("other files", None, include.span, "put the definitions into this file")
+                // Of a used file, definitions alone are taken.
+                Item::Import(import) if origin == Origin::User => {
+                    ("imports", &import.name, import.span, "define the model in this file")
                 }
                 _ => continue,
             };
-            self.unsupported.extend(name.map(|name| name.name.as_str()));
-            self.has_use |= name.is_none();
+            self.unsupported.push(&name.name);
             self.report(
                 Diagnostic::new(Code::E0501, format!("{what} are not supported yet"), span, "not supported")
                     .with_help(help),
@@ -173,7 +179,7 @@ impl<'a> Cx<'a> {
 
     /// Whether what `name` means, or may mean, was reported as not supported.
     fn is_unsupported(&self, name: &str) -> bool {
-        self.has_use || self.unsupported.contains(&name)
+        self.unsupported.contains(&name)
     }
 
     /// The models to resolve.

@@ -254,7 +254,7 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         let is_own = |argument: &&Argument| match &argument.name {
             Some(name) => {

@@ -57,6 +57,7 @@ fn define_clock(scope: &mut Scope, warmup: f64) {
     define(scope, "step", step);
     define(scope, "steps", steps);
     define(scope, "epochs", epochs);
+    define(scope, "warmup", before);
 }
 
 /// Checks a schedule by itself.
@@ -255,10 +256,19 @@ impl Cx<'_> {
             texts.push((Some(WARMUP.to_owned()), warmup.to_string()));
         }
         let made = self.made(id, &definition, call.span, terms, warmup)?;
-        let value = warmed_up(made.value, warmup);
+        let rise = {
+            let share = Formula::binary(Binary::Div, variable(Variable::Step), warmup_steps(warmup));
+            Formula::binary(Binary::Mul, variable(Variable::Hyper(0)), share)
+        };
+        let value = behind_warmup(warmup, rise, made.value);
         let to_scalar =
             |formula: &Formula| formula.to_scalar().map(|scalar| crate::scalar::simplify(&scalar));
-        let updates: Option<Vec<Scalar>> = made.updates.iter().map(to_scalar).collect();
+        // Losses of the warm-up say nothing about the schedule's own rates.
+        let updates = made.updates.into_iter().enumerate().map(|(n, update)| {
+            let unchanged = variable(Variable::ScheduleState(n as u32));
+            to_scalar(&behind_warmup(warmup, unchanged, update))
+        });
+        let updates: Option<Vec<Scalar>> = updates.collect();
         let schedule = ScheduleUse {
             text: call_text(&call.name.name, &texts),
             value: to_scalar(&value)?,
@@ -359,14 +369,16 @@ impl Cx<'_> {
     }
 }
 
-/// With a linear rise to the base before it.
-fn warmed_up(value: Formula, warmup: f64) -> Formula {
+/// Steps of the warm-up.
+fn warmup_steps(warmup: f64) -> Formula {
+    Formula::binary(Binary::Mul, Formula::Number(warmup), variable(Variable::StepsPerEpoch))
+}
+
+/// One formula up to the end of the warm-up, and another one behind it.
+fn behind_warmup(warmup: f64, during: Formula, behind: Formula) -> Formula {
     if warmup == 0.0 {
-        return value;
+        return behind;
     }
-    let steps = Formula::binary(Binary::Mul, Formula::Number(warmup), variable(Variable::StepsPerEpoch));
-    let share = Formula::binary(Binary::Div, variable(Variable::Step), steps.clone());
-    let rise = Formula::binary(Binary::Mul, variable(Variable::Hyper(0)), share);
-    let is_before = Truth::compare(Relation::Le, variable(Variable::Step), steps);
-    Formula::Select(Box::new(is_before), Box::new(rise), Box::new(value))
+    let is_during = Truth::compare(Relation::Le, variable(Variable::Step), warmup_steps(warmup));
+    Formula::Select(Box::new(is_during), Box::new(during), Box::new(behind))
 }

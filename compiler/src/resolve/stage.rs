@@ -207,13 +207,11 @@ impl<'a> Cx<'a> {
     // ---- Calls -----------------------------------------------------------------------------------------------------
 
     fn meaning(&self, origin: Origin, name: &str) -> Option<Meaning> {
-        if origin == Origin::User {
-            if let Some(id) = self.lookup_user(Sort::Block, name) {
-                return Some(Meaning::Block(id));
-            }
-            if let Some(id) = self.lookup_user(Sort::Activation, name) {
-                return Some(Meaning::Activation(id));
-            }
+        if let Some(id) = self.lookup_user(origin, Sort::Block, name) {
+            return Some(Meaning::Block(id));
+        }
+        if let Some(id) = self.lookup_user(origin, Sort::Activation, name) {
+            return Some(Meaning::Activation(id));
         }
         if let Some(layer) = ops::layer(name).filter(|layer| layer.arity() != Arity::Join) {
             return Some(Meaning::Layer(layer));
@@ -518,7 +516,7 @@ impl<'a> Cx<'a> {
             return None;
         }
         self.begin_formula();
-        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
         self.definition_arguments(frame.scope, &definition, callee, &call.arguments, n_values)
     }

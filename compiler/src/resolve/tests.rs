@@ -5,6 +5,7 @@ use nnc_grammar::span::SourceMap;
 
 use super::{Resolved, resolve};
 use crate::compile::{Options, compile};
+use crate::load::Uses;
 use crate::ops::Value;
 use crate::program::{
     DataSource, EarlyStopping, Kind, Precision, Program, Reduction, TargetKind, ValueExpr, ValueId,
@@ -20,7 +21,7 @@ fn resolved_with(text: &str, options: &Options) -> (Resolved, SourceMap) {
     let parsed = nnc_grammar::parse(&sources, file);
     assert_eq!(parsed.diagnostics, [], "the text must be free of faults of syntax");
     let library = Library::load(&mut sources);
-    (resolve(&sources, &parsed.ast, &library, options), sources)
+    (resolve(&sources, &parsed.ast, &Uses::default(), &library, options), sources)
 }
 
 /// Codes with the text at their places, in order.
@@ -374,7 +375,6 @@ fn what_is_not_supported_says_so_at_its_place() {
         Code::E0501,
         "import Foo from \"foo.nn\"",
     );
-    assert_file_fault("use \"foo.nn\" model M { input [4] bar -> dense(3) }", Code::E0501, "use \"foo.nn\"");
 }
 
 #[test]

@@ -70,10 +70,29 @@ pub enum Variable {
     FanIn,
     /// Units that one input reaches.
     FanOut,
+    /// What the activation that comes next asks of the size of weights.
+    Gain,
     /// Draw number `n` from the uniform distribution on [0, 1).
     RandomUniform(u32),
     /// Draw number `n` from the standard normal distribution.
     RandomNormal(u32),
+    /// Draw number `n` from the standard normal distribution within [-2, 2].
+    RandomTruncated(u32),
+    /// Element of random matrix number `n`, whose rows or columns are orthonormal.
+    RandomOrthogonal(u32),
+}
+
+impl Variable {
+    /// The number of a random draw: those of one kind, and all but the uniform ones together, are counted from 0.
+    pub fn draw(self) -> Option<u32> {
+        match self {
+            Self::RandomUniform(draw)
+            | Self::RandomNormal(draw)
+            | Self::RandomTruncated(draw)
+            | Self::RandomOrthogonal(draw) => Some(draw),
+            _ => None,
+        }
+    }
 }
 
 /// A formula.

@@ -64,7 +64,8 @@ codes! {
     E0219 = "value used before it is defined",
     E0220 = "more than one model",
     E0221 = "no model",
-    E0222 = "setting for no parameter",
+    E0222 = "file that uses itself",
+    E0223 = "setting for no parameter",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",
@@ -105,6 +106,11 @@ codes! {
 }
 
 impl Code {
+    /// Whether a text cannot be read as the language.
+    pub fn is_syntax(self) -> bool {
+        self.as_str().starts_with("E01")
+    }
+
     /// Errors start with `E`, warnings with `W`.
     pub fn severity(self) -> Severity {
         if self.as_str().starts_with('E') { Severity::Error } else { Severity::Warning }

@@ -1,3 +1,5 @@
+use nnc_compiler::compile;
+
 use super::*;
 
 const IRIS: &str = include_str!("../../../examples/iris/iris.nn");
@@ -73,4 +75,30 @@ fn a_text_with_a_fault_gives_errors_alone() {
         expand(tokens("model A { input [2] danse(3) } model B { input [2] dense(3) }")).to_string();
     assert!(expanded.contains("compile_error"), "{expanded}");
     assert!(!expanded.contains("mod b"), "{expanded}");
+}
+
+/// The repository's model that uses other files.
+const USING: &str = "../tests/data/use";
+
+#[test]
+fn every_used_file_is_watched() {
+    let expanded = file(&format!("\"{USING}/net.nn\"")).to_string();
+    assert!(!expanded.contains("compile_error"), "{expanded}");
+    for name in ["net.nn", "lib/shapes.nn", "lib/bent.nn", "lib/training.nn"] {
+        let watched = format!("{name}\"");
+        assert_eq!(expanded.matches(&watched).count(), 1, "{name}: {expanded}");
+    }
+    let model = "use \"lib/bent.nn\" model A { input [2] dense(1) -> bent }";
+    let inline = expand_inline(tokens(model), &examples().join(USING)).to_string();
+    assert!(!inline.contains("compile_error"), "{inline}");
+    assert_eq!(inline.matches("include_bytes").count(), 1, "{inline}");
+}
+
+#[test]
+fn a_used_file_that_is_missing_is_told_with_the_one_that_is_meant() {
+    let model = "use \"lib/bant.nn\" model A { input [2] dense(1) -> bent }";
+    let expanded = expand_inline(tokens(model), &examples().join(USING)).to_string();
+    assert!(expanded.contains("E0414: cannot read `lib/bant.nn`"), "{expanded}");
+    assert!(expanded.contains("did you mean `lib/bent.nn`?"), "{expanded}");
+    assert_eq!(expanded.matches("compile_error").count(), 1, "{expanded}");
 }

@@ -1,4 +1,5 @@
-use nnc_compiler::{Options, compile};
+use nnc_compiler::load::Texts;
+use nnc_compiler::{Options, compile, compile_with};
 
 use super::*;
 
@@ -61,4 +62,23 @@ fn a_warning_is_the_use_of_something_deprecated() {
     let messages = file_messages("activation lonely(x) = 2 * x\nmodel A { input [2] dense(1) }\n");
     let [message] = messages.as_slice() else { panic!("{messages:?}") };
     assert!(message.starts_with("activation `lonely` is never used\n --> models/a.nn:1:12"), "{message}");
+}
+
+#[test]
+fn a_fault_in_a_used_file_is_shown_with_its_line_and_place() {
+    let mut files = Texts::new("a.nn");
+    files.add("lib/bent.nn", "/// Bent.\nactivation bent(x) = rleu(x)\n");
+    let text = "use \"lib/bent.nn\"\nmodel A { input [2] dense(1) -> bent }";
+    let compilation = compile_with("a.nn", text, &Options::default(), &mut files);
+    let [fault] = compilation.diagnostics.as_slice() else { panic!("{:?}", compilation.diagnostics) };
+    let [message] = &strings(in_file(&compilation, fault, "models/a.nn", Span::call_site()))[..] else {
+        panic!("{fault:?}")
+    };
+    assert!(message.contains("\n --> models/lib/bent.nn:2:22\n"), "{message}");
+    assert!(message.contains("\n2 | activation bent(x) = rleu(x)\n"), "{message}");
+
+    let text = Text::new(text.parse().unwrap_or_default());
+    let [message] = &strings(inline(&compilation, fault, &text))[..] else { panic!("{fault:?}") };
+    assert!(message.contains("\n --> lib/bent.nn:2:22\n"), "{message}");
+    assert!(message.contains("\n2 | activation bent(x) = rleu(x)\n"), "{message}");
 }

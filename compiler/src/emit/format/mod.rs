@@ -22,9 +22,17 @@ pub fn to_rust(tokens: &TokenStream) -> String {
 fn comments(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut previous_is_open = true;
-    for line in text.lines() {
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
         let (indent, trimmed) = line.split_at(indent(line));
-        let comment = trimmed.strip_prefix("rt::comment!(\"").and_then(|rest| rest.strip_suffix("\");"));
+        // The formatter gives the text of a long one a line of its own.
+        let comment = if trimmed == "rt::comment!(" {
+            let text = lines.next().unwrap_or_default();
+            lines.next();
+            text.trim_start().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
+        } else {
+            trimmed.strip_prefix("rt::comment!(\"").and_then(|rest| rest.strip_suffix("\");"))
+        };
         match comment {
             Some(comment) => {
                 if !previous_is_open {
@@ -106,6 +114,13 @@ mod tests {
     fn comments_are_comments() {
         let text = formatted("fn f() { g(); rt::comment!(\"a \\\"b\\\"\"); h(); }");
         assert_eq!(text, "fn f() {\n    g();\n\n    // a \"b\"\n    h();\n}\n");
+    }
+
+    #[test]
+    fn long_comments_are_comments() {
+        let long = "one word and another ".repeat(6);
+        let text = formatted(&format!("fn f() {{ g(); rt::comment!(\"{long}\"); h(); }}"));
+        assert_eq!(text, format!("fn f() {{\n    g();\n\n    // {long}\n    h();\n}}\n"));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use nnc_grammar::diagnostic::{Code, Severity, all_codes};
 
-use crate::compile::{Options, compile};
+use crate::compile::{Compilation, Options, compile, compile_with};
+use crate::load::Texts;
 
 /// Codes whose page has no model at fault: the fault is in what the command is given.
 const OF_COMMANDS: &[Code] = &[Code::E0218, Code::E0220];
@@ -16,6 +17,14 @@ fn root() -> PathBuf {
 
 fn models_of(page: &str) -> Vec<&str> {
     page.split("```nn\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// A text as a file with another beside it that it may use.
+fn compiled(name: &str, text: &str) -> Compilation {
+    let mut files = Texts::new(name);
+    files.add(name, text);
+    files.add("shapes.nn", "activation bent(x) = if x > 0 { x } else { 0.3 * x }");
+    compile_with(name, text, &Options::default(), &mut files)
 }
 
 #[test]
@@ -29,13 +38,13 @@ fn the_first_model_of_a_page_gives_its_code_and_the_others_compile() {
         let models = models_of(&page);
         let Some(first) = models.first() else { continue };
         n_pages += 1;
-        let faults = compile("page.nn", first, &Options::default()).diagnostics;
+        let faults = compiled("page.nn", first).diagnostics;
         let found: Vec<Code> = faults.iter().map(|fault| fault.code).collect();
         if !OF_COMMANDS.contains(code) {
             assert!(!found.is_empty() && found.iter().all(|found| found == code), "{code} gives {found:?}");
         }
         for model in models.iter().skip(1) {
-            let compilation = compile("page.nn", model, &Options::default());
+            let compilation = compiled("page.nn", model);
             // W0101 tells of a fusion: it is no fault.
             let faults = compilation.diagnostics.iter().filter(|fault| fault.code != Code::W0101);
             let faults: Vec<_> = faults.map(|fault| (fault.code, &fault.message)).collect();
@@ -83,7 +92,7 @@ fn the_models_of_the_documents_compile() {
     for document in ["README.md", "docs/language.md", "docs/tutorial.md"] {
         let text = fs::read_to_string(root().join(document)).unwrap();
         for model in models_of(&text) {
-            let compilation = compile("document.nn", model, &Options::default());
+            let compilation = compiled("document.nn", model);
             let errors: Vec<_> = compilation.diagnostics.iter().filter(|fault| fault.is_error()).collect();
             assert!(errors.is_empty(), "{document}: {errors:#?}\n{model}");
         }

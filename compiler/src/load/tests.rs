@@ -1,0 +1,265 @@
+//! Files that use each other: what is seen, what is read, and what is said when it does not work.
+
+use nnc_grammar::diagnostic::Severity;
+
+use super::*;
+use crate::compile::{Compilation, Options, compile_with};
+
+const BENT: &str = "activation bent(x) = if x > 0 { x } else { 0.3 * x }";
+
+/// Compiles the first file, which uses the others.
+fn compiled(files: &[(&str, &str)]) -> Compilation {
+    let (name, text) = files.first().copied().unwrap_or_default();
+    let mut texts = Texts::new(name);
+    for (name, text) in files {
+        texts.add(name, text);
+    }
+    compile_with(name, text, &Options::default(), &mut texts)
+}
+
+/// Code, place and text at the place of all that is said.
+fn faults(files: &[(&str, &str)]) -> Vec<(Code, String, String)> {
+    let compilation = compiled(files);
+    let fault = |fault: &Diagnostic| {
+        let (sources, span) = (&compilation.sources, fault.primary.span);
+        (fault.code, sources.place(span), sources.text(span).to_owned())
+    };
+    compilation.diagnostics.iter().map(fault).collect()
+}
+
+fn fault(code: Code, place: &str, text: &str) -> (Code, String, String) {
+    (code, place.to_owned(), text.to_owned())
+}
+
+fn net(uses: &str, stage: &str) -> String {
+    format!("{uses} model Net {{ input [4] dense(3) -> {stage} }}")
+}
+
+#[test]
+fn paths_are_relative_to_the_file_that_uses_them() {
+    for (from, path, expected) in [
+        ("net.nn", "bent.nn", "bent.nn"),
+        ("models/net.nn", "bent.nn", "models/bent.nn"),
+        ("models/net.nn", "./lib//bent.nn", "models/lib/bent.nn"),
+        ("models/net.nn", "../shared/bent.nn", "shared/bent.nn"),
+        ("net.nn", "../bent.nn", "../bent.nn"),
+        ("../net.nn", "../bent.nn", "../../bent.nn"),
+        ("/models/net.nn", "../bent.nn", "/bent.nn"),
+        ("models/net.nn", "/shared/bent.nn", "/shared/bent.nn"),
+        ("", "bent.nn", "bent.nn"),
+    ] {
+        assert_eq!(relative(from, path), expected, "{path} in {from}");
+    }
+}
+
+#[test]
+fn definitions_of_every_kind_are_taken_as_if_written_here() {
+    let definitions = "
+        activation bent(x, slope = 0.3) = if x > 0 { x } else { slope * x }
+        loss quartic(output, target) = mean((output - target)^4)
+        optimizer plain(lr) { weight = weight - lr * gradient }
+        init narrow = normal(std = 0.1 / fan_in)
+        block pair(units) { dense(units, init = narrow) -> bent }
+    ";
+    let model = "
+        model Net { input [4] pair(8) dense(1) -> bent(slope = 0.1)
+            loss quartic optimizer plain(lr = 0.1) }
+    ";
+    let used = compiled(&[("net.nn", &format!("use \"lib.nn\" {model}")), ("lib.nn", definitions)]);
+    assert_eq!(used.diagnostics, []);
+    let written = compiled(&[("net.nn", &format!("{definitions} {model}"))]);
+    let program = |compilation: &Compilation| {
+        compilation.models.iter().map(|model| model.program.to_string()).collect::<String>()
+    };
+    assert_eq!(program(&used), program(&written));
+}
+
+#[test]
+fn models_data_and_training_of_a_used_file_stay_there() {
+    let other =
+        format!("{BENT} model Other {{ input [2] nonsense }} data {{ nonsense 3 }} train {{ epochs 3 }}");
+    let compilation = compiled(&[("net.nn", &net("use \"other.nn\"", "bent")), ("other.nn", other.as_str())]);
+    assert_eq!(compilation.diagnostics, []);
+    let names: Vec<&str> = compilation.models.iter().map(|model| model.info.name.as_str()).collect();
+    assert_eq!(names, ["Net"]);
+    assert!(compilation.models.iter().all(|model| model.program.train.epochs == 10));
+}
+
+#[test]
+fn a_file_sees_what_the_files_that_it_uses_see_and_not_who_uses_it() {
+    let files = |own: &'static str| {
+        [
+            ("net.nn", "use \"a.nn\" activation mine(x) = x + 1 model Net { input [4] outer mine bent }"),
+            ("a.nn", own),
+            ("lib/b.nn", "use \"../bent.nn\" activation inner(x) = bent(2 * x)"),
+            ("bent.nn", BENT),
+        ]
+    };
+    assert_eq!(faults(&files("use \"lib/b.nn\" activation outer(x) = inner(bent(x))")), []);
+    let blind = "use \"lib/b.nn\" activation outer(x) = inner(x) + mine(x)";
+    assert_eq!(faults(&files(blind)), [fault(Code::E0207, "a.nn:1:49", "mine")]);
+}
+
+#[test]
+fn hiding_the_library_reaches_no_file_that_does_not_use_it() {
+    let compilation = compiled(&[
+        ("net.nn", "use \"a.nn\" activation relu(x) = 2 * x model Net { input [4] outer relu }"),
+        ("a.nn", "block outer() { relu }"),
+    ]);
+    assert_eq!(compilation.diagnostics, []);
+    let text: String = compilation.models.iter().map(|model| model.program.to_string()).collect();
+    assert_eq!(text.matches("if").count(), 1, "{text}");
+}
+
+/// A loader that counts what is read.
+struct Counted(Texts, Vec<String>);
+
+impl Loader for Counted {
+    fn root(&self) -> String {
+        self.0.root()
+    }
+
+    fn find(&mut self, path: &str, from: &str) -> Result<String, LoadFault> {
+        self.0.find(path, from)
+    }
+
+    fn read(&mut self, file: &str) -> Result<String, LoadFault> {
+        self.1.push(file.to_owned());
+        self.0.read(file)
+    }
+}
+
+#[test]
+fn a_file_that_several_use_is_read_once() {
+    let mut texts = Texts::new("net.nn");
+    texts.add("a.nn", "use \"lib/bent.nn\" activation outer(x) = bent(x)");
+    texts.add("lib/bent.nn", BENT);
+    let mut counted = Counted(texts, Vec::new());
+    let text = net("use \"a.nn\" use \"./lib/bent.nn\"", "outer -> bent");
+    let compilation = compile_with("net.nn", &text, &Options::default(), &mut counted);
+    assert_eq!(compilation.diagnostics, []);
+    assert_eq!(counted.1, ["a.nn", "lib/bent.nn"]);
+    assert_eq!(compilation.sources.files().filter(|(_, file)| file.name == "lib/bent.nn").count(), 1);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_told_with_the_one_that_is_meant() {
+    let files = [("models/net.nn", net("use \"bant.nn\"", "bent")), ("models/bent.nn", BENT.to_owned())];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let compilation = compiled(&files);
+    let [fault] = compilation.diagnostics.as_slice() else { panic!("{:?}", compilation.diagnostics) };
+    assert_eq!((fault.code, fault.severity), (Code::E0414, Severity::Error));
+    assert_eq!(fault.message, "cannot read `bant.nn`: no such file");
+    assert_eq!(fault.primary.text, "tried `models/bant.nn`");
+    assert_eq!(compilation.sources.text(fault.primary.span), "\"bant.nn\"");
+    assert!(fault.help.iter().any(|help| help.contains("models/bent.nn")), "{:?}", fault.help);
+}
+
+#[test]
+fn what_a_missing_file_may_define_is_not_told_as_missing() {
+    let text = "use \"gone.nn\"
+        model Net { input [4] dense(3, init = mine) -> bent loss my_loss optimizer mine(lr = 1) }";
+    assert_eq!(faults(&[("net.nn", text)]), [fault(Code::E0414, "net.nn:1:5", "\"gone.nn\"")]);
+    let wrong = format!("{text} model Other {{ input [4] dense }}");
+    let codes: Vec<Code> = faults(&[("net.nn", &wrong)]).into_iter().map(|(code, ..)| code).collect();
+    assert_eq!(codes, [Code::E0414, Code::E0203]);
+}
+
+#[test]
+fn a_circle_is_shown_with_its_way() {
+    let compilation = compiled(&[
+        ("net.nn", &net("use \"a.nn\"", "bent")),
+        ("a.nn", &format!("{BENT} use \"lib/b.nn\"")),
+        ("lib/b.nn", "activation other(x) = x\nuse \"../a.nn\""),
+    ]);
+    let [fault] = compilation.diagnostics.as_slice() else { panic!("{:?}", compilation.diagnostics) };
+    assert_eq!(fault.code, Code::E0222);
+    assert_eq!(fault.message, "`a.nn` uses itself");
+    assert_eq!(compilation.sources.place(fault.primary.span), "lib/b.nn:2:5");
+    assert_eq!(fault.notes, ["`a.nn` uses `lib/b.nn` uses `a.nn`"]);
+    let labels: Vec<(String, &str)> = fault
+        .secondary
+        .iter()
+        .map(|label| (compilation.sources.place(label.span), label.text.as_str()))
+        .collect();
+    assert_eq!(labels, [("a.nn:1:54".to_owned(), "uses `lib/b.nn`")]);
+}
+
+#[test]
+fn a_file_cannot_use_itself_or_the_one_that_is_compiled() {
+    let itself = faults(&[("net.nn", &net("use \"./net.nn\"", "relu"))]);
+    assert_eq!(itself, [fault(Code::E0222, "net.nn:1:5", "\"./net.nn\"")]);
+    let other =
+        faults(&[("net.nn", &net("use \"a.nn\"", "bent")), ("a.nn", &format!("use \"net.nn\" {BENT}"))]);
+    assert_eq!(other, [fault(Code::E0222, "a.nn:1:5", "\"net.nn\"")]);
+}
+
+#[test]
+fn a_chain_of_files_has_an_end() {
+    let mut texts = Texts::new("0.nn");
+    for n in 1..100 {
+        texts.add(&format!("{n}.nn"), &format!("use \"{}.nn\" activation f{n}(x) = x", n + 1));
+    }
+    let text = net("use \"1.nn\"", "f1");
+    let compilation = compile_with("0.nn", &text, &Options::default(), &mut texts);
+    let codes: Vec<Code> = compilation.diagnostics.iter().map(|fault| fault.code).collect();
+    assert_eq!(codes, [Code::E0502]);
+}
+
+#[test]
+fn a_name_in_two_files_is_defined_twice() {
+    let own = format!("use \"a.nn\" {BENT} model Net {{ input [4] dense(3) -> bent }}");
+    let compilation = compiled(&[("net.nn", &own), ("a.nn", BENT)]);
+    let [twice] = compilation.diagnostics.as_slice() else { panic!("{:?}", compilation.diagnostics) };
+    assert_eq!(twice.code, Code::E0206);
+    let places: Vec<String> = [&twice.primary]
+        .into_iter()
+        .chain(&twice.secondary)
+        .map(|label| compilation.sources.place(label.span))
+        .collect();
+    assert_eq!(places, ["net.nn:1:23", "a.nn:1:12"]);
+    let both = net("use \"a.nn\" use \"b.nn\"", "bent");
+    let block = "block bent() { relu }";
+    assert_eq!(
+        faults(&[("net.nn", &both), ("a.nn", BENT), ("b.nn", block)]),
+        [fault(Code::E0206, "b.nn:1:7", "bent")]
+    );
+}
+
+#[test]
+fn faults_of_a_used_file_point_into_it() {
+    let uses = net("use \"a.nn\"", "bent");
+    assert_eq!(
+        faults(&[("net.nn", &uses), ("a.nn", "activation bent(x) =\n    rleu(x)")]),
+        [fault(Code::E0207, "a.nn:2:5", "rleu")]
+    );
+    let broken = faults(&[("net.nn", &uses), ("a.nn", "activation bent(x) = x +")]);
+    assert_eq!(broken.iter().map(|(code, ..)| *code).collect::<Vec<_>>(), [Code::E0101]);
+    let empty = faults(&[("net.nn", &uses), ("a.nn", "")]);
+    assert!(empty.contains(&fault(Code::E0102, "a.nn:1:1", "")), "{empty:?}");
+}
+
+#[test]
+fn a_file_of_which_nothing_is_used_is_a_warning() {
+    let text = net("use \"a.nn\" use \"b.nn\"", "bent");
+    let others = "use \"c.nn\" activation other(x) = x";
+    assert_eq!(
+        faults(&[("net.nn", &text), ("a.nn", others), ("b.nn", BENT), ("c.nn", "init mine = zeros")]),
+        [fault(Code::W0102, "net.nn:1:1", "use \"a.nn\"")]
+    );
+    let through = net("use \"a.nn\"", "bent");
+    let others = "use \"b.nn\" activation other(x) = x";
+    assert_eq!(faults(&[("net.nn", &through), ("a.nn", others), ("b.nn", BENT)]), []);
+    let twice = net("use \"b.nn\" use \"./b.nn\"", "bent");
+    assert_eq!(
+        faults(&[("net.nn", &twice), ("b.nn", BENT)]),
+        [fault(Code::W0102, "net.nn:1:12", "use \"./b.nn\"")]
+    );
+}
+
+#[test]
+fn without_a_loader_no_file_is_read() {
+    let compilation = crate::compile("net.nn", &net("use \"a.nn\"", "bent"), &Options::default());
+    let messages: Vec<&str> = compilation.diagnostics.iter().map(|fault| fault.message.as_str()).collect();
+    assert_eq!(messages, ["cannot read `a.nn`: no other file can be read here"]);
+}
