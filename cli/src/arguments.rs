@@ -113,6 +113,9 @@ pub struct Source {
     /// The model, when the file has several.
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
+    /// Keep normalisation with running figures apart from the layer before it, to compare.
+    #[arg(long)]
+    pub no_fold: bool,
     /// Gives a parameter of the model a value.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,

@@ -13,7 +13,7 @@ use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
 use crate::resolve::{Resolved, resolve};
-use crate::simplify::{simplify, stable_forms};
+use crate::simplify::{inference, simplify, stable_forms};
 use crate::std_library::Library;
 
 /// What the user sets from outside.
@@ -25,6 +25,8 @@ pub struct Options {
     pub model: Option<String>,
     /// Samples in a training batch, instead of what the file says.
     pub batch: Option<usize>,
+    /// Whether normalisation with running figures is kept apart from the layer before it in prediction.
+    pub no_fold: bool,
 }
 
 /// One model, through all stages.
@@ -180,7 +182,8 @@ fn stages(
     notes: &mut Vec<Diagnostic>,
 ) -> Result<CompiledModel, Vec<Diagnostic>> {
     let batch = options.batch.unwrap_or(program.train.batch);
-    let graph = checked(infer(&program, sources, batch)?)?;
+    let mut graph = checked(infer(&program, sources, batch)?)?;
+    graph.no_fold = options.no_fold;
     let graphs = graphs(&graph, notes)?;
     let input = program.inputs.first().map_or("input", |input| input.name.as_str());
     let plan = plan(&graphs, input).map_err(|fault| vec![*fault])?;
@@ -198,14 +201,14 @@ fn stages(
 
 /// The graphs of prediction, evaluation and training.
 fn graphs(graph: &Graph, notes: &mut Vec<Diagnostic>) -> Result<Graphs, Vec<Diagnostic>> {
-    let forward = checked(simplify(crate::simplify::without_loss(graph)))?;
+    let forward = checked(simplify(inference(crate::simplify::without_loss(graph))))?;
     if graph.loss.is_none() {
         return Ok(Graphs { predict: forward, evaluate: None, train: None });
     }
     let (stable, fused) = stable_forms(graph.clone());
     notes.extend(fused);
     let stable = checked(stable)?;
-    let evaluate = checked(simplify(stable.clone()))?;
+    let evaluate = checked(simplify(inference(stable.clone())))?;
     let train = if graph.optimizer.is_some() {
         let differentiated = checked(differentiate(stable)?)?;
         Some(checked(simplify(differentiated))?)

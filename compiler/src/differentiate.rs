@@ -247,7 +247,7 @@ impl Gradient<'_> {
     }
 
     /// The gradient of an operand that was the same for all elements, or all samples, is the sum over them.
-    fn onto(&mut self, gradient: NodeId, operand: NodeId) -> NodeId {
+    pub fn onto(&mut self, gradient: NodeId, operand: NodeId) -> NodeId {
         let target = self.graph.node(operand).clone();
         let mut gradient = gradient;
         if target.len() == 1 && self.graph.node(gradient).len() > 1 {

@@ -40,6 +40,8 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         loss: None,
         updates: Vec::new(),
         optimizer: None,
+        tracking: Vec::new(),
+        no_fold: false,
         normalize: Vec::new(),
         batch,
         precision: program.train.precision,

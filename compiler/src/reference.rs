@@ -5,15 +5,17 @@
 //! trains with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::differentiate::differentiate;
-use crate::graph::Optimizer;
+use crate::graph::{Draw as StepDraw, Optimizer};
 use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
 use crate::infer::scale_of;
 use crate::program::{Reduction, TargetKind};
 use crate::scalar::{Scalar, Variable, evaluate};
+use crate::simplify::inference;
 
 /// A model that is interpreted.
 #[derive(Debug, Clone)]
@@ -32,8 +34,23 @@ pub struct Interpreter {
     schedule: Vec<f64>,
     /// Steps of an epoch, and epochs.
     horizon: (f64, f64),
+    /// Forward and loss as in prediction.
+    inference: Graph,
+    draws: StepDraws,
     steps: u64,
     lr: f64,
+}
+
+/// Where random draws come from: step, layer, sample in the batch, feature.
+type StepDrawFunction = dyn Fn(u64, StepDraw, usize, usize) -> f64 + Send + Sync;
+
+#[derive(Clone)]
+struct StepDraws(Option<Arc<StepDrawFunction>>);
+
+impl std::fmt::Debug for StepDraws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "draws" } else { "no draws" })
+    }
 }
 
 /// What one pass computed.
@@ -115,9 +132,16 @@ impl Interpreter {
             gradients,
             schedule,
             horizon,
+            inference: inference(graph.clone()),
+            draws: StepDraws(None),
             steps: 0,
             lr,
         })
+    }
+
+    /// Says where the random numbers of layers such as dropout come from. Without it they are no numbers.
+    pub fn set_draws(&mut self, draw: impl Fn(u64, StepDraw, usize, usize) -> f64 + Send + Sync + 'static) {
+        self.draws = StepDraws(Some(Arc::new(draw)));
     }
 
     /// The graph, forward and loss.
@@ -265,12 +289,12 @@ impl Interpreter {
 
     /// Predicts rows of samples.
     pub fn predict(&self, x: &[f64]) -> ArrayD<f64> {
-        self.run(&self.graph, x, Targets::None).output
+        self.run(&self.inference, x, Targets::None).output
     }
 
     /// The loss of a batch.
     pub fn loss(&self, x: &[f64], target: Targets<'_>) -> f64 {
-        self.run(&self.graph, x, target).loss
+        self.run(&self.inference, x, target).loss
     }
 
     /// Loss, output and gradients of a batch; nothing is updated.
@@ -287,6 +311,15 @@ impl Interpreter {
             return outcome.loss;
         }
         self.steps += 1;
+        let tracking = self.training.iter().flat_map(|training| &training.tracking);
+        for tracking in tracking {
+            let value = outcome.values.get(tracking.value.0 as usize);
+            let buffer = self.parameters.get_mut(tracking.buffer.0 as usize);
+            let (Some(value), Some(buffer)) = (value, buffer) else { continue };
+            for (buffer, value) in buffer.iter_mut().zip(value) {
+                *buffer += tracking.momentum * (value - *buffer);
+            }
+        }
         let mut gradients = outcome.gradients;
         if optimizer.accumulate > 1 {
             for (parameter, gradient) in &mut gradients {
@@ -372,8 +405,8 @@ impl Interpreter {
 
     /// The first layer whose value is not finite on these samples: its number in the graph.
     pub fn first_non_finite(&self, x: &[f64]) -> Option<usize> {
-        let values = self.run(&self.graph, x, Targets::None).values;
-        let nodes = self.graph.nodes.iter().zip(&values);
+        let values = self.run(&self.inference, x, Targets::None).values;
+        let nodes = self.inference.nodes.iter().zip(&values);
         let mut batched = nodes.filter(|(node, _)| node.batched);
         batched
             .find(|(_, value)| value.iter().any(|x| !(*x as f32).is_finite()))
@@ -453,7 +486,17 @@ impl Interpreter {
             },
             Op::Reshape => filled(operands.first().map(|x| x.iter().copied().collect()).unwrap_or_default()),
             Op::Operator(op) => {
-                let value = op.reference(&operands);
+                if let Some(draw) = op.draw() {
+                    let features = node.len();
+                    let at = |k: usize| (k / features.max(1), k % features.max(1));
+                    let values = (0..samples * features).map(|k| match &self.draws.0 {
+                        Some(draws) => draws(self.steps, draw, at(k).0, at(k).1),
+                        None => f64::NAN,
+                    });
+                    return filled(values.collect());
+                }
+                let is_batched = node.inputs.first().is_some_and(|input| graph.node(*input).batched);
+                let value = op.reference_of(&operands, &shape, is_batched);
                 // Operators work on matrices of samples; the node knows the shape.
                 filled(value.iter().copied().collect())
             }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use nnc_compiler::graph::Graph;
 use nnc_compiler::reference::{Draw, Draws, Interpreter, Targets};
+use nnc_runtime::kernels::random;
 use nnc_runtime::model::{LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, Train};
 use nnc_runtime::{Error, Rng};
 
@@ -42,6 +43,9 @@ impl Interpreted {
         let mut interpreter = Interpreter::new(graph)
             .map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
         interpreter.initialize(&Seeded(seed));
+        interpreter.set_draws(move |step, draw, sample, feature| {
+            random::draw(random::Draws { seed, step }, draw.stream, draw.is_normal, sample, feature)
+        });
         Ok(Self { interpreter, info, last: RefCell::default() })
     }
 }

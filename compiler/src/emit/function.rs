@@ -56,6 +56,8 @@ pub enum ArgumentKind {
     State,
     /// Gradients that are kept until all are there.
     Gradients,
+    /// What the random numbers of the step depend on.
+    Draws,
     /// Numbers of the step.
     Rates,
 }
@@ -161,6 +163,9 @@ fn arguments(
         if optimizer.has_rates() {
             arguments.push(fixed("rates", false, ArgumentKind::Rates, quote!(Rates)));
         }
+    }
+    if function.draws {
+        arguments.push(fixed("draws", false, ArgumentKind::Draws, quote!(rt::random::Draws)));
     }
     if let Some(len) = function.partial
         && cx.domain == Domain::Batch

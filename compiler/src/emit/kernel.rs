@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::optimizer::UpdateCall;
-use super::scalar::{Style, Writer};
+use super::scalar::{Style, Writer, literal};
 use super::{Domain, Feature, PassCx, number};
 use crate::graph::{Graph, Node, NodeId, Op};
 use crate::plan::{Function, LANES, Strategy};
@@ -42,6 +42,31 @@ impl KernelCx<'_> {
                 quote!(#name)
             }
         }
+    }
+
+    /// Lanes of operand `n`, for a loop over groups `g`.
+    pub fn load(&self, n: usize, feature: &Feature) -> TokenStream {
+        self.node.inputs.get(n).map_or_else(|| quote!(L::zero()), |id| self.cx.load(*id, feature))
+    }
+
+    /// Values of operand `n`.
+    pub fn operand_len(&self, n: usize) -> usize {
+        self.node.inputs.get(n).map_or(0, |id| self.graph.node(*id).len())
+    }
+
+    /// The type of numbers.
+    pub fn element(&self) -> TokenStream {
+        self.cx.element()
+    }
+
+    /// A real number as a literal of the model's numbers.
+    pub fn real(&self, value: f64) -> TokenStream {
+        literal(value, self.cx.precision())
+    }
+
+    /// A real number as a literal of f64.
+    pub fn number_f64(&self, value: f64) -> TokenStream {
+        literal(value, crate::program::Precision::F64)
     }
 
     /// The operator's own value, for one that stores it by itself.

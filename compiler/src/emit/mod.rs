@@ -148,6 +148,9 @@ impl<'a> PassCx<'a> {
         let name = self.value_name(id);
         let k = if narrow { number(0) } else { feature.tokens() };
         match self.domain {
+            Domain::Batch if self.graph().layout(id) == crate::graph::ValueLayout::Splat => {
+                quote!(L::load(&#name[0][#k]))
+            }
             Domain::Batch => quote!(L::load(&#name[g][#k])),
             Domain::Single => quote!(L::load(&#name[#k])),
         }
@@ -195,6 +198,10 @@ impl<'a> PassCx<'a> {
             (Domain::Batch, crate::graph::ValueLayout::SampleRows) => {
                 let rows = number(len.div_ceil(LANES));
                 quote!([[Row; SAMPLES]; #rows])
+            }
+            (Domain::Batch, crate::graph::ValueLayout::Splat) => {
+                let len = number(len);
+                quote!([[Row; #len]; 1])
             }
             (Domain::Batch, _) => {
                 let len = number(len);

@@ -7,8 +7,10 @@ use nnc_grammar::span::Span;
 
 use super::{
     Direction, Graph, LayerId, Node, NodeId, Normalization, Op, Operator, Parameter, ParameterId, Role,
+    Tracking,
 };
 use crate::gain::Gain;
+use crate::ops::spread::Spread;
 use crate::program::{Initializer, Reduction};
 use crate::scalar::Scalar;
 
@@ -83,7 +85,12 @@ impl Builder<'_> {
     /// Adds a parameter with one number for each feature of a vector, or for each channel of `[channels, …]`.
     pub fn per_channel(&mut self, part: &str, shape: &[usize], initializer: Initializer) -> NodeId {
         let channels = shape.first().copied().unwrap_or(1);
-        self.parameter(part, vec![channels], initializer, (1, 1))
+        let id = self.parameter(part, vec![channels], initializer, (1, 1));
+        let inner = shape.iter().skip(1).product::<usize>();
+        if inner == 1 {
+            return id;
+        }
+        self.operator(Spread { inner, len: channels }, vec![id], shape.to_vec())
     }
 
     /// Adds a parameter that is the matrix of a product, `[out, in]`, kept in panels.
@@ -123,6 +130,11 @@ impl Builder<'_> {
             layer: self.layer,
         });
         (id, self.node(Op::Parameter(id), Vec::new(), shape, false))
+    }
+
+    /// Says that a buffer follows a value.
+    pub fn track(&mut self, tracking: Tracking) {
+        self.graph.tracking.push(tracking);
     }
 
     /// Says that the input is normalised by these buffers.

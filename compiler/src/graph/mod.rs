@@ -50,6 +50,10 @@ pub struct Graph {
     pub loss: Option<Loss>,
     /// What the optimizer is given; empty before `differentiate`.
     pub updates: Vec<Update>,
+    /// Buffers that follow values of each step.
+    pub tracking: Vec<Tracking>,
+    /// Whether what is computed with running figures is kept apart from the layer before it.
+    pub no_fold: bool,
     /// The optimizer.
     pub optimizer: Option<Optimizer>,
     /// Inputs that are normalised.
@@ -143,6 +147,17 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// What it is in prediction and evaluation, in simpler nodes or an operand, where that is something else than while
+    /// training.
+    fn inference(&self, _cx: &mut crate::simplify::Lowering<'_>) -> Option<NodeId> {
+        None
+    }
+
+    /// Which random numbers its value is made of, if it is made of nothing else.
+    fn draw(&self) -> Option<Draw> {
+        None
+    }
+
     /// How its value lies in memory.
     fn layout(&self) -> ValueLayout {
         ValueLayout::BatchLane
@@ -166,6 +181,18 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
     /// What it means, in f64. Batched operands have the samples as their first axis.
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64>;
+
+    /// The same for an operator that must know the shape of its value, samples first, or whether its first operand has a
+    /// batch.
+    #[cfg(feature = "reference")]
+    fn reference_of(
+        &self,
+        operands: &[&ndarray::ArrayD<f64>],
+        _shape: &[usize],
+        _is_batched: bool,
+    ) -> ndarray::ArrayD<f64> {
+        self.reference(operands)
+    }
 }
 
 /// How a value lies in memory during a step.
@@ -177,6 +204,8 @@ pub enum ValueLayout {
     SampleRows,
     /// As the parameter of the same shape.
     Parameter,
+    /// `[features]` rows, the number of each feature in all lanes: the same for all samples.
+    Splat,
 }
 
 /// A parameter or buffer.
@@ -279,6 +308,26 @@ pub struct Update {
     pub gradient: NodeId,
 }
 
+/// A buffer that comes nearer to a value with each step: b <- b + momentum (value - b).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tracking {
+    /// The buffer.
+    pub buffer: ParameterId,
+    /// The value, of the buffer's shape.
+    pub value: NodeId,
+    /// The share of the value.
+    pub momentum: f64,
+}
+
+/// Which random numbers an operator draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draw {
+    /// From the standard normal distribution, rather than uniformly from 0 to 1.
+    pub is_normal: bool,
+    /// Tells the draws of one layer from those of another.
+    pub stream: u32,
+}
+
 /// A fitted normalisation of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalization {
@@ -347,6 +396,7 @@ impl Graph {
             roots.push(loss.total);
         }
         roots.extend(self.updates.iter().map(|update| update.gradient));
+        roots.extend(self.tracking.iter().map(|tracking| tracking.value));
         roots
     }
 

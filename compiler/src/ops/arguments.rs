@@ -29,6 +29,8 @@ pub enum ArgumentKind {
         /// The largest.
         max: f64,
     },
+    /// A number of this kind, as in the language: `fraction`, `positive`.
+    Kind(&'static str),
     /// `true` or `false`.
     Bool,
     /// One of these words.

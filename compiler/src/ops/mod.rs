@@ -5,19 +5,30 @@
 
 mod add;
 mod arguments;
+mod batch_norm;
 pub mod batch_sum;
+mod block_norm;
 mod concat;
 mod dense;
+mod dropout;
 mod fitted;
 mod flatten;
+mod gaussian_noise;
+mod group_norm;
+mod instance_norm;
+mod layer_norm;
 mod min_max;
 mod normalize;
+mod random;
 #[cfg(feature = "reference")]
 mod reference;
 mod residual;
+mod rms_norm;
 mod robust;
 pub mod slice;
 pub mod softmax;
+mod spatial_dropout;
+pub mod spread;
 pub mod weighted_scale;
 
 pub use arguments::{Argument, ArgumentKind, Arguments, Default, Value};
@@ -91,6 +102,14 @@ static LAYERS: &[&dyn Layer] = &[
     &normalize::Normalize,
     &min_max::MinMax,
     &robust::Robust,
+    &batch_norm::BatchNorm,
+    &layer_norm::LayerNorm,
+    &rms_norm::RmsNorm,
+    &group_norm::GroupNorm,
+    &instance_norm::InstanceNorm,
+    &dropout::DropoutLayer,
+    &spatial_dropout::SpatialDropout,
+    &gaussian_noise::GaussianNoise,
     &flatten::Flatten,
     &add::Add,
     &concat::ConcatLayer,

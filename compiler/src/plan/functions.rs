@@ -4,7 +4,7 @@
 //! or a pass over rows that computes scalar functions and reductions together. An update is done in the step that
 //! computes its gradient.
 
-use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, ValueLayout};
+use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
 use super::{Strategy, StrategyKind, rows};
 
@@ -25,6 +25,8 @@ pub struct Function {
     pub writes: Vec<NodeId>,
     /// What it does with parameters.
     pub parameters: Access,
+    /// Whether it draws random numbers.
+    pub draws: bool,
     /// Features of the partial sums that a blocked operator keeps.
     pub partial: Option<usize>,
 }
@@ -132,6 +134,10 @@ fn epilogue_of(
         return None;
     };
     let kernel = graph.node(*root);
+    // Running figures, on request, are used in a pass of their own.
+    if graph.no_fold && reads_buffer(graph, id) {
+        return None;
+    }
     let in_tile = |input: &NodeId| input == root || epilogue.contains(input);
     let fits = kernel.len() == node.len()
         && kernel.batched
@@ -140,6 +146,14 @@ fn epilogue_of(
         // The gradient of the loss stays in the loss's own function.
         && node.inputs.iter().any(in_tile);
     fits.then_some(latest)
+}
+
+/// Whether a node looks at state that is kept with the weights.
+fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
+    graph.node(id).inputs.iter().any(|input| match graph.node(*input).op {
+        Op::Parameter(parameter) => graph.parameter(parameter).role == Role::Buffer,
+        _ => false,
+    })
 }
 
 /// Puts a node behind all others.
@@ -157,6 +171,7 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, u
             reads: Vec::new(),
             writes: Vec::new(),
             parameters: Access::None,
+            draws: false,
             partial: None,
         });
     }
@@ -238,6 +253,7 @@ fn memory_use(
         }
     }
     push_new(&mut stored, graph.output);
+    graph.tracking.iter().for_each(|tracking| push_new(&mut stored, tracking.value));
     for step in functions.iter().flat_map(|function| &function.steps) {
         if let Step::Rows { nodes } = step {
             rows::kept(graph, nodes).into_iter().for_each(|id| push_new(&mut stored, id));
@@ -252,6 +268,12 @@ fn memory_use(
         list.sort();
         function.reads = list;
         function.parameters = access(graph, function);
+        function.draws = function.steps.iter().any(|step| match step {
+            Step::Kernel { node, .. } => {
+                matches!(&graph.node(*node).op, Op::Operator(op) if op.draw().is_some())
+            }
+            Step::Rows { .. } => false,
+        });
         let blocked = function.steps.iter().filter_map(|step| match step {
             Step::Kernel { node, strategy, .. } if matches!(strategy.kind, StrategyKind::Blocked(_)) => {
                 Some(graph.node(*node).len())

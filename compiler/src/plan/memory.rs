@@ -41,6 +41,9 @@ pub struct Slot {
 impl Slot {
     /// Bytes, for a batch of `groups` groups of numbers of `number` bytes.
     pub fn bytes(&self, groups: usize, number: usize) -> usize {
+        if self.layout == ValueLayout::Splat {
+            return self.len * LANES * number;
+        }
         let features = match self.layout {
             ValueLayout::SampleRows => self.len.div_ceil(LANES) * LANES,
             _ => self.len,

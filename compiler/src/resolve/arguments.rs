@@ -399,6 +399,16 @@ impl Cx<'_> {
                 self.out_of_range(value.span, &what, &range(min, max), &found);
                 None
             }
+            ArgumentKind::Kind(kind) => {
+                let number = self.constant(scope, value, &what)?;
+                let range = RANGES.iter().find(|range| range.name == kind)?;
+                if (range.holds)(number) && number.is_finite() {
+                    return Some(Value::Number(number));
+                }
+                let found = self.found(value, number);
+                self.out_of_range(value.span, &what, range.text, &found);
+                None
+            }
             ArgumentKind::Bool => self.flag(scope, value, &what).map(Value::Bool),
             ArgumentKind::Choice(words) => self.choice(value, &what, words).map(Value::Choice),
             ArgumentKind::Init => self.initializer(scope, value).map(Value::Init),

@@ -10,13 +10,7 @@ pub fn lower(graph: Graph) -> Graph {
     rewrite(graph, |out, node| {
         if let Op::Operator(op) = &node.op {
             let op = op.clone();
-            let mut cx = Lowering {
-                inputs: node.inputs.clone(),
-                shape: node.shape.clone(),
-                layer: node.layer,
-                direction: node.direction,
-                graph: out,
-            };
+            let mut cx = Lowering::new(&node, out);
             if let Some(id) = op.lower(&mut cx) {
                 if let Some(lowered) = out.nodes.get_mut(id.0 as usize)
                     && lowered.gradient_of.is_none()
@@ -42,7 +36,36 @@ pub struct Lowering<'a> {
     graph: &'a mut Graph,
 }
 
+impl<'a> Lowering<'a> {
+    /// For this node, whose operands are nodes of `graph` already.
+    pub fn new(node: &Node, graph: &'a mut Graph) -> Self {
+        Self {
+            inputs: node.inputs.clone(),
+            shape: node.shape.clone(),
+            layer: node.layer,
+            direction: node.direction,
+            graph,
+        }
+    }
+}
+
 impl Lowering<'_> {
+    /// Number of values of a node.
+    pub fn len(&self, id: NodeId) -> usize {
+        self.graph.node(id).len()
+    }
+
+    /// Whether a node has no value.
+    pub fn is_empty(&self, id: NodeId) -> bool {
+        self.len(id) == 0
+    }
+
+    /// Adds an operator whose value has the shape of the one that is written out.
+    pub fn operator(&mut self, op: impl crate::graph::Operator + 'static, inputs: Vec<NodeId>) -> NodeId {
+        let shape = self.shape.clone();
+        self.push(Op::Operator(std::sync::Arc::new(op)), inputs, shape)
+    }
+
     /// Operand `n`.
     pub fn operand(&self, n: usize) -> NodeId {
         self.inputs.get(n).copied().unwrap_or(NodeId(0))

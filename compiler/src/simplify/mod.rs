@@ -7,6 +7,7 @@
 
 mod common;
 mod fuse_pointwise;
+mod inference;
 mod inline;
 mod lower;
 mod one_hot;
@@ -14,6 +15,7 @@ mod reshape;
 mod rewrite;
 mod stable_forms;
 
+pub use inference::inference;
 pub use lower::Lowering;
 pub use stable_forms::stable_forms;
 

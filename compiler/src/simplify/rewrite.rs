@@ -50,5 +50,8 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
     for update in &mut out.updates {
         update.gradient = new(update.gradient);
     }
+    for tracking in &mut out.tracking {
+        tracking.value = new(tracking.value);
+    }
     out
 }

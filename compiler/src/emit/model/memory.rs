@@ -175,6 +175,10 @@ fn slot_type(slot: &Slot, groups: &TokenStream) -> (TokenStream, TokenStream) {
             let rows = number(slot.len.div_ceil(LANES));
             (quote!([[Row; SAMPLES]; #rows]), quote!([[ZERO_ROW; SAMPLES]; #rows]))
         }
+        ValueLayout::Splat => {
+            let len = number(slot.len);
+            (quote!([[Row; #len]; 1]), quote!([[ZERO_ROW; #len]; 1]))
+        }
         _ => {
             let len = number(slot.len);
             (quote!([[Row; #len]; #groups]), quote!([[ZERO_ROW; #len]; #groups]))

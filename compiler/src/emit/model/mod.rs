@@ -82,13 +82,27 @@ impl<'a> Model<'a> {
                 emitted
             }
             Some(_) => {
-                let renamed = function(cx, planned, &format!("{name}_{suffix}"), self.optimizer.as_ref());
-                if !self.functions.iter().any(|known| known.name == renamed.name) {
-                    self.functions.push(renamed.clone());
+                let stem = format!("{name}_{suffix}");
+                let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}_{n}")));
+                for name in names {
+                    let renamed = function(cx, planned, &name, self.optimizer.as_ref());
+                    match self.functions.iter().find(|known| known.name == renamed.name) {
+                        Some(known) if known.item.to_string() == renamed.item.to_string() => return renamed,
+                        Some(_) => {}
+                        None => {
+                            self.functions.push(renamed.clone());
+                            return renamed;
+                        }
+                    }
                 }
-                renamed
+                emitted
             }
         }
+    }
+
+    /// Whether a training step draws random numbers.
+    fn draws(&self) -> bool {
+        self.plan.train.as_ref().is_some_and(|pass| pass.functions.iter().any(|function| function.draws))
     }
 
     fn graph(&self) -> &'a Graph {
@@ -98,8 +112,8 @@ impl<'a> Model<'a> {
     fn module(mut self) -> TokenStream {
         let plan = self.plan;
         let train = plan.train.as_ref().map(|pass| self.pass(pass, Domain::Batch, "train"));
-        let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "evaluate"));
-        let predict = self.pass(&plan.predict, Domain::Batch, "predict");
+        let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "inference"));
+        let predict = self.pass(&plan.predict, Domain::Batch, "inference");
         let single = self.pass(&plan.single, Domain::Single, "one");
         let (load, store) = self.borders();
         let memory = self.memory();
@@ -255,6 +269,7 @@ impl<'a> Model<'a> {
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
+            ArgumentKind::Draws => quote!(&draws),
             ArgumentKind::Rates => quote!(&rates),
         }
     }
@@ -295,6 +310,10 @@ impl<'a> Model<'a> {
             values.push(quote!(lr: #lr));
         }
         let source = optimizer.map(|optimizer| &optimizer.source);
+        if self.draws() {
+            fields.push(quote!(seed: u64));
+            values.push(quote!(seed));
+        }
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
             fields.push(quote!(gradients: rt::Box<Parameters>));
@@ -319,7 +338,8 @@ impl<'a> Model<'a> {
         let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
         let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
         let new_state = has_state.then(|| quote!(let #state_mut state = ZERO_STATE.boxed(); #init_state));
-        let seed = if init.to_string().contains("seed") { quote!(seed) } else { quote!(_seed) };
+        let uses_seed = self.draws() || init.to_string().contains("seed");
+        let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
         let predict_one = self.predict_one(single);
         let train_methods = self.train_methods(train.is_some());
         let model_impl = self.model_impl(&name, predict);

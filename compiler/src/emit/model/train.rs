@@ -95,6 +95,10 @@ impl Model<'_> {
             .unwrap_or_default();
         let gradients = stores.then(|| quote!(let gradients = &mut *self.gradients;));
         let update = self.run_update();
+        let draws = self
+            .draws()
+            .then(|| quote!(let draws = rt::random::Draws { seed: self.seed, step: self.steps };));
+        let tracking = self.tracking(train_pass);
         let schedule_methods = self.schedule_methods();
         let checks = self.finite_checks(train_pass);
         let (lr_get, lr_set) = if has_lr {
@@ -143,6 +147,7 @@ impl Model<'_> {
                     let parameters = &mut *self.parameters;
                     #state
                     #gradients
+                    #draws
                     #load_train
                     #(#before)*
                     #(#loss)*
@@ -150,6 +155,7 @@ impl Model<'_> {
                         return Ok(#to_f32);
                     }
                     self.steps += 1;
+                    #(#tracking)*
                     #rates
                     #(#after)*
                     #update
@@ -236,6 +242,17 @@ impl Model<'_> {
             #target
             #scale
         }
+    }
+
+    /// Statements that bring running figures nearer to those of the batch.
+    fn tracking(&self, pass: &Pass) -> Vec<TokenStream> {
+        let statement = |tracking: &crate::graph::Tracking| {
+            let place = self.place(pass, tracking.value, true);
+            let name = crate::emit::parameters::field(pass.graph.parameter(tracking.buffer));
+            let momentum = crate::emit::scalar::literal(tracking.momentum, crate::program::Precision::F64);
+            quote!(rt::norm::track(&#place, #momentum, &mut parameters.#name);)
+        };
+        pass.graph.tracking.iter().map(statement).collect()
     }
 
     /// Looks at the values of the forward part in order.

@@ -1,0 +1,271 @@
+//! Means and variances: of a batch, channel by channel, and of blocks of each sample.
+//!
+//! Values are `[groups][features]` rows over sixteen samples. A channel is `features / channels` neighbouring features.
+//! Sums over a batch run over the groups, then over the channel's features, then over lanes; a sample whose scale is 0
+//! is padding and does not count.
+
+use crate::element::Element;
+use crate::lanes::{Lanes, Row};
+
+/// 1 for samples, 0 for padding.
+#[inline(always)]
+fn mask<L: Lanes>(scale: &Row<L::Elem>) -> L {
+    let one = L::splat(L::Elem::from_f64(1.0));
+    L::select(L::load(scale).ne(L::zero()), one, L::zero())
+}
+
+/// Values of a channel that count in a batch.
+#[inline(always)]
+fn count<L: Lanes, const G: usize>(scale: &[[Row<L::Elem>; 1]; G], inner: usize) -> L {
+    let mut samples = L::zero();
+    for group in scale {
+        samples = samples + mask::<L>(&group[0]);
+    }
+    L::splat(samples.sum()) * L::splat(L::Elem::from_f64(inner as f64))
+}
+
+/// The mean of each of `C` channels over a batch: `mean[c]`, the same in all lanes.
+#[inline(always)]
+pub fn batch_mean<L: Lanes, const G: usize, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    scale: &[[Row<L::Elem>; 1]; G],
+    mean: &mut [[Row<L::Elem>; C]; 1],
+) {
+    let inner = F / C;
+    let n = count::<L, G>(scale, inner);
+    for (c, mean) in mean[0].iter_mut().enumerate() {
+        let mut sum = L::zero();
+        for (x, scale) in x.iter().zip(scale) {
+            let mask = mask::<L>(&scale[0]);
+            for row in &x[c * inner..(c + 1) * inner] {
+                sum = L::load(row).mul_add(mask, sum);
+            }
+        }
+        (L::splat(sum.sum()) / n).store(mean);
+    }
+}
+
+/// The variance of each of `C` channels over a batch, divided by the number of values: `variance[c]`, the same in all
+/// lanes.
+#[inline(always)]
+pub fn batch_variance<L: Lanes, const G: usize, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    mean: &[[Row<L::Elem>; C]; 1],
+    scale: &[[Row<L::Elem>; 1]; G],
+    variance: &mut [[Row<L::Elem>; C]; 1],
+) {
+    let inner = F / C;
+    let n = count::<L, G>(scale, inner);
+    for (c, variance) in variance[0].iter_mut().enumerate() {
+        let mean = L::load(&mean[0][c]);
+        let mut sum = L::zero();
+        for (x, scale) in x.iter().zip(scale) {
+            let mask = mask::<L>(&scale[0]);
+            for row in &x[c * inner..(c + 1) * inner] {
+                let off = (L::load(row) - mean) * mask;
+                sum = off.mul_add(off, sum);
+            }
+        }
+        (L::splat(sum.sum()) / n).store(variance);
+    }
+}
+
+/// The variance as an estimate of that of all data: times n / (n - 1), and as it is for one value.
+#[inline(always)]
+pub fn unbiased<L: Lanes, const G: usize, const C: usize>(
+    variance: &[[Row<L::Elem>; C]; 1],
+    scale: &[[Row<L::Elem>; 1]; G],
+    inner: usize,
+    estimate: &mut [[Row<L::Elem>; C]; 1],
+) {
+    let n = count::<L, G>(scale, inner);
+    let one = L::splat(L::Elem::from_f64(1.0));
+    let factor = L::select(n.gt(one), n / (n - one), one);
+    for (variance, estimate) in variance[0].iter().zip(&mut estimate[0]) {
+        (L::load(variance) * factor).store(estimate);
+    }
+}
+
+/// (x - mean) / sqrt(variance + eps), channel by channel. `finish` is given group, feature and the value.
+#[inline(always)]
+pub fn normalize<L: Lanes, const G: usize, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    mean: &[[Row<L::Elem>; C]; 1],
+    variance: &[[Row<L::Elem>; C]; 1],
+    eps: L::Elem,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let inner = F / C;
+    for c in 0..C {
+        let mean = L::load(&mean[0][c]);
+        let deviation = (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
+        for (g, x) in x.iter().enumerate() {
+            for f in c * inner..(c + 1) * inner {
+                finish(g, f, (L::load(&x[f]) - mean) / deviation);
+            }
+        }
+    }
+}
+
+/// The gradient by x of [`normalize`] with mean and variance of the batch:
+/// (d - mean(d) - y mean(d y)) / sqrt(variance + eps), with y the normalised value. `finish` is given group, feature
+/// and the gradient, which is 0 for padding.
+#[inline(always)]
+pub fn normalize_gradient<L: Lanes, const G: usize, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    mean: &[[Row<L::Elem>; C]; 1],
+    variance: &[[Row<L::Elem>; C]; 1],
+    scale: &[[Row<L::Elem>; 1]; G],
+    d_y: &[[Row<L::Elem>; F]; G],
+    eps: L::Elem,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let inner = F / C;
+    let n = count::<L, G>(scale, inner);
+    let one = L::splat(L::Elem::from_f64(1.0));
+    for c in 0..C {
+        let mean = L::load(&mean[0][c]);
+        let share = one / (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
+        let (mut sum, mut product) = (L::zero(), L::zero());
+        for g in 0..G {
+            let mask = mask::<L>(&scale[g][0]);
+            for f in c * inner..(c + 1) * inner {
+                let d = L::load(&d_y[g][f]) * mask;
+                let y = (L::load(&x[g][f]) - mean) * share;
+                sum = sum + d;
+                product = d.mul_add(y, product);
+            }
+        }
+        let mean_d = L::splat(sum.sum()) / n;
+        let mean_dy = L::splat(product.sum()) / n;
+        for g in 0..G {
+            let factor = mask::<L>(&scale[g][0]) * share;
+            for f in c * inner..(c + 1) * inner {
+                let y = (L::load(&x[g][f]) - mean) * share;
+                let d = L::load(&d_y[g][f]) - mean_d;
+                finish(g, f, (d - y * mean_dy) * factor);
+            }
+        }
+    }
+}
+
+/// Mean, or 0 where blocks are not centred, and 1 / sqrt(variance + eps) of the values of one block of a sample.
+#[inline(always)]
+fn of_block<L: Lanes>(x: &[Row<L::Elem>], centered: bool, eps: L::Elem) -> (L, L) {
+    let n = L::splat(L::Elem::from_f64(x.len() as f64));
+    let mut mean = L::zero();
+    if centered {
+        for row in x {
+            mean = mean + L::load(row);
+        }
+        mean = mean / n;
+    }
+    let mut squares = L::zero();
+    for row in x {
+        let off = L::load(row) - mean;
+        squares = off.mul_add(off, squares);
+    }
+    let one = L::splat(L::Elem::from_f64(1.0));
+    (mean, one / (squares / n + L::splat(eps)).sqrt())
+}
+
+/// Each of `B` equal blocks of every sample with its mean taken off, if `centered`, and divided by its deviation:
+/// (x - mean) / sqrt(variance + eps). `finish` is given group, feature and the value.
+#[inline(always)]
+pub fn block_normalize<L: Lanes, const G: usize, const F: usize, const B: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    centered: bool,
+    eps: L::Elem,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let inner = F / B;
+    for (g, x) in x.iter().enumerate() {
+        for b in 0..B {
+            let place = b * inner..(b + 1) * inner;
+            let (mean, share) = of_block::<L>(&x[place.clone()], centered, eps);
+            for f in place {
+                finish(g, f, (L::load(&x[f]) - mean) * share);
+            }
+        }
+    }
+}
+
+/// The gradient by x of [`block_normalize`]: (d - mean(d) - y mean(d y)) / sqrt(variance + eps), without mean(d) where
+/// blocks are not centred.
+#[inline(always)]
+pub fn block_normalize_gradient<L: Lanes, const G: usize, const F: usize, const B: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    d_y: &[[Row<L::Elem>; F]; G],
+    centered: bool,
+    eps: L::Elem,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let inner = F / B;
+    let n = L::splat(L::Elem::from_f64(inner as f64));
+    for g in 0..G {
+        for b in 0..B {
+            let place = b * inner..(b + 1) * inner;
+            let (mean, share) = of_block::<L>(&x[g][place.clone()], centered, eps);
+            let (mut sum, mut product) = (L::zero(), L::zero());
+            for f in place.clone() {
+                let d = L::load(&d_y[g][f]);
+                sum = sum + d;
+                product = d.mul_add((L::load(&x[g][f]) - mean) * share, product);
+            }
+            let mean_d = if centered { sum / n } else { L::zero() };
+            let mean_dy = product / n;
+            for f in place {
+                let y = (L::load(&x[g][f]) - mean) * share;
+                finish(g, f, (L::load(&d_y[g][f]) - mean_d - y * mean_dy) * share);
+            }
+        }
+    }
+}
+
+/// [`block_normalize`] of one sample in rows of sixteen features, computed in f64.
+#[inline(always)]
+pub fn block_normalize_one<E: Element, const P: usize, const F: usize, const B: usize>(
+    x: &[Row<E>; P],
+    centered: bool,
+    eps: f64,
+) -> [Row<E>; P] {
+    let mut y = *x;
+    let inner = F / B;
+    for block in y.as_flattened_mut()[..F].chunks_exact_mut(inner) {
+        let n = inner as f64;
+        let mean = if centered { block.iter().map(|x| x.to_f64()).sum::<f64>() / n } else { 0.0 };
+        let squares: f64 = block.iter().map(|x| (x.to_f64() - mean) * (x.to_f64() - mean)).sum();
+        let share = 1.0 / crate::math64::sqrt(squares / n + eps);
+        for x in block {
+            *x = E::from_f64((x.to_f64() - mean) * share);
+        }
+    }
+    y
+}
+
+/// One number for several of the `len` features of one sample: feature `f` is number `f / inner % period`.
+#[inline(always)]
+pub fn spread_one<E: Element, const P: usize>(
+    x: &[Row<E>],
+    inner: usize,
+    period: usize,
+    len: usize,
+) -> [Row<E>; P] {
+    let mut y = [[E::ZERO; crate::lanes::LANES]; P];
+    for (f, y) in y.as_flattened_mut()[..len].iter_mut().enumerate() {
+        *y = x.as_flattened()[f / inner % period];
+    }
+    y
+}
+
+/// Brings a running figure nearer to one of the batch: r <- r + momentum (value - r).
+pub fn track<E: Element, const C: usize, const P: usize>(
+    value: &[[Row<E>; C]; 1],
+    momentum: f64,
+    running: &mut [Row<E>; P],
+) {
+    for (value, running) in value[0].iter().zip(running.as_flattened_mut()) {
+        let (new, old) = (value[0].to_f64(), running.to_f64());
+        *running = E::from_f64(old + momentum * (new - old));
+    }
+}
