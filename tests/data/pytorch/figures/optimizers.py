@@ -1,8 +1,8 @@
 """optimizers.json: ten steps of each optimizer, and of the arguments that every optimizer has."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from collections.abc import Callable
 
 import optax
 import torch

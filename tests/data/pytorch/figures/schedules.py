@@ -96,6 +96,42 @@ def inverse_sqrt(base, plan):
     return [base * math.sqrt(warm) / math.sqrt(max(plan.warmup + step, warm)) for step in range(1, plan.steps + 1)]
 
 
+def to_hundredth(found):
+    return found.param_groups[0]["lr"] / 100
+
+
+def constant(found, _plan):
+    return schedulers.ConstantLR(found, factor=1.0)
+
+
+def step(found, _plan):
+    return schedulers.StepLR(found, step_size=5, gamma=0.5)
+
+
+def multi_step(found, _plan):
+    return schedulers.MultiStepLR(found, milestones=[3, 8, 15], gamma=0.1)
+
+
+def exponential(found, _plan):
+    return schedulers.ExponentialLR(found, gamma=0.9)
+
+
+def polynomial(found, plan):
+    return schedulers.PolynomialLR(found, total_iters=plan.steps, power=2)
+
+
+def cosine(found, plan):
+    return schedulers.CosineAnnealingLR(found, T_max=plan.steps, eta_min=to_hundredth(found))
+
+
+def cosine_to_zero(found, plan):
+    return schedulers.CosineAnnealingLR(found, T_max=plan.steps)
+
+
+def linear(found, plan, end):
+    return schedulers.LinearLR(found, start_factor=1.0, end_factor=end, total_iters=plan.steps)
+
+
 def one_cycle(found, plan, **settings):
     return schedulers.OneCycleLR(
         found,
@@ -107,21 +143,7 @@ def one_cycle(found, plan, **settings):
     )
 
 
-def to_hundredth(found):
-    return found.param_groups[0]["lr"] / 100
-
-
 def table():
-    constant = lambda found, _plan: schedulers.ConstantLR(found, factor=1.0)
-    step = lambda found, _plan: schedulers.StepLR(found, step_size=5, gamma=0.5)
-    multi_step = lambda found, _plan: schedulers.MultiStepLR(found, milestones=[3, 8, 15], gamma=0.1)
-    exponential = lambda found, _plan: schedulers.ExponentialLR(found, gamma=0.9)
-    polynomial = lambda found, plan: schedulers.PolynomialLR(found, total_iters=plan.steps, power=2)
-    cosine = lambda found, plan: schedulers.CosineAnnealingLR(found, T_max=plan.steps, eta_min=to_hundredth(found))
-    cosine_to_zero = lambda found, plan: schedulers.CosineAnnealingLR(found, T_max=plan.steps)
-    linear = lambda end: lambda found, plan: schedulers.LinearLR(
-        found, start_factor=1.0, end_factor=end, total_iters=plan.steps
-    )
     cycle = {"pct_start": 0.3, "div_factor": 25.0, "final_div_factor": 1e4}
     other_cycle = {"pct_start": 0.25, "div_factor": 10.0, "final_div_factor": 100.0}
     within = {"moves_within_an_epoch": True}
@@ -144,8 +166,8 @@ def table():
             **within,
         ),
         Schedule("inverse_sqrt({base})", inverse_sqrt, source="formula", **within),
-        Schedule("linear({base}, to = 0)", partial(by_step, linear(0.0)), **within),
-        Schedule("linear({base}, to = {to})", partial(by_step, linear(0.01)), **within),
+        Schedule("linear({base}, to = 0)", partial(by_step, partial(linear, end=0.0)), **within),
+        Schedule("linear({base}, to = {to})", partial(by_step, partial(linear, end=0.01)), **within),
         Schedule("plateau({base}, factor = 0.5, patience = 2)", plateau, {"threshold": 1e-4, "mode": "rel"}),
     ]
 
@@ -154,8 +176,9 @@ def warm_up(base, steps):
     """The first rates: base (i + 1) / n, as LinearLR(start_factor = 1 / n, total_iters = n - 1) has them."""
     rates = [base * (step + 1) / steps for step in range(steps)]
     if steps > 1:
-        linear = lambda found, _plan: schedulers.LinearLR(found, start_factor=1 / steps, total_iters=steps - 1)
-        for ours, theirs in zip(rates, by_step(linear, base, Plan(steps, 1)), strict=True):
+        rising = partial(schedulers.LinearLR, start_factor=1 / steps, total_iters=steps - 1)
+        theirs_all = by_step(lambda found, _plan: rising(found), base, Plan(steps, 1))
+        for ours, theirs in zip(rates, theirs_all, strict=True):
             assert math.isclose(ours, theirs, rel_tol=1e-12)
     return rates
 
@@ -175,8 +198,8 @@ def agree_with_sequential():
         schedulers.CosineAnnealingLR(found, T_max=plan.steps),
     ]
     scheduler = schedulers.SequentialLR(found, parts, milestones=[4])
-    [cosine] = [schedule for schedule in table() if schedule.text == "cosine({base}, to = 0)"]
-    for rate in rates(cosine, BASE, plan):
+    [falling] = [schedule for schedule in table() if schedule.text == "cosine({base}, to = 0)"]
+    for rate in rates(falling, BASE, plan):
         assert math.isclose(rate, found.param_groups[0]["lr"], rel_tol=1e-12, abs_tol=1e-15)
         found.step()
         scheduler.step()

@@ -12,8 +12,11 @@ SHOWN = (5, 10, 20)
 def entry(net, optimizer, schedule, plan):
     lr = optimizer.lr
     found = rates(schedule, lr, plan)
+    text = schedule.call(lr, plan.warmup)
     entry = {
-        "call": optimizer.call(schedule.call(lr, plan.warmup)),
+        "call": optimizer.call(text),
+        "optimizer": optimizer.call(),
+        "schedule": text,
         "source": optimizer.source,
         "rates": found,
     }
