@@ -46,9 +46,10 @@ def table():
         ("xavier_normal", init.xavier_normal_, of_normal(xavier_std())),
     ]
     gain = init.calculate_gain("tanh")
+    std = xavier_std(gain)
     rows += [
-        (f"xavier(gain = {gain})", partial(init.xavier_uniform_, gain=gain), of_uniform(math.sqrt(3) * xavier_std(gain))),
-        (f"xavier_normal(gain = {gain})", partial(init.xavier_normal_, gain=gain), of_normal(xavier_std(gain))),
+        (f"xavier(gain = {gain})", partial(init.xavier_uniform_, gain=gain), of_uniform(math.sqrt(3) * std)),
+        (f"xavier_normal(gain = {gain})", partial(init.xavier_normal_, gain=gain), of_normal(std)),
     ]
     return rows
 
