@@ -6,10 +6,12 @@ mod common;
 use nnc::Train;
 use serde_json::Value;
 
-use common::{Emitted, Expected, assert_close, figures, numbers, tensors};
+use common::{Emitted, Expected, Reference, assert_close, compiled, figures, numbers, tensors};
 
 /// Of the largest value of a tensor, in f32.
 const SINGLE: f64 = 1e-5;
+/// Of the value, in f64: figures are printed in full.
+const DOUBLE: f64 = 1e-10;
 
 fn same_text(entry: &Value, call: &str) -> bool {
     let packed = |text: &str| text.split_whitespace().collect::<String>();
@@ -76,4 +78,42 @@ optimizers! {
     adam, "pytorch": adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8);
     adam_without_correction, "formula": adam(lr = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, bias_correction = false);
     adamw, "pytorch": adamw(lr = 0.01, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1);
+}
+
+/// The text of a model with this optimizer.
+fn text(optimizer: &str) -> String {
+    format!(
+        "model Net {{
+            input [4]
+            hidden: dense(5) -> tanh
+            head: dense(3)
+            loss cross_entropy
+            optimizer {optimizer}
+        }}"
+    )
+}
+
+/// The rate of every step of every schedule, and its state from epoch to epoch, in the reference.
+#[test]
+fn schedules_of_the_reference() {
+    let figures = figures("schedules.json");
+    let losses = numbers(&figures["losses"]);
+    let sample = Expected::Classes(vec![1]);
+    for entry in figures["schedules"].as_array().expect("schedules") {
+        let count = |key: &str| entry[key].as_u64().expect("a number");
+        let call = entry["call"].as_str().expect("a text");
+        let model = compiled(&text(&format!("sgd(lr = {call})")));
+        let mut reference = Reference::new(&model.graph).interpreter;
+        reference.set_horizon(count("steps_per_epoch"), count("epochs"));
+        for (step, rate) in numbers(&entry["rates"]).iter().enumerate() {
+            let found = reference.scheduled_rate().expect("a rate");
+            let room = DOUBLE * rate.abs() + 1e-15;
+            assert!((found - rate).abs() <= room, "{call}, step {step}: {found}, expected {rate}");
+            reference.step(&[0.5; 4], sample.reference());
+            let done = step as u64 + 1;
+            if done.is_multiple_of(count("steps_per_epoch")) {
+                reference.end_epoch(losses[(done / count("steps_per_epoch")) as usize - 1]);
+            }
+        }
+    }
 }
