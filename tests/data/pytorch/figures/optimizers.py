@@ -1,6 +1,7 @@
 """optimizers.json: ten steps of each optimizer, and of the arguments that every optimizer has."""
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -157,7 +158,22 @@ def copied(weights):
     return {name: value.detach().clone() for name, value in weights.items()}
 
 
-def run(net, dtype, optimizer, before_update=no_change, shown=SHOWN, rates=None, steps=STEPS):
+@contextmanager
+def scalars_of(dtype):
+    """NAdam keeps the product of its momenta in a scalar of the default type, f32, also for weights in f64."""
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def run(net, dtype, *arguments, **settings):
+    with scalars_of(dtype):
+        return steps_of(net, dtype, *arguments, **settings)
+
+
+def steps_of(net, dtype, optimizer, before_update=no_change, shown=SHOWN, rates=None, steps=STEPS):
     """Losses, each before its update, and weights after the steps that are shown."""
     weights = net.start(dtype)
     made = optimizer.make(weights, optimizer.lr)
