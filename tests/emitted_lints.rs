@@ -16,6 +16,23 @@ mod custom {
     nnc::network!("examples/custom/custom.nn");
 }
 
+/// Formulas with ln 2 and 2 pi in them, which clippy takes for something to be named.
+mod constants {
+    nnc::network! {
+        pub model Counts {
+            input [4]
+            dense(3) -> gelu
+            loss poisson(full = true)
+            optimizer sgd(lr = cosine(0.1, to = 0.01))
+        }
+    }
+    pub(super) mod smooth {
+        nnc::network! {
+            pub model Smooth { input [4] min_max dense(3) loss log_cosh optimizer lamb }
+        }
+    }
+}
+
 /// Models of which nothing is used.
 mod unused {
     nnc::network! {
@@ -44,4 +61,5 @@ fn models_run() {
     let dag = dag::Dag::new(1).predict(&[1.0; 6]);
     assert!(iris.iter().chain(&dag).all(|value| value.is_finite()));
     assert!(size_of::<custom::Wave>() > 0);
+    assert!(size_of::<constants::Counts>() > 0 && size_of::<constants::smooth::Smooth>() > 0);
 }

@@ -160,6 +160,50 @@ fn all_optimizers_of_the_figures_are_here() {
     }
 }
 
+/// Two calls on different samples make one step, with the mean of their gradients.
+fn accumulated<M: Train>(call: &str, new: impl Fn() -> M) {
+    let figures = figures("optimizers.json");
+    let (input, target) = (numbers(&figures["input"]), numbers(&figures["target"]));
+    let entries = figures["accumulated"].as_array().expect("entries").iter();
+    let mut entries = entries.filter(|entry| same_text(&entry["call"], call));
+    let entry = entries.next().unwrap_or_else(|| panic!("no figures for {call}"));
+    let mut reference = Reference::new(&compiled(&text(call)).graph);
+    reference.set(&tensors(&figures["weights"]));
+    let mut model = Emitted(new());
+    model.set(&tensors(&figures["weights"]));
+    for step in 1..=10 {
+        let rows = numbers(&entry["rows"][(step + 1) % 2]);
+        let (from, to) = (rows[0] as usize, rows[1] as usize);
+        let (x, classes) = (&input[4 * from..4 * to], Expected::new("class", target[from..to].to_vec()));
+        let what = format!("{call}: loss of step {step}");
+        assert_close(&what, &[model.step(x, &classes)], &numbers(&entry["f32"]["losses"][step - 1]), SINGLE);
+        same_weights(call, step as u64, &entry["f32"], &model);
+        let found = reference.interpreter.step(x, classes.reference());
+        assert_close(&what, &[found], &numbers(&entry["f64"]["losses"][step - 1]), DOUBLE);
+    }
+    for (tensor, expected) in tensors(&entry["f64"]["weights"]["10"]) {
+        assert_close(&format!("{call}: {tensor}"), &reference.get()[&tensor], &expected, DOUBLE);
+    }
+}
+
+#[test]
+fn accumulated_gradients_of_different_samples() {
+    accumulated("sgd(lr = 0.1, accumulate = 2)", || sgd_accumulate::Net::new(0));
+    accumulated("adam(lr = 0.01, accumulate = 2)", || adam_accumulate::Net::new(0));
+}
+
+mod adam_accumulate {
+    nnc::network! {
+        pub model Net {
+            input [4]
+            hidden: dense(5) -> tanh
+            head: dense(3)
+            loss cross_entropy
+            optimizer adam(lr = 0.01, accumulate = 2)
+        }
+    }
+}
+
 /// The text of a model with this optimizer.
 fn text(optimizer: &str) -> String {
     format!(
@@ -333,7 +377,7 @@ fn all_schedules_of_the_figures_are_here() {
     for entry in figures("schedules.json")["schedules"].as_array().expect("entries") {
         let call = entry["call"].as_str().expect("a text");
         let cold = call.split(", warmup").next().expect("a text").trim_end_matches(')');
-        let is_here = |text: &&str| same_text(&Value::from(format!("{cold})")), text);
-        assert!(SCHEDULES.iter().any(|text| is_here(&text)), "{call} is missing");
+        let cold = Value::from(format!("{cold})"));
+        assert!(SCHEDULES.iter().any(|text| same_text(&cold, text)), "{call} is missing");
     }
 }

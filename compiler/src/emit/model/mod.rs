@@ -188,7 +188,12 @@ impl<'a> Model<'a> {
         let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
         quote! {
             #(#![doc = #lines])*
-            #![allow(clippy::needless_range_loop, clippy::excessive_precision, clippy::too_many_arguments)]
+            #![allow(
+                clippy::approx_constant,
+                clippy::excessive_precision,
+                clippy::needless_range_loop,
+                clippy::too_many_arguments
+            )]
         }
     }
 
