@@ -1,7 +1,7 @@
 //! `nnc summary`: layers, shapes, parameters, arithmetic and memory.
 
 use nnc_compiler::CompiledModel;
-use nnc_compiler::graph::{Direction, LayerId, Role};
+use nnc_compiler::graph::{Direction, Graph, LayerId, Role};
 use nnc_compiler::plan::thousands;
 
 use crate::arguments::Source;
@@ -23,7 +23,8 @@ pub fn run(source: &Source, output: &Output) -> Result<(), Failure> {
 
 fn table(model: &CompiledModel) -> String {
     let graph = &model.graph;
-    let mut rows = vec![["layer", "stage", "output", "parameters", "FLOPs"].map(str::to_owned)];
+    let mut rows =
+        vec![["layer", "stage", "output", "initializer", "parameters", "FLOPs"].map(str::to_owned)];
     for (n, layer) in graph.layers.iter().enumerate() {
         let id = LayerId(n as u32);
         let nodes: Vec<_> = graph
@@ -43,6 +44,7 @@ fn table(model: &CompiledModel) -> String {
             layer.name.clone(),
             without_label(&layer.name, &layer.text).to_owned(),
             format!("{:?}", last.shape),
+            initializer(graph, id),
             thousands(parameters),
             thousands(flops as usize),
         ]);
@@ -82,6 +84,13 @@ fn table(model: &CompiledModel) -> String {
     text
 }
 
+/// How the first trained parameter of a layer starts: its weight, where it has one. Nothing for a layer without.
+fn initializer(graph: &Graph, layer: LayerId) -> String {
+    let mut parameters = graph.parameters.iter();
+    let first = parameters.find(|parameter| parameter.layer == layer && parameter.role != Role::Buffer);
+    first.map_or_else(String::new, |parameter| parameter.initializer.text.clone())
+}
+
 /// The text of a stage; its label is in the first column already.
 fn without_label<'a>(name: &str, text: &'a str) -> &'a str {
     let label = name.rsplit('.').next().unwrap_or(name);
@@ -89,8 +98,8 @@ fn without_label<'a>(name: &str, text: &'a str) -> &'a str {
 }
 
 /// Rows in aligned columns; the last two to the right.
-fn columns(rows: &[[String; 5]]) -> String {
-    let mut widths = [0; 5];
+fn columns(rows: &[[String; 6]]) -> String {
+    let mut widths = [0; 6];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -100,15 +109,15 @@ fn columns(rows: &[[String; 5]]) -> String {
     for (n, row) in rows.iter().enumerate() {
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
             let padding = " ".repeat(width - cell.chars().count());
-            if column >= 3 {
+            if column >= 4 {
                 text.push_str(&format!("  {padding}{cell}"));
             } else {
-                text.push_str(&format!("{cell}{padding}{}", if column < 2 { "  " } else { "" }));
+                text.push_str(&format!("{cell}{padding}{}", if column < 3 { "  " } else { "" }));
             }
         }
         text.push('\n');
         if n == 0 {
-            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 8)));
+            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 10)));
         }
     }
     text

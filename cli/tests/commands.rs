@@ -86,8 +86,11 @@ fn summary_counts_layers_parameters_arithmetic_and_bytes() {
         line.split_whitespace().map(str::to_owned).collect()
     };
     // 2 x 4 weights and 4 biases: 16 operations for the products, 4 for the biases.
-    assert_eq!(row("hidden"), ["hidden", "dense(4)", "[4]", "12", "20"]);
-    assert_eq!(row("head"), ["head", "dense(2)", "[2]", "10", "18"]);
+    assert_eq!(
+        row("hidden"),
+        ["hidden", "dense(4)", "[4]", "he,", "gain", "1.414", "for", "relu", "12", "20"]
+    );
+    assert_eq!(row("head"), ["head", "dense(2)", "[2]", "he,", "gain", "1", "10", "18"]);
     assert_eq!(row("parameters"), ["parameters", "22"]);
     assert!(row("inference").contains(&"bytes".to_owned()));
     assert!(row("training").join(" ").ends_with("for a batch of 4"));

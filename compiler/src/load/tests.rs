@@ -59,11 +59,12 @@ fn definitions_of_every_kind_are_taken_as_if_written_here() {
         loss quartic(output, target) = mean((output - target)^4)
         optimizer plain(lr) { weight = weight - lr * gradient }
         init narrow = normal(std = 0.1 / fan_in)
+        schedule falling(start) = start / (1 + step)
         block pair(units) { dense(units, init = narrow) -> bent }
     ";
     let model = "
         model Net { input [4] pair(8) dense(1) -> bent(slope = 0.1)
-            loss quartic optimizer plain(lr = 0.1) }
+            loss quartic optimizer plain(lr = falling(0.1)) }
     ";
     let used = compiled(&[("net.nn", &format!("use \"lib.nn\" {model}")), ("lib.nn", definitions)]);
     assert_eq!(used.diagnostics, []);

@@ -238,7 +238,7 @@ impl Cx<'_> {
             .cloned()
             .partition(|argument| argument.name.as_ref().is_some_and(|name| name.name == WARMUP));
         let warmup = self.warmup(scope, &call, &warmups)?;
-        let defined = (definition.origin == Origin::User).then_some(definition.name.span);
+        let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
         self.begin_formula();
         let terms = self.definition_arguments(scope, &definition, callee, &arguments, 0)?;

@@ -1,0 +1,228 @@
+//! Initial weights: those of emitted code are those of the reference, and spread as each initializer says.
+
+mod common;
+
+use nnc::{Model, Rng};
+use nnc_compiler::reference::{Draw, Draws, Interpreter};
+use nnc_compiler::{Options, compile};
+
+/// A model, and its text.
+macro_rules! model {
+    ($name:ident, $($text:tt)*) => {
+        mod $name {
+            nnc::network! { $($text)* }
+            pub const TEXT: &str = stringify!($($text)*);
+        }
+    };
+}
+
+model! { start,
+    init both = random_normal() + random_truncated() * random_uniform() + random_orthogonal()
+
+    pub model Start {
+        input [100]
+        uniform: dense(90, init = uniform(low = -1, high = 3), bias_init = normal(mean = 2, std = 0.1)) -> relu
+        truncated: dense(80, init = truncated_normal(mean = 1, std = 0.5), bias_init = truncated_normal)
+        wide: dense(60, init = orthogonal)
+        square: dense(60, init = orthogonal(gain = 2)) -> tanh
+        tall: dense(100, init = orthogonal)
+        lecun: dense(100, init = lecun_truncated)
+        glorot: dense(70, init = glorot_truncated)
+        he: dense(80, init = he_truncated) -> relu
+        kaiming: dense(50, init = kaiming) -> leaky_relu(slope = 0.5)
+        even: dense(60, init = kaiming_uniform) -> sigmoid
+        default_tanh: dense(70) -> tanh
+        several: dense(40, init = both, bias_init = ones)
+    }
+}
+
+/// Draws as emitted code makes them.
+struct Seeded(u64);
+
+impl Draws for Seeded {
+    fn draw(&self, tensor: usize, index: u64, draw: Draw) -> f64 {
+        let rng = Rng::new(self.0, tensor as u64);
+        match draw {
+            Draw::Uniform => rng.uniform(index),
+            Draw::Normal => rng.normal(index),
+            Draw::Truncated => rng.truncated(index),
+        }
+    }
+
+    fn orthogonal(&self, (rows, columns): (usize, usize), normal: &dyn Fn(u64) -> f64) -> Vec<f64> {
+        nnc::__private::orthogonal(rows, columns, normal).into_vec()
+    }
+}
+
+/// The values of a tensor, and its shape.
+fn tensor(model: &start::Start, name: &str) -> (Vec<f64>, &'static [usize]) {
+    let (n, info) =
+        model.info().tensors.iter().enumerate().find(|(_, info)| info.name == name).expect("a tensor");
+    let mut values = vec![0.0; info.len()];
+    model.read_tensor(n, &mut values);
+    (values.into_iter().map(f64::from).collect(), info.shape)
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn std(values: &[f64]) -> f64 {
+    let center = mean(values);
+    mean(&values.iter().map(|value| (value - center).powi(2)).collect::<Vec<_>>()).sqrt()
+}
+
+#[test]
+fn emitted_code_and_the_reference_draw_the_same_numbers() {
+    let compilation = compile("start.nn", start::TEXT, &Options::default());
+    assert!(!compilation.has_errors(), "{:?}", compilation.diagnostics);
+    let graph = &compilation.models.first().expect("a model").graph;
+    let mut interpreter = Interpreter::new(graph).expect("the graph is valid");
+    interpreter.initialize(&Seeded(11));
+    let model = start::Start::new(11);
+    for (n, info) in model.info().tensors.iter().enumerate() {
+        let (values, _) = tensor(&model, info.name);
+        let expected: Vec<f64> = interpreter
+            .parameter(n)
+            .expect("a tensor")
+            .iter()
+            .map(|value| f64::from(*value as f32))
+            .collect();
+        // A formula that is simplified may round its last digit otherwise.
+        for (value, expected) in values.iter().zip(&expected) {
+            assert!((value - expected).abs() <= 1e-6 * expected.abs(), "{}: {value}, {expected}", info.name);
+        }
+        assert_eq!(values.len(), expected.len());
+    }
+}
+
+#[test]
+fn weights_are_spread_as_their_initializer_says() {
+    let model = start::Start::new(3);
+    // Mean, deviation, and the greatest distance from the mean there can be, of initializers with thousands of draws.
+    let sqrt = f64::sqrt;
+    let truncated = 0.879_625_661_034_239_8;
+    for (name, center, deviation, most) in [
+        ("uniform.weight", 1.0, sqrt(4.0 / 3.0), 2.0),
+        ("truncated.weight", 1.0, 0.5 * truncated, 1.0),
+        ("lecun.weight", 0.0, 0.1, 0.2 / truncated),
+        ("glorot.weight", 0.0, sqrt(2.0 / 170.0), 2.0 * sqrt(2.0 / 170.0) / truncated),
+        ("he.weight", 0.0, sqrt(2.0 / 70.0), 2.0 * sqrt(2.0 / 70.0) / truncated),
+        ("kaiming.weight", 0.0, sqrt(2.0 / 1.25 / 80.0), f64::INFINITY),
+        ("even.weight", 0.0, 1.846_228_545 / sqrt(50.0), 1.846_228_545 * sqrt(3.0 / 50.0)),
+        ("default_tanh.weight", 0.0, 1.592_537_42 / sqrt(60.0), f64::INFINITY),
+    ] {
+        let (values, _) = tensor(&model, name);
+        assert!((mean(&values) - center).abs() < 0.05 * deviation, "{name}: mean {}", mean(&values));
+        assert!((std(&values) / deviation - 1.0).abs() < 0.04, "{name}: deviation {}", std(&values));
+        let far = values.iter().map(|value| (value - center).abs()).fold(0.0, f64::max);
+        assert!(far <= most * (1.0 + 1e-6) && far > 2.0f64.min(most) * 0.8 * deviation, "{name}: {far}");
+    }
+}
+
+#[test]
+fn orthogonal_matrices_keep_lengths() {
+    let model = start::Start::new(5);
+    for (name, gain) in [("wide.weight", 1.0), ("square.weight", 2.0), ("tall.weight", 1.0)] {
+        let (values, shape) = tensor(&model, name);
+        let &[rows, columns] = shape else { panic!("{name}: {shape:?}") };
+        let at = |n: usize, m: usize| {
+            if rows > columns { values[m * columns + n] } else { values[n * columns + m] }
+        };
+        let (count, len) = (rows.min(columns), rows.max(columns));
+        for a in 0..count {
+            for b in 0..=a {
+                let product: f64 = (0..len).map(|m| at(a, m) * at(b, m)).sum();
+                let expected = if a == b { gain * gain } else { 0.0 };
+                assert!((product - expected).abs() < 1e-5, "{name}: {a}, {b}: {product}");
+            }
+        }
+    }
+}
+
+/// Draws of the first parameter of a model, many seeds together.
+fn draws(call: &str, activation: &str, [outputs, inputs]: [u64; 2]) -> Vec<f64> {
+    let text = format!("model M {{ input [{inputs}] dense({outputs}, init = {call}) -> {activation} }}");
+    let model = common::compiled(&text);
+    let mut interpreter = Interpreter::new(&model.graph).expect("the graph is valid");
+    let values = (0..20).flat_map(|seed| {
+        interpreter.initialize(&Seeded(seed));
+        interpreter.parameter(0).expect("a weight").iter().copied().collect::<Vec<_>>()
+    });
+    values.collect()
+}
+
+/// Moments and bounds that PyTorch's documentation states and its draws have.
+#[track_caller]
+fn assert_theory(what: &str, values: &[f64], theory: &serde_json::Value) {
+    let figure = |name: &str| theory[name].as_f64();
+    let expected = figure("std").expect("a deviation");
+    assert!(mean(values).abs() < 0.02 * expected, "{what}: mean {}", mean(values));
+    assert!((std(values) / expected - 1.0).abs() < 0.015, "{what}: {}, expected {expected}", std(values));
+    let within = |value: f64| {
+        figure("min").is_none_or(|min| value >= min * (1.0 + 1e-12))
+            && figure("max").is_none_or(|max| value <= max * (1.0 + 1e-12))
+    };
+    assert!(values.iter().all(|value| within(*value)), "{what}: out of bounds");
+    if let Some(max) = figure("max") {
+        let largest = values.iter().copied().fold(0.0, f64::max);
+        assert!(largest > 0.99 * max, "{what}: the largest is {largest} of {max}");
+    }
+}
+
+#[test]
+fn initializers_agree_with_pytorch() {
+    let figures = common::figures("initializers.json");
+    let entries = |key: &str| figures[key].as_array().cloned().expect("a list");
+    for entry in entries("initializers") {
+        let call = entry["call"].as_str().expect("a call");
+        assert_theory(call, &draws(call, "relu", [64, 32]), &entry["theory"]);
+    }
+    for entry in entries("orthogonal") {
+        let call = entry["call"].as_str().expect("a call");
+        let shape: Vec<u64> =
+            entry["shape"].as_array().expect("a shape").iter().flat_map(|n| n.as_u64()).collect();
+        let &[outputs, inputs] = shape.as_slice() else { panic!("{shape:?}") };
+        let values = draws(call, "relu", [outputs, inputs]);
+        assert_theory(&format!("{call} {shape:?}"), &values, &entry["theory"]);
+        let squares: f64 = values.iter().map(|value| value * value).sum();
+        let vectors = (20 * outputs.min(inputs)) as f64;
+        let length = entry["length_squared"].as_f64().expect("a number");
+        assert!((squares / vectors / length - 1.0).abs() < 1e-12, "{call} {shape:?}");
+    }
+}
+
+#[test]
+fn he_agrees_with_pytorch_where_its_gain_keeps_the_mean_square() {
+    let figures = common::figures("initializers.json");
+    let mut n_same = 0;
+    for entry in figures["for_activations"].as_array().expect("a list") {
+        let (call, activation) = (&entry["call"], &entry["activation"]);
+        let (call, activation) = (call.as_str().expect("a call"), activation.as_str().expect("a name"));
+        let (name, factor) = match activation {
+            // What PyTorch takes from experience, as the page of `he` says.
+            "tanh" => ("tanh", 1.592_537_42 / (5.0 / 3.0)),
+            "selu" => ("selu", 1.0 / 0.75),
+            "sigmoid" => ("sigmoid", 1.846_228_545),
+            "linear" => ("identity", 1.0),
+            other => (other, 1.0),
+        };
+        let mut theory = entry["theory"].clone();
+        for figure in ["std", "min", "max"] {
+            if let Some(value) = theory[figure].as_f64() {
+                theory[figure] = (value * factor).into();
+            }
+        }
+        n_same += u32::from(factor == 1.0);
+        assert_theory(&format!("{call} for {activation}"), &draws(call, name, [64, 32]), &theory);
+    }
+    assert!(n_same >= 4, "{n_same}");
+}
+
+#[test]
+fn other_seeds_give_other_weights() {
+    let (first, second) = (start::Start::new(1), start::Start::new(2));
+    for info in first.info().tensors.iter().filter(|info| info.name.ends_with(".weight")) {
+        assert_ne!(tensor(&first, info.name), tensor(&second, info.name), "{}", info.name);
+    }
+}
