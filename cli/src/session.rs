@@ -141,3 +141,16 @@ pub fn can_be_measured(model: &CompiledModel, run: &Run) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// The model has something that makes its loss small.
+///
+/// # Errors
+/// E0402.
+pub fn can_be_trained(model: &CompiledModel, run: &Run) -> Result<(), Error> {
+    if model.program.optimizer.is_none() {
+        return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
+            .at(&run.source.file)
+            .help("add `optimizer adam`"));
+    }
+    Ok(())
+}

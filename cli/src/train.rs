@@ -11,23 +11,18 @@ use nnc_runtime::safetensors::{Metadata, save};
 use crate::arguments::TrainArguments;
 use crate::data;
 use crate::output::{Object, Output, Progress, figure};
-use crate::session::{Prepared, can_be_measured, default_weights};
+use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
 
 /// Set by Ctrl-C.
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
+pub static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 /// Trains a model, tests it, and writes its weights.
 pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let run = &arguments.run;
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
-        if model.program.optimizer.is_none() {
-            return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
-                .at(&run.source.file)
-                .help("add `optimizer adam`"));
-        }
-        Ok(())
+        can_be_trained(model, run)
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
     let metrics = prepared.metrics()?;
@@ -86,7 +81,7 @@ fn check_room(out: &Path) -> Result<(), Error> {
 }
 
 /// The first Ctrl-C ends training with a whole checkpoint; a second one ends the program.
-fn listen() {
+pub fn listen() {
     // Without a handler Ctrl-C ends the program at once; files are whole even then.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPT.swap(true, Ordering::Relaxed) {
