@@ -10,8 +10,8 @@ use super::svg::{Anchor, INK, PALE};
 const LEVELS: usize = 12;
 /// From the smallest loss to the largest: dark to light, by lightness alone.
 const SHADES: &[&str] = &[
-    "#1d2b3a", "#27394c", "#31475e", "#3d5670", "#4a6582", "#587594", "#6785a5", "#7895b5", "#8aa6c4",
-    "#9db6d2", "#b1c7df", "#c6d8eb",
+    "#2b2b2b", "#3a3a3a", "#494949", "#585858", "#676767", "#767676", "#858585", "#949494", "#a2a2a2",
+    "#b0b0b0", "#bebebe", "#cccccc",
 ];
 /// Room for the figures of the lines.
 const SIDE: f64 = 104.0;

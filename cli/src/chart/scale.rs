@@ -96,7 +96,8 @@ impl Scale {
     fn log_ticks(&self, wanted: usize) -> Vec<Tick> {
         let (first, last) = (self.low.log10().floor() as i32, self.high.log10().ceil() as i32);
         let decades = (self.high / self.low).log10();
-        let every = (decades / wanted.max(1) as f64).ceil().max(1.0) as i32;
+        // A decade is a figure; half as many again fit.
+        let every = (decades / (1.5 * wanted.max(1) as f64)).ceil().max(1.0) as i32;
         let factors: &[f64] = if decades < 2.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let mut ticks = Vec::new();
         for power in (first..=last).filter(|power| power.rem_euclid(every) == 0) {

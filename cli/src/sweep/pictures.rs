@@ -159,7 +159,7 @@ fn path(job: &Job<'_>, trials: &[Trial], a: &str, b: &str, output: &Output) -> R
         _ => "lines of equal training loss".to_owned(),
     };
     Ok(Paths {
-        title: "Ways of the optimizers over the loss".to_owned(),
+        title: "Paths of the parameters over the loss".to_owned(),
         subtitle,
         x: a.to_owned(),
         y: b.to_owned(),

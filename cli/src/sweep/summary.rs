@@ -96,7 +96,8 @@ impl Column {
         match self {
             Self::Epochs if std == 0.0 => format!("{mean:.0}"),
             Self::Epochs => format!("{mean:.1} ± {std:.1}"),
-            Self::Seconds => format!("{mean:.2}"),
+            Self::Seconds if mean < 1.0 => format!("{mean:.3}"),
+            Self::Seconds => format!("{mean:.1}"),
             _ => format!("{} ± {}", figure(mean), figure(std)),
         }
     }
