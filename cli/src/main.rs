@@ -6,6 +6,7 @@ mod chart;
 mod check;
 mod costs;
 mod data;
+mod diagnose;
 mod embedded;
 mod engine;
 mod eval;

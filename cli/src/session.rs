@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nnc_compiler::CompiledModel;
+use nnc_grammar::span::SourceMap;
 use nnc_runtime::Error;
 use nnc_runtime::metrics::{Metric, parse_metrics};
 use nnc_runtime::model::{ModelInfo, TargetInfo};
@@ -17,6 +18,8 @@ use crate::source::{Failure, compiled, the_model};
 pub struct Prepared {
     /// What the compiler made of it.
     pub model: CompiledModel,
+    /// All texts that it was made from, for messages.
+    pub sources: SourceMap,
     /// What it says of itself.
     pub info: &'static ModelInfo,
     /// Where initial weights and the order of samples come from.
@@ -27,6 +30,10 @@ pub struct Prepared {
 pub struct Session {
     /// What the compiler made of it.
     pub model: CompiledModel,
+    /// What it says of itself.
+    pub info: &'static ModelInfo,
+    /// All texts that it was made from, for messages.
+    pub sources: SourceMap,
     /// What runs.
     pub network: Box<Network>,
     /// Where initial weights and the order of samples come from.
@@ -57,7 +64,7 @@ impl Prepared {
         check(&model)?;
         let seed = run.seed.unwrap_or(model.program.train.seed);
         let info = engine::describe(&model);
-        Ok(Self { model, info, seed })
+        Ok(Self { model, sources: compilation.sources, info, seed })
     }
 
     /// What is measured: what the field expects for this kind of target, and what the model asks for.
@@ -95,7 +102,7 @@ impl Prepared {
     /// As [`engine::load`].
     pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
         let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
-        Ok(Session { model: self.model, network, seed: self.seed })
+        Ok(Session { model: self.model, info: self.info, sources: self.sources, network, seed: self.seed })
     }
 }
 

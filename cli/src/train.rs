@@ -10,6 +10,7 @@ use nnc_runtime::safetensors::{Metadata, save};
 
 use crate::arguments::TrainArguments;
 use crate::data;
+use crate::diagnose::{Diagnosis, Watch};
 use crate::output::{Object, Output, Progress, figure};
 use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
@@ -57,9 +58,10 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         interrupt: Some(&INTERRUPT),
         ..FitOptions::default()
     };
-    let mut progress = Progress::new(*output);
-    let report = fit(&mut *session.network, &split, &options, &mut progress);
-    drop(progress);
+    let diagnosis = if arguments.no_diagnose { None } else { Diagnosis::new(&session, &split.train) };
+    let mut watch = Watch { progress: Progress::new(*output), diagnosis };
+    let report = fit(&mut *session.network, &split, &options, &mut watch);
+    drop(watch);
     let report = report.map_err(|error| how_to_go_on(error, &checkpoint))?;
     let test = match &split.test {
         Some(test) => Some(evaluate(&mut *session.network, test, &metrics)?),

@@ -125,19 +125,13 @@ impl Interpreter {
         &self.graph
     }
 
-<<<<<<< HEAD
-    /// Gives each parameter its initial value.
-    pub fn initialize(&mut self, draws: &impl Draws) {
-=======
     /// The graph with gradients, whose values [`Self::gradients`] gives; `None` for a model that is not trained.
     pub fn training_graph(&self) -> Option<&Graph> {
         self.training.as_ref()
     }
 
-    /// Gives each parameter its initial value; `draw` is given the tensor, the draw's number, and whether it is from
-    /// the normal distribution.
-    pub fn initialize(&mut self, draw: &dyn Fn(usize, u64, bool) -> f64) {
->>>>>>> 7c35896 (nnc sweep: settings and seeds side by side, a table, a picture and all figures)
+    /// Gives each parameter its initial value.
+    pub fn initialize(&mut self, draws: &impl Draws) {
         for (n, (parameter, value)) in self.graph.parameters.iter().zip(&mut self.parameters).enumerate() {
             let scalar = &parameter.initializer.scalar;
             let mut count = 0;

@@ -216,8 +216,9 @@ fn definition<'a>(tree: &'a Ast, known: Known<'a>, name: &str) -> Option<&'a Opt
     })
 }
 
+/// Whether it is the argument of the name for all parameters, rather than for those of a pattern.
 fn is_named(argument: &Argument, name: &str) -> bool {
-    argument.name.as_ref().is_some_and(|given| given.name == name)
+    argument.scope.is_none() && argument.name.as_ref().is_some_and(|given| given.name == name)
 }
 
 /// In the place of the model's own statement of the kind, or after all others.
@@ -290,7 +291,7 @@ fn example(name: &str) -> &'static str {
 fn argument(sources: &mut SourceMap, name: &str, text: &str) -> Result<Argument, Vec<Diagnostic>> {
     let section = setting(sources, name, text)?;
     match section.settings.into_iter().next() {
-        Some(Setting { key, value, span }) => Ok(Argument { name: Some(key), value, span }),
+        Some(Setting { key, value, span }) => Ok(Argument { name: Some(key), value, scope: None, span }),
         None => Err(vec![not_one(name, text, "one value", section.span)]),
     }
 }

@@ -37,6 +37,19 @@ fn hyper_parameters_take_the_place_of_what_is_written() {
 }
 
 #[test]
+fn what_every_optimizer_takes_is_set_for_all_parameters() {
+    assert_eq!(
+        program(&[("decay", "0.5")]).optimizer.map(|optimizer| optimizer.name),
+        Some("momentum".into())
+    );
+    assert!(optimizer(&[("lr", "cosine(0.1)")]).contains("cosine"));
+    let text = TEXT.replace("beta = 0.5", "beta = 0.5, decay = 0 for *.bias");
+    let faults = faults_with(&text, &options(&[("decay", "0.1")]));
+    assert_eq!(faults, [], "a setting of some parameters stays beside it");
+    assert_eq!(faults_with(TEXT, &options(&[("decay", "-1")])), [(Code::E0205, "-1".to_owned())]);
+}
+
+#[test]
 fn an_optimizer_comes_before_its_hyper_parameters() {
     assert_eq!(optimizer(&[("rho", "0.5"), ("optimizer", "rmsprop(lr = 1)")]), "rmsprop(lr = 1, rho = 0.5)");
 }
