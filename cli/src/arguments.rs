@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use nnc_runtime::metrics::{Metric, metric_names};
+
 use crate::engine::Engine;
 use crate::output::Format;
 
@@ -30,7 +32,7 @@ pub enum Command {
         /// The files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
-        /// Gives a parameter of the models a value.
+        /// Gives a parameter of the models a value, or `loss`, `optimizer`, `lr` or `epochs` another.
         #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
         set: Vec<(String, String)>,
         /// The form of messages.
@@ -63,6 +65,8 @@ pub enum Command {
     },
     /// Trains a model on the data that its file names.
     Train(TrainArguments),
+    /// Trains every combination of settings with several seeds, and compares them: a table and a picture.
+    Sweep(SweepArguments),
     /// Measures a trained model on the test rows.
     Eval {
         /// The model and how to run it.
@@ -116,7 +120,7 @@ pub struct Source {
     /// Keep normalisation with running figures apart from the layer before it, to compare.
     #[arg(long)]
     pub no_fold: bool,
-    /// Gives a parameter of the model a value.
+    /// Gives a parameter of the model a value, or `loss`, `optimizer`, `lr` or `epochs` another.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
 }
@@ -162,6 +166,92 @@ pub struct TrainArguments {
     /// Goes on from the checkpoint beside the weights.
     #[arg(long)]
     pub resume: bool,
+    /// Does not look for dead units, gradients that vanish or explode, and saturation while it trains.
+    #[arg(long)]
+    pub no_diagnose: bool,
+}
+
+/// What to compare, and how.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every combination of all values is trained with every seed. Values are separated by commas:\n    \
+    nnc sweep wine.nn --set lr=0.1,0.01 --set \"optimizer=sgd(lr = 0.1),adam\" --plot accuracy\n\
+    Commas inside parentheses, brackets and quotes belong to the value.\n\n\
+    A figure is the mean over the seeds that came to an end, with their standard deviation.\n\
+    Without rows for validation, the test rows are measured after each epoch; nothing is chosen by them."
+)]
+pub struct SweepArguments {
+    /// The model; each `--set` may list several values.
+    #[command(flatten)]
+    pub source: Source,
+    /// Where initial weights and the order of samples come from: a run for each.
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5])]
+    pub seeds: Vec<u64>,
+    /// Runs at the same time; without it as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub jobs: Option<u32>,
+    /// Passes over the training rows, instead of what the file says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub epochs: Option<u64>,
+    /// What the picture shows: `loss`, `validation`, a metric such as `accuracy`, `activations` or `gradients` by layer
+    /// before training, or `path=A,B` over two parameters.
+    #[arg(long, value_name = "WHAT", default_value = "loss", value_parser = Plot::parse)]
+    pub plot: Plot,
+    /// Where the picture is written, and the figures beside it as `.csv`: a file, or a folder; without it
+    /// `<model file>-sweep.svg` in the working folder.
+    #[arg(long, value_name = "FOLDER|FILE.svg")]
+    pub out: Option<PathBuf>,
+    /// Where the data files lie, instead of beside the model.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// What runs the models: compiled code, unless there is no rustc.
+    #[arg(long, value_enum)]
+    pub engine: Option<Engine>,
+    /// The form of messages.
+    #[arg(long, value_enum, default_value_t)]
+    pub message_format: Format,
+}
+
+/// What the picture of a sweep shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plot {
+    /// The training loss by epoch.
+    Loss,
+    /// The loss of rows that are not trained on, by epoch.
+    Validation,
+    /// A metric of rows that are not trained on, by epoch.
+    Metric(Metric),
+    /// Standard deviation of the values by layer, before training.
+    Activations,
+    /// Size of the weights' gradients by layer, before training.
+    Gradients,
+    /// The way of two parameters over the loss.
+    Path(String, String),
+}
+
+impl Plot {
+    fn parse(text: &str) -> Result<Self, String> {
+        if let Some(names) = text.strip_prefix("path=") {
+            return match names.split_once(',') {
+                Some((a, b)) if !a.trim().is_empty() && !b.trim().is_empty() => {
+                    Ok(Self::Path(a.trim().to_owned(), b.trim().to_owned()))
+                }
+                _ => Err("expected two parameters, `path=dense.weight,dense.bias`".to_owned()),
+            };
+        }
+        match text {
+            "loss" => Ok(Self::Loss),
+            "validation" => Ok(Self::Validation),
+            "activations" => Ok(Self::Activations),
+            "gradients" => Ok(Self::Gradients),
+            name => Metric::parse(name).map(Self::Metric).ok_or_else(|| {
+                format!(
+                    "expected loss, validation, activations, gradients, path=A,B, or one of the metrics {}",
+                    metric_names().join(", ")
+                )
+            }),
+        }
+    }
 }
 
 /// A stage of the compiler.

@@ -2,9 +2,11 @@
 
 mod arguments;
 mod bench;
+mod chart;
 mod check;
 mod costs;
 mod data;
+mod diagnose;
 mod embedded;
 mod engine;
 mod eval;
@@ -12,12 +14,14 @@ mod expand;
 mod explain;
 mod fmt;
 mod highlight;
+mod inspect;
 mod new;
 mod output;
 mod predict;
 mod session;
 mod source;
 mod summary;
+mod sweep;
 mod train;
 
 use std::process::ExitCode;
@@ -61,6 +65,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Summary { source } => summary::run(source, output),
         Command::Expand { source, stage } => expand::run(source, *stage, output),
         Command::Train(arguments) => train::run(arguments, output),
+        Command::Sweep(arguments) => sweep::run(arguments, output),
         Command::Eval { run, weights } => eval::run(run, weights.as_deref(), output),
         Command::Predict { run, weights, input } => {
             predict::run(run, weights.as_deref(), input.as_deref(), output)
@@ -76,6 +81,7 @@ fn format(command: &Command) -> Format {
     match command {
         Command::Check { message_format, .. } => *message_format,
         Command::Train(arguments) => arguments.run.message_format,
+        Command::Sweep(arguments) => arguments.message_format,
         Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => {
             run.message_format
         }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nnc_compiler::CompiledModel;
+use nnc_grammar::span::SourceMap;
 use nnc_runtime::Error;
 use nnc_runtime::metrics::{Metric, parse_metrics};
 use nnc_runtime::model::{ModelInfo, TargetInfo};
@@ -17,6 +18,8 @@ use crate::source::{Failure, compiled, the_model};
 pub struct Prepared {
     /// What the compiler made of it.
     pub model: CompiledModel,
+    /// All texts that it was made from, for messages.
+    pub sources: SourceMap,
     /// What it says of itself.
     pub info: &'static ModelInfo,
     /// Where initial weights and the order of samples come from.
@@ -27,6 +30,10 @@ pub struct Prepared {
 pub struct Session {
     /// What the compiler made of it.
     pub model: CompiledModel,
+    /// What it says of itself.
+    pub info: &'static ModelInfo,
+    /// All texts that it was made from, for messages.
+    pub sources: SourceMap,
     /// What runs.
     pub network: Box<Network>,
     /// Where initial weights and the order of samples come from.
@@ -57,7 +64,7 @@ impl Prepared {
         check(&model)?;
         let seed = run.seed.unwrap_or(model.program.train.seed);
         let info = engine::describe(&model);
-        Ok(Self { model, info, seed })
+        Ok(Self { model, sources: compilation.sources, info, seed })
     }
 
     /// What is measured: what the field expects for this kind of target, and what the model asks for.
@@ -95,7 +102,7 @@ impl Prepared {
     /// As [`engine::load`].
     pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
         let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
-        Ok(Session { model: self.model, network, seed: self.seed })
+        Ok(Session { model: self.model, info: self.info, sources: self.sources, network, seed: self.seed })
     }
 }
 
@@ -138,6 +145,19 @@ pub fn can_be_measured(model: &CompiledModel, run: &Run) -> Result<(), Error> {
         return Err(Error::new("E0403", format!("`{}` does not say where the data is", file.display()))
             .at(file)
             .help("add a section `data { csv \"rows.csv\"  target column }`"));
+    }
+    Ok(())
+}
+
+/// The model has something that makes its loss small.
+///
+/// # Errors
+/// E0402.
+pub fn can_be_trained(model: &CompiledModel, run: &Run) -> Result<(), Error> {
+    if model.program.optimizer.is_none() {
+        return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
+            .at(&run.source.file)
+            .help("add `optimizer adam`"));
     }
     Ok(())
 }

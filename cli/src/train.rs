@@ -10,24 +10,20 @@ use nnc_runtime::safetensors::{Metadata, save};
 
 use crate::arguments::TrainArguments;
 use crate::data;
+use crate::diagnose::{Diagnosis, Watch};
 use crate::output::{Object, Output, Progress, figure};
-use crate::session::{Prepared, can_be_measured, default_weights};
+use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
 
 /// Set by Ctrl-C.
-static INTERRUPT: AtomicBool = AtomicBool::new(false);
+pub static INTERRUPT: AtomicBool = AtomicBool::new(false);
 
 /// Trains a model, tests it, and writes its weights.
 pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let run = &arguments.run;
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
-        if model.program.optimizer.is_none() {
-            return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
-                .at(&run.source.file)
-                .help("add `optimizer adam`"));
-        }
-        Ok(())
+        can_be_trained(model, run)
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
     let metrics = prepared.metrics()?;
@@ -62,9 +58,10 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         interrupt: Some(&INTERRUPT),
         ..FitOptions::default()
     };
-    let mut progress = Progress::new(*output);
-    let report = fit(&mut *session.network, &split, &options, &mut progress);
-    drop(progress);
+    let diagnosis = if arguments.no_diagnose { None } else { Diagnosis::new(&session, &split.train) };
+    let mut watch = Watch { progress: Progress::new(*output), diagnosis };
+    let report = fit(&mut *session.network, &split, &options, &mut watch);
+    drop(watch);
     let report = report.map_err(|error| how_to_go_on(error, &checkpoint))?;
     let test = match &split.test {
         Some(test) => Some(evaluate(&mut *session.network, test, &metrics)?),
@@ -86,7 +83,7 @@ fn check_room(out: &Path) -> Result<(), Error> {
 }
 
 /// The first Ctrl-C ends training with a whole checkpoint; a second one ends the program.
-fn listen() {
+pub fn listen() {
     // Without a handler Ctrl-C ends the program at once; files are whole even then.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPT.swap(true, Ordering::Relaxed) {

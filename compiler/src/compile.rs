@@ -12,14 +12,15 @@ use crate::infer::infer;
 use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
-use crate::resolve::{Resolved, resolve};
+use crate::resolve::{Resolved, resolve, set};
 use crate::simplify::{inference, simplify, stable_forms};
 use crate::std_library::Library;
 
 /// What the user sets from outside.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--set hidden=64`: model parameters by name, values as written.
+    /// `--set hidden=64`: by name, values as written: parameters of the model, `loss`, `optimizer`, hyper-parameters of
+    /// the optimizer, and keys of `train`.
     pub set: Vec<(String, String)>,
     /// Which model of the file, when it holds several; all of them without it.
     pub model: Option<String>,
@@ -86,8 +87,10 @@ pub fn compile_with(name: &str, text: &str, options: &Options, loader: &mut dyn 
     let (uses, faults) = load(&mut sources, file, &parsed.ast, loader);
     diagnostics.extend(faults);
     let has_syntax_errors = diagnostics.iter().any(|fault| fault.is_error() && fault.code.is_syntax());
+    let (tree, faults) = set(&mut sources, &parsed.ast, &uses, &library, options);
+    diagnostics.extend(faults);
     let Resolved { programs, incomplete, diagnostics: faults } =
-        resolve(&sources, &parsed.ast, &uses, &library, options);
+        resolve(&sources, &tree, &uses, &library, options);
     diagnostics.extend(faults.into_iter().filter(|fault| {
         let is_consequence = has_syntax_errors && may_follow_from_syntax(fault, &sources, &uses)
             || !uses.is_complete && may_follow_from_a_missing_file(fault);

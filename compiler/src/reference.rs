@@ -149,6 +149,11 @@ impl Interpreter {
         &self.graph
     }
 
+    /// The graph with gradients, whose values [`Self::gradients`] gives; `None` for a model that is not trained.
+    pub fn training_graph(&self) -> Option<&Graph> {
+        self.training.as_ref()
+    }
+
     /// Gives each parameter its initial value.
     pub fn initialize(&mut self, draws: &impl Draws) {
         for (n, (parameter, value)) in self.graph.parameters.iter().zip(&mut self.parameters).enumerate() {

@@ -31,7 +31,7 @@ pub mod data;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
-mod file;
+pub mod file;
 #[cfg(feature = "std")]
 pub mod fit;
 mod inherent;

@@ -29,13 +29,21 @@ pub enum Format {
 pub struct Output {
     format: Format,
     color: Color,
+    /// Whether only faults and results are worth telling.
+    is_quiet: bool,
 }
 
 impl Output {
     /// Messages in this form; in colour where a person reads them and `NO_COLOR` is not set.
     pub fn new(format: Format) -> Self {
         let color = if is_colored(&std::io::stderr()) { Color::Always } else { Color::Never };
-        Self { format, color }
+        Self { format, color, is_quiet: false }
+    }
+
+    /// The same without warnings and all that is only for the person who waits: what is done again and again says
+    /// this once.
+    pub fn quiet(self) -> Self {
+        Self { is_quiet: true, ..self }
     }
 
     /// Whether programs read along.
@@ -59,13 +67,16 @@ impl Output {
 
     /// What is being done, for people.
     pub fn status(&self, text: &str) {
-        if !self.is_json() {
+        if !self.is_json() && !self.is_quiet {
             complain(&format!("{text}\n"));
         }
     }
 
     /// Something that works, but perhaps not as meant.
     pub fn warning(&self, text: &str) {
+        if self.is_quiet {
+            return;
+        }
         match self.format {
             Format::Text => complain(&format!("{} {text}\n", self.painted("warning:", "33;1"))),
             Format::Json => print(&format!("{}\n", Object::event("warning").text("message", text).finish())),
@@ -74,13 +85,16 @@ impl Output {
 
     /// What may help with a warning.
     pub fn note(&self, text: &str) {
-        if !self.is_json() {
+        if !self.is_json() && !self.is_quiet {
             complain(&format!("  = help: {text}\n"));
         }
     }
 
     /// Faults and warnings of a source.
     pub fn diagnostics(&self, sources: &SourceMap, diagnostics: &[Diagnostic]) {
+        if self.is_quiet && !diagnostics.iter().any(Diagnostic::is_error) {
+            return;
+        }
         match self.format {
             Format::Text if diagnostics.is_empty() => {}
             Format::Text => complain(&render_all(sources, diagnostics, self.color)),

@@ -23,10 +23,11 @@ impl Progress {
         Self { output, bar: None, epochs: 0, shown: Instant::now() }
     }
 
-    fn above(&self, line: &str) {
+    /// Says something above the bar.
+    pub fn above(&self, say: impl FnOnce(&Output)) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| self.output.line(line)),
-            None => self.output.line(line),
+            Some(bar) => bar.suspend(|| say(&self.output)),
+            None => say(&self.output),
         }
     }
 }
@@ -85,7 +86,7 @@ impl Callback for Progress {
             || report.epoch == self.epochs
             || report.epoch.is_multiple_of(self.epochs.div_ceil(20));
         if is_shown {
-            self.above(&line);
+            self.above(|output| output.line(&line));
         }
         let mut event = Object::event("epoch")
             .whole("epoch", report.epoch as u64)

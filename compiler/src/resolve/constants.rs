@@ -3,14 +3,15 @@
 //! Everything here returns `None` both for what was reported and for what is not known (a parameter without a value,
 //! while a block is checked by itself): either way what depends on it stays silent.
 
-use nnc_grammar::ast::{Ast, Expr, ExprKind, Item, Model};
+use nnc_grammar::ast::{Expr, ExprKind, Model};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
-use nnc_grammar::span::{SourceMap, Span};
+use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::definitions::Origin;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
+use super::set::value_of;
 use crate::compile::Options;
 
 /// The largest size of an axis, number of units or of repetitions.
@@ -207,48 +208,4 @@ impl<'a> Cx<'a> {
         ));
         None
     }
-
-    /// Each name of `--set` must be a parameter of one of the models.
-    pub(super) fn check_set(&mut self, models: &[&'a Model], options: &Options) {
-        let Some(first) = models.first() else { return };
-        let known: Vec<&str> = models
-            .iter()
-            .flat_map(|model| model.parameters.iter().map(|parameter| parameter.name.name.as_str()))
-            .collect();
-        for (name, _) in options.set.iter().filter(|(name, _)| !known.contains(&name.as_str())) {
-            let owner = match models {
-                [model] => format!("`{}` has", model.name.name),
-                _ => "the models have".to_owned(),
-            };
-            let mut diagnostic = Diagnostic::new(
-                Code::E0218,
-                format!("{owner} no parameter `{name}`"),
-                first.name.span,
-                super::listed("parameters:", &known),
-            );
-            match nnc_grammar::diagnostic::closest(name, known.iter().copied()) {
-                Some(close) => diagnostic = diagnostic.with_help(format!("did you mean `{close}`?")),
-                None if known.is_empty() => {
-                    let example = format!("model {}({name} = 16) {{ … }}", first.name.name);
-                    diagnostic = diagnostic.with_help(format!("declare it: `{example}`"));
-                }
-                None => {}
-            }
-            self.report(diagnostic);
-        }
-    }
-}
-
-/// An expression that stands alone, read as the value of a setting.
-fn value_of(text: &str) -> Option<Expr> {
-    let mut sources = SourceMap::new();
-    let file = sources.add("--set", format!("train {{ value {text}\n}}"));
-    let parsed = nnc_grammar::parse(&sources, file);
-    if !parsed.diagnostics.is_empty() {
-        return None;
-    }
-    let Ast { items, .. } = parsed.ast;
-    let [Item::Train(section)] = items.as_slice() else { return None };
-    let [setting] = section.settings.as_slice() else { return None };
-    Some(setting.value.clone())
 }

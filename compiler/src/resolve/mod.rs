@@ -42,6 +42,7 @@ mod optimizer;
 mod print;
 mod scalar;
 mod schedule;
+mod set;
 mod settings;
 mod stage;
 #[cfg(test)]
@@ -58,6 +59,7 @@ use crate::program::{DataSpec, Program, TrainSpec};
 use crate::std_library::Library;
 
 use definitions::{DefId, Definition, Origin};
+pub use set::set;
 
 /// What became of a file.
 #[derive(Debug, Clone, Default)]
@@ -96,14 +98,14 @@ pub fn resolve(
     cx.check_user_definitions();
     let sections = Sections::read(&mut cx, user);
     let models = cx.select(user, options);
-    cx.check_set(&models, options);
     let mut resolved = Resolved::default();
     for model in &models {
         let program = model::resolve(&mut cx, model, options, &sections);
         let list = if program.is_complete { &mut resolved.programs } else { &mut resolved.incomplete };
         list.push(program.program);
     }
-    let is_whole = options.model.is_none() && !models.is_empty();
+    // What is set from outside may leave definitions of the file without a use.
+    let is_whole = options.model.is_none() && options.set.is_empty() && !models.is_empty();
     if is_whole && !cx.diagnostics.iter().any(Diagnostic::is_error) {
         cx.warn_of_unused();
     }

@@ -237,7 +237,7 @@ struct General {
 }
 
 /// Settings that every optimizer has, if it does not define one of the name itself.
-const GENERAL: &[&str] = &["decay", "l1", "l2", "clip", "clip_norm", "accumulate", "ema"];
+pub(super) const GENERAL: &[&str] = &["decay", "l1", "l2", "clip", "clip_norm", "accumulate", "ema"];
 
 /// Those of them that may differ between parameters, with the range of their numbers.
 const DIFFERING: &[(&str, &str)] =

@@ -14,6 +14,7 @@ use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
 
 mod pages;
+mod set;
 
 fn resolved_with(text: &str, options: &Options) -> (Resolved, SourceMap) {
     let mut sources = SourceMap::new();
@@ -21,7 +22,11 @@ fn resolved_with(text: &str, options: &Options) -> (Resolved, SourceMap) {
     let parsed = nnc_grammar::parse(&sources, file);
     assert_eq!(parsed.diagnostics, [], "the text must be free of faults of syntax");
     let library = Library::load(&mut sources);
-    (resolve(&sources, &parsed.ast, &Uses::default(), &library, options), sources)
+    let uses = Uses::default();
+    let (tree, faults) = super::set(&mut sources, &parsed.ast, &uses, &library, options);
+    let mut resolved = resolve(&sources, &tree, &uses, &library, options);
+    resolved.diagnostics.splice(0..0, faults);
+    (resolved, sources)
 }
 
 /// Codes with the text at their places, in order.

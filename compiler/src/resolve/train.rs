@@ -8,7 +8,8 @@ use super::arguments::{Callee, Slot};
 use super::settings::Settings;
 use crate::program::{EarlyStopping, Precision, TrainSpec};
 
-const KEYS: &[&str] = &["epochs", "batch", "seed", "shuffle", "stop", "precision"];
+/// Keys of the section.
+pub(super) const KEYS: &[&str] = &["epochs", "batch", "seed", "shuffle", "stop", "precision"];
 
 /// The one rule by which training stops early.
 const EARLY_STOPPING: &str = "early_stopping";

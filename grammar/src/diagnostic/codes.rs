@@ -103,6 +103,11 @@ codes! {
     W0101 = "fused into a stable form",
     W0102 = "unused definition",
     W0103 = "label has no parameters",
+    // W02xx: what is noticed while a model is trained.
+    W0201 = "dead units",
+    W0202 = "vanishing gradient",
+    W0203 = "exploding gradient",
+    W0204 = "saturated units",
 }
 
 impl Code {

@@ -29,6 +29,10 @@ pub trait Callback {
         ControlFlow::Continue(())
     }
 
+    /// After each epoch, before [`Callback::on_epoch`], with the model's tensors as they are then: `read` does what
+    /// [`Model::read_tensor`](crate::model::Model::read_tensor) does.
+    fn on_tensors(&mut self, _epoch: usize, _read: &dyn Fn(usize, &mut [f32])) {}
+
     /// After each epoch; `Break` ends the fit.
     fn on_epoch(&mut self, _report: &EpochReport) -> ControlFlow<()> {
         ControlFlow::Continue(())

@@ -185,6 +185,7 @@ impl<'a> Run<'a> {
             }
         }
         let report = self.end_epoch(model, started)?;
+        callback.on_tensors(report.epoch, &|tensor, out| model.read_tensor(tensor, out));
         Ok(callback.on_epoch(&report))
     }
 
