@@ -41,6 +41,8 @@ fn check<M: Train>(path: &str, new: impl Fn() -> M) {
     assert_eq!(emitted.0.info().spec_hash, model.info.spec_hash, "{path}: both are the same model");
     emitted.set(&tensors);
     reference.set(&tensors);
+    emitted.0.set_horizon(3, 7);
+    reference.interpreter.set_horizon(3, 7);
     for samples in [1, 2, 15, 16, 17, 40, 100] {
         let (x, _) = batch(&model, samples, &mut numbers);
         assert_close(
@@ -83,7 +85,8 @@ fn check_slopes(path: &str) {
                 let mut moved = tensors.clone();
                 moved.get_mut(tensor).expect("it is there")[at] += by;
                 reference.set(&moved);
-                reference.interpreter.loss(&x, target.reference())
+                // In the form that is differentiated: that of training.
+                reference.gradients(&x, &target).0
             };
             let h = 1e-5;
             let slope = (loss_at(h) - loss_at(-h)) / (2.0 * h);
@@ -123,6 +126,9 @@ models! {
     blocks: Blocks = "tests/data/models/blocks.nn";
     own: Own = "tests/data/models/own.nn";
     binary: Binary = "tests/data/models/binary.nn";
+    norms: Norms = "tests/data/models/norms.nn";
+    channels: Channels = "tests/data/models/channels.nn";
+    trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use nnc::__private::random;
 use nnc::{Element, Target, Train};
 use nnc_compiler::graph::Graph;
 use nnc_compiler::reference::{Interpreter, Targets};
@@ -150,7 +151,12 @@ pub struct Reference {
 
 impl Reference {
     pub fn new(graph: &Graph) -> Self {
-        Self { interpreter: Interpreter::new(graph).expect("the graph has gradients") }
+        let mut interpreter = Interpreter::new(graph).expect("the graph has gradients");
+        // As a model that was made with seed 0.
+        interpreter.set_draws(|step, draw, sample, feature| {
+            random::draw(random::Draws { seed: 0, step }, draw.stream, draw.is_normal, sample, feature)
+        });
+        Self { interpreter }
     }
 
     fn names(&self) -> Vec<String> {
@@ -205,7 +211,7 @@ pub fn random_tensors(model: &CompiledModel, numbers: &mut Numbers) -> BTreeMap<
     let tensors = model.info.tensors.iter();
     let random = |tensor: &nnc_compiler::emit::TensorInfo| {
         let values = numbers.take(tensor.shape.iter().product());
-        let is_deviation = tensor.name.ends_with(".std");
+        let is_deviation = tensor.name.ends_with(".std") || tensor.name.ends_with(".running_var");
         let values = values.into_iter().map(|value| if is_deviation { 1.5 + value } else { value });
         (tensor.name.clone(), values.collect())
     };

@@ -14,7 +14,7 @@ import sys
 
 import torch
 
-ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "models"]
+ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "models"]
 
 
 def main(names):
