@@ -26,9 +26,9 @@ const DEAD: f64 = 0.4;
 const SATURATED: f64 = 0.6;
 /// A gradient so many times smaller than the largest vanishes.
 const VANISHING: f64 = 1e5;
-/// A gradient below this vanishes, unless the model has learnt all there is: the largest is then small too.
+/// A gradient below this vanishes, unless the model has learnt all there is, which it has not after one epoch.
 const LEAST: f64 = 1e-8;
-/// The largest gradient of a model that still learns.
+/// The largest gradient of a model that has more to learn.
 const LEARNING: f64 = 1e-6;
 /// Growth of a gradient, from a layer to the one before it, that explodes; and the size from which it does harm.
 const EXPLODING: (f64, f64) = (1e3, 1.0);
@@ -116,11 +116,16 @@ impl<'a> Diagnosis<'a> {
         for (n, (stage, gradient)) in stages.iter().enumerate() {
             let (layer, name) = (stage.layer, name(stage.layer));
             if let Some((first, most)) = largest
-                && *most > LEARNING
+                && (*most > LEARNING || epoch == 1)
                 && (*gradient < most / VANISHING || *gradient < LEAST)
             {
                 let message = format!("the gradient vanishes on its way to `{name}`, after epoch {epoch}");
-                let label = format!("{} here, {} in `{}`", figure(*gradient), figure(*most), first.name);
+                let here = figure(*gradient);
+                let label = if first.layer == layer {
+                    format!("{here} here, and less everywhere else")
+                } else {
+                    format!("{here} here, {} in `{}`", figure(*most), first.name)
+                };
                 let weight = most / gradient.max(f64::MIN_POSITIVE);
                 findings.push(Finding { code: Code::W0202, layer, weight, message, label });
             }
