@@ -37,6 +37,7 @@ snapshots! {
     dag = "tests/data/pytorch/models/dag.nn";
     own = "tests/data/models/own.nn";
     wide = "benches/wide.nn";
+    regular = "tests/data/models/regular.nn";
 }
 
 #[test]

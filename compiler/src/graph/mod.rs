@@ -158,6 +158,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// What its value is called behind the layer's name, if it is not the layer's own: `mean`.
+    fn part(&self) -> Option<&'static str> {
+        None
+    }
+
     /// How its value lies in memory.
     fn layout(&self) -> ValueLayout {
         ValueLayout::BatchLane

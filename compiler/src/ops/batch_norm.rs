@@ -144,6 +144,14 @@ impl Operator for Figure {
         ValueLayout::Splat
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Mean => "mean",
+            Self::Variance => "variance",
+            Self::Unbiased { .. } => "unbiased_variance",
+        })
+    }
+
     fn flops(&self, graph: &Graph, node: &Node) -> u64 {
         let x = node.inputs.first().map_or(0, |id| graph.node(*id).len() as u64);
         match self {
@@ -263,6 +271,10 @@ impl Operator for BatchNormalize {
         let [mean, variance] = figures;
         let x = cx.operand(0);
         Some(cx.pointwise(scalar, vec![x, mean, variance]))
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("normalized")
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {

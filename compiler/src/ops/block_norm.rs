@@ -87,6 +87,10 @@ impl Operator for BlockNormalize {
         vec![(0, cx.operator(BlockNormalizeGradient(self.clone()), vec![x, cx.d_y], shape, true))]
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some("normalized")
+    }
+
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
         6 * node.len() as u64
     }

@@ -26,6 +26,10 @@ impl Operator for Random {
         Some(self.0)
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some("draws")
+    }
+
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
         node.len() as u64
     }

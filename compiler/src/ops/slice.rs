@@ -65,6 +65,10 @@ impl Operator for Slice {
         vec![(0, cx.operator(Unslice { from: self.from, whole }, vec![cx.d_y], shape, true))]
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some("part")
+    }
+
     fn flops(&self, _: &Graph, _: &Node) -> u64 {
         0
     }

@@ -40,6 +40,10 @@ impl Operator for Spread {
         vec![(0, cx.onto(sums, operand))]
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some("spread")
+    }
+
     fn flops(&self, _: &Graph, _: &Node) -> u64 {
         0
     }

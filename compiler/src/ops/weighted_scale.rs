@@ -22,6 +22,10 @@ impl Operator for WeightedScale {
         Vec::new()
     }
 
+    fn part(&self) -> Option<&'static str> {
+        Some("scale")
+    }
+
     fn flops(&self, _: &Graph, _: &Node) -> u64 {
         3
     }

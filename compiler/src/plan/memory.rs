@@ -104,6 +104,9 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
             let of = node.inputs.first().and_then(|of| values.iter().find(|value| value.node == *of));
             of.map_or_else(|| format!("{layer}_rows"), |of| format!("{}_rows", of.name))
         }
+        Op::Operator(op) if op.part().is_some() && node.gradient_of.is_none() => {
+            format!("{layer}_{}", op.part().unwrap_or_default())
+        }
         _ => match node.gradient_of {
             Some(of) => {
                 let known = values.iter().find(|value| value.node == of);

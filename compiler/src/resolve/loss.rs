@@ -216,9 +216,9 @@ impl Cx<'_> {
         for (n, argument) in call.arguments.iter().enumerate() {
             let Some(name) = argument.name.as_ref().filter(|_| is_general(argument)) else { continue };
             let earlier = call.arguments.iter().take(n);
-            let first =
+            let mut first =
                 earlier.filter(|first| first.name.as_ref().is_some_and(|first| first.name == name.name));
-            if let Some(first) = first.last() {
+            if let Some(first) = first.next_back() {
                 let message = format!("argument `{}` is given twice", name.name);
                 self.report(
                     Diagnostic::new(Code::E0206, message, argument.span, "given again here")

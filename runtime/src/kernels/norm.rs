@@ -100,8 +100,8 @@ pub fn normalize<L: Lanes, const G: usize, const F: usize, const C: usize>(
         let mean = L::load(&mean[0][c]);
         let deviation = (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
         for (g, x) in x.iter().enumerate() {
-            for f in c * inner..(c + 1) * inner {
-                finish(g, f, (L::load(&x[f]) - mean) / deviation);
+            for (f, row) in x.iter().enumerate().skip(c * inner).take(inner) {
+                finish(g, f, (L::load(row) - mean) / deviation);
             }
         }
     }

@@ -109,10 +109,9 @@ impl Model<'_> {
                 let pass = call.pass(phase, &gradient, indices);
                 let made = optimizer.n_norms(n, phase);
                 let is_last = phase == last;
-                let clear = (is_last && optimizer.source.accumulate > 1)
-                    .then(|| |place: &TokenStream| quote!(L::zero().store(&mut gradients.#name #place);));
+                let clears = is_last && optimizer.source.accumulate > 1;
                 let load = |place: &TokenStream| {
-                    let clear = clear.as_ref().map(|clear| clear(place));
+                    let clear = clears.then(|| quote!(L::zero().store(&mut gradients.#name #place);));
                     quote!(let gradient = L::load(&gradients.#name #place); #clear)
                 };
                 if made == 0 {
