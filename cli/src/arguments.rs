@@ -176,12 +176,12 @@ pub struct TrainArguments {
 #[command(
     after_help = "Every combination of all values is trained with every seed. Values are separated by commas:\n    \
     nnc sweep wine.nn --set lr=0.1,0.01 --set \"optimizer=sgd(lr = 0.1),adam\" --plot accuracy\n\
-    Commas inside parentheses, brackets and quotes belong to the value.\n\n\
+    Commas inside parentheses, brackets and quotes belong to the value. `--model` may list models of the file.\n\n\
     A figure is the mean over the seeds that came to an end, with their standard deviation.\n\
     Without rows for validation, the test rows are measured after each epoch; nothing is chosen by them."
 )]
 pub struct SweepArguments {
-    /// The model; each `--set` may list several values.
+    /// The model; `--model` may list several of them, and each `--set` several values.
     #[command(flatten)]
     pub source: Source,
     /// Where initial weights and the order of samples come from: a run for each.

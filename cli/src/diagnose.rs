@@ -111,11 +111,14 @@ impl<'a> Diagnosis<'a> {
         }
         let stages: Vec<(&StageFigures, f64)> =
             figures.stages.iter().filter_map(|stage| Some((stage, stage.gradient?))).collect();
+        // Behind a layer that is dead altogether nothing gets a gradient: that was told.
+        let is_cut = figures.activations.iter().any(|activation| activation.dead == activation.units);
         let largest = stages.iter().filter(|(_, gradient)| gradient.is_finite());
         let largest = largest.max_by(|a, b| a.1.total_cmp(&b.1));
         for (n, (stage, gradient)) in stages.iter().enumerate() {
             let (layer, name) = (stage.layer, name(stage.layer));
             if let Some((first, most)) = largest
+                && !is_cut
                 && (*most > LEARNING || epoch == 1)
                 && (*gradient < most / VANISHING || *gradient < LEAST)
             {

@@ -12,7 +12,10 @@ use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::ModelInfo;
 
 /// Products that one look may take: it is to cost little beside an epoch.
-const MOST_PRODUCTS: usize = 16_000_000;
+///
+/// Measured on one core, 784-128-64-10 on the 60,000 images of MNIST: 0.02 s a look beside 0.55 s an epoch,
+/// which is 4 % of one epoch and 1 % of eight.
+const MOST_PRODUCTS: usize = 3_000_000;
 /// Samples of one look, at most.
 const MOST_SAMPLES: usize = 256;
 /// Samples of one look, at least, however large the model is.

@@ -44,10 +44,16 @@ fn dead_units_are_told() {
 
 #[test]
 fn a_vanishing_gradient_is_told() {
-    let body =
-        "first: dense(8, init = normal(std = 1e-4)) -> tanh\n    dense(8, init = normal(std = 1e-4)) -> tanh
-    head: dense(2)\n    optimizer sgd(lr = 0.01)";
-    assert_warns(body, "W0202", "first: dense(8, init = normal(std = 1e-4))");
+    let body = "first: dense(8) -> tanh\n    dense(8, init = normal(std = 1e-9), bias_init = ones) -> tanh
+    head: dense(2)\n    optimizer sgd(lr = 1e-12)";
+    assert_warns(body, "W0202", "first: dense(8)");
+}
+
+#[test]
+fn a_gradient_that_vanishes_everywhere_is_told() {
+    let layers = "    dense(8, init = normal(std = 1e-5)) -> tanh\n".repeat(4);
+    let folder = folder(&format!("{layers}    head: dense(2)\n    optimizer sgd(lr = 0.01)"));
+    train(&folder, &[]).says("warning[W0202]").says("everywhere else");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::output::{Object, Output, figure};
 use crate::session::{Prepared, can_be_measured, can_be_trained};
 use crate::source::Failure;
 use crate::train::{INTERRUPT, listen};
-use settings::{Setting, settings};
+use settings::{MODEL, Setting, settings};
 use trial::Trial;
 
 /// What all runs of a sweep share.
@@ -37,13 +37,11 @@ impl Job<'_> {
     /// A run as the other subcommands have it.
     fn run_of(&self, setting: usize, seed: u64) -> Run {
         let arguments = self.arguments;
+        let all = self.settings.get(setting).map(|setting| setting.set.clone()).unwrap_or_default();
+        let (model, set): (Vec<_>, Vec<_>) = all.into_iter().partition(|(name, _)| name == MODEL);
+        let model = model.into_iter().next().map(|(_, model)| model);
         Run {
-            source: Source {
-                file: arguments.source.file.clone(),
-                model: arguments.source.model.clone(),
-                no_fold: false,
-                set: self.settings.get(setting).map(|setting| setting.set.clone()).unwrap_or_default(),
-            },
+            source: Source { file: arguments.source.file.clone(), model, no_fold: false, set },
             data: arguments.data.clone(),
             seed: Some(seed),
             engine: arguments.engine,
@@ -61,7 +59,7 @@ impl Job<'_> {
 /// Runs the sweep, and shows and writes what came out.
 pub fn run(arguments: &SweepArguments, output: &Output) -> Result<(), Failure> {
     let seeds = seeds(arguments)?;
-    let settings = settings(&arguments.source.set, seeds.len())?;
+    let settings = settings(arguments.source.model.as_deref(), &arguments.source.set, seeds.len())?;
     let epochs = arguments.epochs.and_then(|epochs| usize::try_from(epochs).ok());
     let job = Job {
         arguments,

@@ -11,8 +11,10 @@ use crate::output::Output;
 use crate::session::Prepared;
 use crate::source::Failure;
 
-/// Points of the grid along each axis.
-const STEPS: usize = 81;
+/// Points of the grid along each axis: at most, and at least.
+const STEPS: (usize, usize) = (161, 31);
+/// Samples that the loss of the whole grid may take: below a second.
+const MOST_SAMPLES: usize = 4_000_000;
 
 /// One number among the tensors of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,14 +112,16 @@ pub fn surface(
     let mut session = prepared.start(&run, &output.quiet())?;
     fit_normalize(&mut *session.network, &split.train)?;
     let train: &DataSet = &split.train;
-    let mut values = Vec::with_capacity(STEPS * STEPS);
-    let at = |[low, high]: [f64; 2], n: usize| low + (high - low) * n as f64 / (STEPS - 1) as f64;
-    for row in 0..STEPS {
+    let (most, least) = STEPS;
+    let steps = (MOST_SAMPLES / train.rows.max(1)).isqrt().clamp(least, most);
+    let mut values = Vec::with_capacity(steps * steps);
+    let at = |[low, high]: [f64; 2], n: usize| low + (high - low) * n as f64 / (steps - 1) as f64;
+    for row in 0..steps {
         places[1].write(&mut *session.network, at(y, row));
-        for column in 0..STEPS {
+        for column in 0..steps {
             places[0].write(&mut *session.network, at(x, column));
             values.push(evaluate(&mut *session.network, train, &[])?.loss);
         }
     }
-    Ok(Grid { x, y, columns: STEPS, values })
+    Ok(Grid { x, y, columns: steps, values })
 }

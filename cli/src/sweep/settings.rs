@@ -5,23 +5,34 @@ use nnc_runtime::Error;
 /// The most runs of one sweep: more are a slip, and would take days.
 const MOST_RUNS: usize = 10_000;
 
+/// The name of the axis that `--model` lists: as a keyword of the language it is the name of no parameter.
+pub const MODEL: &str = "model";
+
 /// One combination: a value for each name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// As `--set` has them, in the order they were given.
+    /// As `--set` has them, in the order they were given; before them the model, under the name [`MODEL`], where
+    /// models were listed.
     pub set: Vec<(String, String)>,
     /// What tells it from the others: `lr = 0.1, hidden = 8`.
     pub label: String,
 }
 
-/// All combinations of the values listed by `--set`, the last name changing fastest.
+/// All combinations of the values listed by `--model` and `--set`, the last name changing fastest.
 ///
 /// # Errors
 /// E0205 for an empty value, a name that is given twice, and for more combinations with `seeds` seeds than can be meant.
-pub fn settings(listed: &[(String, String)], seeds: usize) -> Result<Vec<Setting>, Error> {
-    let mut axes: Vec<(&str, Vec<String>)> = Vec::with_capacity(listed.len());
-    for (name, text) in listed {
-        if axes.iter().any(|(known, _)| known == name) {
+pub fn settings(
+    models: Option<&str>,
+    listed: &[(String, String)],
+    seeds: usize,
+) -> Result<Vec<Setting>, Error> {
+    let mut axes: Vec<(&str, Vec<String>)> = Vec::with_capacity(listed.len() + 1);
+    let models = models.map(|models| (MODEL, models));
+    for (name, text) in
+        models.into_iter().chain(listed.iter().map(|(name, text)| (name.as_str(), text.as_str())))
+    {
+        if axes.iter().any(|(known, _)| *known == name) {
             return Err(Error::new("E0205", format!("`--set {name}` is given twice"))
                 .help(format!("list its values: `--set {name}=…,…`")));
         }
@@ -62,10 +73,10 @@ pub fn settings(listed: &[(String, String)], seeds: usize) -> Result<Vec<Setting
         .collect())
 }
 
-/// A loss or an optimizer says by itself what it is.
+/// A model, a loss or an optimizer says by itself what it is.
 fn part_of_label(name: &str, value: &str) -> String {
     match name {
-        "loss" | "optimizer" => value.to_owned(),
+        MODEL | "loss" | "optimizer" => value.to_owned(),
         _ => format!("{name} = {value}"),
     }
 }
@@ -111,18 +122,22 @@ mod tests {
 
     #[test]
     fn settings_are_the_product_of_all_values() {
-        let all = settings(&listed(&[("lr", "1,2"), ("hidden", "8"), ("optimizer", "sgd,adam")]), 5).unwrap();
+        let all =
+            settings(None, &listed(&[("lr", "1,2"), ("hidden", "8"), ("optimizer", "sgd,adam")]), 5).unwrap();
         let labels: Vec<&str> = all.iter().map(|setting| setting.label.as_str()).collect();
         assert_eq!(labels, ["lr = 1, sgd", "lr = 1, adam", "lr = 2, sgd", "lr = 2, adam"]);
         assert_eq!(all[1].set, listed(&[("lr", "1"), ("hidden", "8"), ("optimizer", "adam")]));
-        assert_eq!(settings(&[], 1).unwrap()[0].label, "as written");
-        assert_eq!(settings(&listed(&[("lr", "1")]), 1).unwrap()[0].label, "lr = 1");
+        let models = settings(Some("Raw, Scaled"), &listed(&[("lr", "1,2")]), 1).unwrap();
+        assert_eq!(models[2].label, "Scaled, lr = 1");
+        assert_eq!(models[2].set[0], (super::MODEL.to_owned(), "Scaled".to_owned()));
+        assert_eq!(settings(None, &[], 1).unwrap()[0].label, "as written");
+        assert_eq!(settings(None, &listed(&[("lr", "1")]), 1).unwrap()[0].label, "lr = 1");
     }
 
     #[test]
     fn what_cannot_be_meant_is_refused() {
-        assert!(settings(&listed(&[("lr", "1,,2")]), 1).is_err());
-        assert!(settings(&listed(&[("lr", "1"), ("lr", "2")]), 1).is_err());
-        assert!(settings(&listed(&[("lr", "1,2")]), 6000).is_err());
+        assert!(settings(None, &listed(&[("lr", "1,,2")]), 1).is_err());
+        assert!(settings(None, &listed(&[("lr", "1"), ("lr", "2")]), 1).is_err());
+        assert!(settings(None, &listed(&[("lr", "1,2")]), 6000).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The table at the end: a row for each setting, the mean over its seeds in each column.
 
-use super::settings::Setting;
+use super::settings::{MODEL, Setting};
 use super::trial::{End, Trial};
 use crate::output::{Object, Output, figure};
 use nnc_runtime::metrics::Metric;
@@ -46,8 +46,8 @@ struct Row<'a> {
 pub struct Summary<'a> {
     columns: Vec<Column>,
     rows: Vec<Row<'a>>,
-    /// The column by which the best was found.
-    judge: usize,
+    /// The column by which the best was found; none where no figure can be compared.
+    judge: Option<usize>,
 }
 
 /// A figure of a run.
@@ -116,8 +116,6 @@ impl<'a> Summary<'a> {
     /// Of all trials.
     pub fn new(settings: &'a [Setting], trials: &'a [Trial], has_validation: bool) -> Self {
         let columns = columns(trials, has_validation);
-        let wanted = if has_validation { Column::ValidationLoss } else { Column::TestLoss };
-        let judge = columns.iter().position(|column| *column == wanted).unwrap_or(0);
         let mut rows: Vec<Row<'a>> = settings
             .iter()
             .enumerate()
@@ -125,9 +123,11 @@ impl<'a> Summary<'a> {
                 row(&setting.label, &columns, trials.iter().filter(|trial| trial.setting == n))
             })
             .collect();
-        let is_higher_better = columns.get(judge).is_some_and(|column| column.is_higher_better());
+        let judge = judge(settings, &columns, &rows);
+        let is_higher_better =
+            judge.and_then(|n| columns.get(n)).is_some_and(|column| column.is_higher_better());
         let value = |row: &Row<'_>| {
-            let spread = row.figures.get(judge).copied().flatten()?;
+            let spread = row.figures.get(judge?).copied().flatten()?;
             // One that comes to an end with some seeds alone is not the best.
             (row.runs.0 == row.runs.1).then_some(if is_higher_better { -spread.mean } else { spread.mean })
         };
@@ -173,8 +173,11 @@ impl<'a> Summary<'a> {
             }
         }
         if self.rows.iter().any(|row| row.is_best) {
-            let judge = self.columns.get(self.judge).map_or_else(String::new, |column| column.name());
-            text.push_str(&format!("* the smallest {judge}, by the mean over seeds\n"));
+            let judge = self.judge.and_then(|n| self.columns.get(n));
+            let most =
+                if judge.is_some_and(|column| column.is_higher_better()) { "highest" } else { "lowest" };
+            let name = judge.map_or_else(String::new, |column| column.name());
+            text.push_str(&format!("* {most} {name}, by the mean over seeds\n"));
         }
         text
     }
@@ -197,6 +200,34 @@ impl<'a> Summary<'a> {
             output.event(event);
         }
     }
+}
+
+/// By what the best is found: the loss of rows that are not trained on. Where losses differ they cannot be compared;
+/// then it is the first metric that all have.
+fn judge(settings: &[Setting], columns: &[Column], rows: &[Row<'_>]) -> Option<usize> {
+    let loss = |setting: &Setting| {
+        // Models of a file may differ in it too.
+        let of = setting.set.iter().filter(|(name, _)| matches!(name.as_str(), "loss" | MODEL));
+        of.map(|(_, value)| value.clone()).collect::<Vec<_>>()
+    };
+    let has_one_loss = settings.windows(2).all(|pair| match pair {
+        [a, b] => loss(a) == loss(b),
+        _ => true,
+    });
+    let is_known = |n: usize| {
+        let ended = rows.iter().filter(|row| row.runs.1 > 0);
+        ended.map(|row| row.figures.get(n).copied().flatten()).all(|figure| figure.is_some())
+    };
+    let first = |wanted: fn(Column) -> bool| {
+        (0..columns.len()).find(|n| columns.get(*n).is_some_and(|column| wanted(*column)) && is_known(*n))
+    };
+    if has_one_loss {
+        return first(|column| column == Column::ValidationLoss)
+            .or_else(|| first(|column| column == Column::TestLoss))
+            .or_else(|| first(|column| column == Column::Loss));
+    }
+    first(|column| matches!(column, Column::Validation(_)))
+        .or_else(|| first(|column| matches!(column, Column::Test(_))))
 }
 
 fn row<'a>(label: &'a str, columns: &[Column], trials: impl Iterator<Item = &'a Trial>) -> Row<'a> {

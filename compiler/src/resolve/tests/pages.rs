@@ -76,11 +76,14 @@ fn the_models_of_the_repository_compile() {
             } else if path.extension().is_some_and(|extension| extension == "nn") {
                 let text = fs::read_to_string(&path).unwrap();
                 let compilation = compile("model.nn", &text, &Options::default());
-                let is_serious =
-                    |fault: &&nnc_grammar::diagnostic::Diagnostic| fault.severity != Severity::Note;
+                // Some of the notes show what lints warn of.
+                let may_warn = path.components().any(|part| part.as_os_str() == "notes");
+                let is_serious = |fault: &&nnc_grammar::diagnostic::Diagnostic| {
+                    fault.is_error() || fault.severity != Severity::Note && !may_warn
+                };
                 let faults: Vec<_> = compilation.diagnostics.iter().filter(is_serious).collect();
                 assert!(faults.is_empty(), "{} gives {faults:#?}", path.display());
-                assert_eq!(compilation.models.len(), 1, "{}", path.display());
+                assert!(!compilation.models.is_empty(), "{}", path.display());
                 n_models += 1;
             }
         }
