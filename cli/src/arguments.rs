@@ -97,6 +97,16 @@ pub enum Command {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         batch: Option<u64>,
     },
+    /// Lists what the language offers: layers, activations, losses, optimizers, schedules, initializers.
+    List {
+        /// One kind of it, or a name.
+        kind: Option<String>,
+        /// One of the kind, with its page.
+        name: Option<String>,
+        /// The form of the list.
+        #[arg(long, value_enum, default_value_t)]
+        message_format: Format,
+    },
     /// Explains the code of a message.
     Explain {
         /// The code: `E0203`.

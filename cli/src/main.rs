@@ -15,6 +15,7 @@ mod explain;
 mod fmt;
 mod highlight;
 mod inspect;
+mod list;
 mod new;
 mod output;
 mod predict;
@@ -71,6 +72,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             predict::run(run, weights.as_deref(), input.as_deref(), output)
         }
         Command::Bench { run, batch } => bench::run(run, *batch, output),
+        Command::List { kind, name, .. } => list::run(kind.as_deref(), name.as_deref(), output),
         Command::Explain { code } => explain::run(code, output),
         Command::New { name } => new::run(name, output),
     }
@@ -79,7 +81,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
 /// The form of messages that a command was asked for.
 fn format(command: &Command) -> Format {
     match command {
-        Command::Check { message_format, .. } => *message_format,
+        Command::Check { message_format, .. } | Command::List { message_format, .. } => *message_format,
         Command::Train(arguments) => arguments.run.message_format,
         Command::Sweep(arguments) => arguments.message_format,
         Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => {

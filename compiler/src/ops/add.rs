@@ -25,6 +25,10 @@ impl Layer for Add {
         "the sum of values of one shape"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("add.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[]
     }

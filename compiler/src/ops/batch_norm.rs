@@ -51,6 +51,10 @@ impl Layer for BatchNorm {
         "(x - mean) / sqrt(variance + eps) of the batch, in prediction with running figures"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("batch_norm.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             EPS,

@@ -32,6 +32,10 @@ impl Layer for ConcatLayer {
         "vectors one after the other"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("concat.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[]
     }

@@ -63,6 +63,10 @@ impl Layer for DenseLayer {
         "W x + b: every output from every input"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("dense.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         ARGUMENTS
     }

@@ -45,6 +45,10 @@ impl Layer for DropoutLayer {
         "while training, values are 0 with probability p, and else x / (1 - p)"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("dropout.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[P]
     }

@@ -24,6 +24,10 @@ impl Layer for Flatten {
         "the same values as one vector"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("flatten.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[]
     }

@@ -37,6 +37,10 @@ impl Layer for GaussianNoise {
         "while training, x + std times a draw from the standard normal distribution"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("gaussian_noise.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[Argument {
             name: "std",

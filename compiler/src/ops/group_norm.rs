@@ -31,6 +31,10 @@ impl Layer for GroupNorm {
         "(x - mean) / sqrt(variance + eps) over groups of channels of a sample"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("group_norm.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             Argument { name: "groups", kind: ArgumentKind::Count, default: None, docs: "groups of channels" },

@@ -31,6 +31,10 @@ impl Layer for InstanceNorm {
         "(x - mean) / sqrt(variance + eps) over each channel of a sample"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("instance_norm.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             super::batch_norm::EPS,

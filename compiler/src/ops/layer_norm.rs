@@ -31,6 +31,10 @@ impl Layer for LayerNorm {
         "(x - mean) / sqrt(variance + eps) over the last axis of a sample"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("layer_norm.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             super::batch_norm::EPS,

@@ -39,6 +39,10 @@ impl Layer for MinMax {
         "x brought between low and high by the range of the training data, kept with the weights"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("min_max.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             Argument {

@@ -45,6 +45,9 @@ pub trait Layer: std::fmt::Debug + Sync {
     /// One line for lists: what it computes.
     fn summary(&self) -> &'static str;
 
+    /// The file that it is written in, which begins with its page.
+    fn page(&self) -> &'static str;
+
     /// Its arguments, in positional order.
     fn arguments(&self) -> &'static [Argument];
 

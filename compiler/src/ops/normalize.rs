@@ -36,6 +36,10 @@ impl Layer for Normalize {
         "(x - mean) / std of the training data, kept with the weights"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("normalize.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[PER]
     }

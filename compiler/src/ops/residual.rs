@@ -25,6 +25,10 @@ impl Layer for Residual {
         "a value added to what the body makes of it"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("residual.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             Argument {

@@ -28,6 +28,10 @@ impl Layer for RmsNorm {
         "x / sqrt(mean of x^2 + eps) over the last axis of a sample"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("rms_norm.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[
             super::batch_norm::EPS,

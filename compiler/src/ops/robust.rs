@@ -37,6 +37,10 @@ impl Layer for Robust {
         "(x - median) / interquartile range of the training data, kept with the weights"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("robust.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[PER]
     }

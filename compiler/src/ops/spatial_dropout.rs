@@ -30,6 +30,10 @@ impl Layer for SpatialDropout {
         "while training, channels are 0 with probability p, and else x / (1 - p)"
     }
 
+    fn page(&self) -> &'static str {
+        include_str!("spatial_dropout.rs")
+    }
+
     fn arguments(&self) -> &'static [Argument] {
         &[P]
     }

@@ -1,0 +1,166 @@
+//! What the language offers is complete: every entry of the catalogue has a page, figures of another implementation, and
+//! a place in the documentation, which is made from the catalogue.
+
+use std::path::{Path, PathBuf};
+
+use nnc_compiler::catalogue::{Entry, Kind, catalogue, index, page};
+use nnc_compiler::{Options, compile};
+use serde_json::Value;
+
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(file(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn called(entry: &Entry) -> String {
+    format!("{} {}", entry.kind.noun(), entry.name)
+}
+
+#[test]
+fn every_entry_has_a_page() {
+    for entry in catalogue() {
+        let what = called(&entry);
+        let summary = entry.summary();
+        assert!(
+            summary.ends_with('.') || summary.ends_with(':'),
+            "{what}: a summary is a sentence: {summary:?}"
+        );
+        assert!(entry.section("Source").is_some_and(|source| !source.is_empty()), "{what} names no source");
+        if matches!(entry.kind, Kind::Layer | Kind::Activation | Kind::Loss) {
+            assert!(entry.section("Shapes").is_some(), "{what} does not say its shapes");
+        }
+        let docs = entry.docs.join(" ");
+        for argument in &entry.arguments {
+            let quoted = format!("`{}", argument.name);
+            assert!(docs.contains(&quoted), "{what} does not explain `{}`", argument.name);
+        }
+    }
+}
+
+/// Every text of a `call`, in all files of figures.
+fn calls() -> Vec<String> {
+    fn collect(value: &Value, calls: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                if let Some(call) = object.get("call").and_then(Value::as_str) {
+                    assert!(object.get("source").is_some_and(Value::is_string), "{call} has no source");
+                    calls.push(call.to_owned());
+                }
+                object.values().for_each(|value| collect(value, calls));
+            }
+            Value::Array(items) => items.iter().for_each(|value| collect(value, calls)),
+            _ => {}
+        }
+    }
+    let mut calls = Vec::new();
+    for name in ["activations", "losses", "optimizers", "schedules", "initializers", "norms"] {
+        let figures = serde_json::from_str(&read(&format!("tests/data/pytorch/{name}.json")));
+        collect(&figures.expect("figures are JSON"), &mut calls);
+    }
+    calls
+}
+
+/// Entries that are checked in another way than by figures of their own, and where.
+const ELSEWHERE: &[(&str, &str)] = &[
+    // Constants: there is nothing to compare.
+    ("zeros", "tests/initializers.rs"),
+    ("ones", "tests/initializers.rs"),
+    ("constant", "tests/initializers.rs"),
+    // Other names, or the same formula, of what has figures.
+    ("fan_in", "tests/initializers.rs"),
+    ("lecun", "tests/initializers.rs"),
+    ("lecun_uniform", "tests/initializers.rs"),
+    ("glorot", "tests/initializers.rs"),
+    ("glorot_normal", "tests/initializers.rs"),
+    ("kaiming", "tests/initializers.rs"),
+    // Layers of the models in tests/data/pytorch/models.
+    ("dense", "tests/pytorch.rs"),
+    ("normalize", "tests/pytorch.rs"),
+    ("add", "tests/pytorch.rs"),
+    ("concat", "tests/pytorch.rs"),
+    ("flatten", "tests/reference.rs"),
+    // Against scikit-learn.
+    ("min_max", "tests/scalers.rs"),
+    ("robust", "tests/scalers.rs"),
+    // Random while training: the same draws in emitted code and in the reference, and slopes.
+    ("dropout", "tests/data/models/norms.nn"),
+    ("gaussian_noise", "tests/data/models/norms.nn"),
+    ("spatial_dropout", "tests/data/models/channels.nn"),
+];
+
+#[test]
+fn every_entry_has_figures() {
+    let calls = calls();
+    let mut missing = Vec::new();
+    for entry in catalogue() {
+        let begins = |call: &String| {
+            call.strip_prefix(&entry.name).is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
+        };
+        let elsewhere = ELSEWHERE.iter().find(|(name, _)| *name == entry.name);
+        if let Some((name, path)) = elsewhere {
+            assert!(read(path).contains(name), "{path} is said to check {name}");
+        } else if !calls.iter().any(begins) {
+            missing.push(called(&entry));
+        }
+    }
+    assert!(missing.is_empty(), "no figures for {missing:?}");
+}
+
+/// Every entry can be used as its page says.
+#[test]
+fn every_entry_compiles() {
+    for entry in catalogue() {
+        let required: Vec<String> = entry
+            .arguments
+            .iter()
+            .filter(|argument| argument.default.is_none())
+            .map(|argument| match argument.name.as_str() {
+                "lr" => "lr = 0.1".to_owned(),
+                name => format!("{name} = 2"),
+            })
+            .collect();
+        let call = if required.is_empty() {
+            entry.name.clone()
+        } else {
+            format!("{}({})", entry.name, required.join(", "))
+        };
+        let text = match (entry.kind, entry.name.as_str()) {
+            (Kind::Layer, "add" | "concat") => {
+                format!("model M {{ input [4] let a = dense(4) let b = dense(4) {}(a, b) }}", entry.name)
+            }
+            (Kind::Layer, "instance_norm") => format!("model M {{ input [4, 3] {call} }}"),
+            (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),
+            (Kind::Loss, _) => format!("model M {{ input [4] dense(4) loss {call} }}"),
+            (Kind::Optimizer, _) => format!("model M {{ input [4] dense(4) loss mse optimizer {call} }}"),
+            (Kind::Schedule, _) => {
+                format!("model M {{ input [4] dense(4) loss mse optimizer sgd(lr = {call}) }}")
+            }
+            (Kind::Initializer, _) => format!(
+                "model M {{ input [4] dense(4, init = {}) }}",
+                call.replace("value = 2", "value = 0.5")
+            ),
+        };
+        let compilation = compile("entry.nn", &text, &Options::default());
+        assert!(!compilation.has_errors(), "{text}\n{:#?}", compilation.diagnostics);
+    }
+}
+
+/// `UPDATE_DOCS=1 cargo test -p nnc --test complete` writes the pages anew.
+#[test]
+fn the_documentation_is_that_of_the_catalogue() {
+    let entries = catalogue();
+    let pages = Kind::ALL
+        .into_iter()
+        .map(|kind| (format!("docs/operators/{}.md", kind.plural()), page(kind, &entries)));
+    for (path, text) in pages.chain([("docs/operators.md".to_owned(), index(&entries))]) {
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let folder = file(&path).parent().map(Path::to_owned).expect("a page lies in a folder");
+            std::fs::create_dir_all(folder).expect("a folder can be made");
+            std::fs::write(file(&path), &text).expect("a page can be written");
+        }
+        assert!(read(&path) == text, "{path} is out of date: run with UPDATE_DOCS=1");
+    }
+}
