@@ -126,6 +126,10 @@ fn layers_that_move_values_are_passed_over() {
         ["he, gain 1.414 for relu"; 3].join("; "),
         "the shortcut too"
     );
+    for layer in ["batch_norm", "layer_norm", "dropout(0.2)", "batch_norm -> dropout(0.2)"] {
+        let body = format!("dense(8) -> {layer} -> relu dense(2)");
+        assert_eq!(all(&body), "he, gain 1.414 for relu; he, gain 1", "{layer}");
+    }
     // The first in the program, where several use the value.
     assert_eq!(all("let a = dense(8) a -> tanh a -> relu"), "he, gain 1.593 for tanh");
 }
