@@ -77,11 +77,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("glorot_normal", "tests/initializers.rs"),
     ("kaiming", "tests/initializers.rs"),
     // Layers of the models in tests/data/pytorch/models.
-    ("dense", "tests/pytorch.rs"),
-    ("normalize", "tests/pytorch.rs"),
-    ("add", "tests/pytorch.rs"),
-    ("concat", "tests/pytorch.rs"),
-    ("flatten", "tests/reference.rs"),
+    ("dense", "tests/data/pytorch/models/classifier.nn"),
+    ("normalize", "tests/data/pytorch/models/normalized.nn"),
+    ("add", "tests/data/pytorch/models/dag.nn"),
+    ("concat", "tests/data/pytorch/models/dag.nn"),
+    ("flatten", "tests/data/models/channels.nn"),
     // Against scikit-learn.
     ("min_max", "tests/scalers.rs"),
     ("robust", "tests/scalers.rs"),

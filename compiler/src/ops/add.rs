@@ -4,7 +4,7 @@
 //!
 //! Shapes: two or more of the same shape, unchanged.
 //!
-//! Example: `let main = dense(16)  add(main, skip)`.
+//! Example: `let main = dense(16)  add(main, skip)`. Source: PyTorch `torch.add`.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic, Label};
 
