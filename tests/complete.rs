@@ -65,17 +65,20 @@ fn calls() -> Vec<String> {
 
 /// Entries that are checked in another way than by figures of their own, and where.
 const ELSEWHERE: &[(&str, &str)] = &[
-    // Constants: there is nothing to compare.
+    // Initializers without figures of another implementation: the moments of theory.
     ("zeros", "tests/initializers.rs"),
     ("ones", "tests/initializers.rs"),
     ("constant", "tests/initializers.rs"),
-    // Other names, or the same formula, of what has figures.
     ("fan_in", "tests/initializers.rs"),
     ("lecun", "tests/initializers.rs"),
     ("lecun_uniform", "tests/initializers.rs"),
     ("glorot", "tests/initializers.rs"),
     ("glorot_normal", "tests/initializers.rs"),
     ("kaiming", "tests/initializers.rs"),
+    ("kaiming_uniform", "tests/initializers.rs"),
+    ("lecun_truncated", "tests/initializers.rs"),
+    ("glorot_truncated", "tests/initializers.rs"),
+    ("he_truncated", "tests/initializers.rs"),
     // Layers of the models in tests/data/pytorch/models.
     ("dense", "tests/data/pytorch/models/classifier.nn"),
     ("normalize", "tests/data/pytorch/models/normalized.nn"),

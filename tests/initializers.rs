@@ -30,6 +30,12 @@ model! { start,
         he: dense(80, init = he_truncated) -> relu
         kaiming: dense(50, init = kaiming) -> leaky_relu(slope = 0.5)
         even: dense(60, init = kaiming_uniform) -> sigmoid
+        notes: dense(60, init = fan_in)
+        lecun_normal: dense(60, init = lecun)
+        lecun_even: dense(60, init = lecun_uniform)
+        xavier: dense(60, init = glorot)
+        xavier_spread: dense(60, init = glorot_normal, bias_init = constant(value = 0.25))
+        still: dense(60, init = zeros, bias_init = ones)
         default_tanh: dense(70) -> tanh
         several: dense(40, init = both, bias_init = ones)
     }
@@ -109,6 +115,11 @@ fn weights_are_spread_as_their_initializer_says() {
         ("he.weight", 0.0, sqrt(2.0 / 70.0), 2.0 * sqrt(2.0 / 70.0) / truncated),
         ("kaiming.weight", 0.0, sqrt(2.0 / 1.25 / 80.0), f64::INFINITY),
         ("even.weight", 0.0, 1.846_228_545 / sqrt(50.0), 1.846_228_545 * sqrt(3.0 / 50.0)),
+        ("notes.weight", 0.0, 1.0 / sqrt(60.0), f64::INFINITY),
+        ("lecun_normal.weight", 0.0, 1.0 / sqrt(60.0), f64::INFINITY),
+        ("lecun_even.weight", 0.0, 1.0 / sqrt(60.0), sqrt(3.0 / 60.0)),
+        ("xavier.weight", 0.0, 1.0 / sqrt(60.0), sqrt(6.0 / 120.0)),
+        ("xavier_spread.weight", 0.0, 1.0 / sqrt(60.0), f64::INFINITY),
         ("default_tanh.weight", 0.0, 1.592_537_42 / sqrt(60.0), f64::INFINITY),
     ] {
         let (values, _) = tensor(&model, name);
@@ -140,9 +151,19 @@ fn orthogonal_matrices_keep_lengths() {
 }
 
 #[test]
+fn constants_are_what_they_say() {
+    let model = start::Start::new(5);
+    for (name, expected) in [("still.weight", 0.0), ("still.bias", 1.0), ("xavier_spread.bias", 0.25)] {
+        let (values, _) = tensor(&model, name);
+        assert!(values.iter().all(|value| *value == expected), "{name}: {values:?}");
+    }
+}
+
+#[test]
 fn other_seeds_give_other_weights() {
     let (first, second) = (start::Start::new(1), start::Start::new(2));
-    for info in first.info().tensors.iter().filter(|info| info.name.ends_with(".weight")) {
+    let drawn = |info: &&nnc::TensorInfo| info.name.ends_with(".weight") && info.name != "still.weight";
+    for info in first.info().tensors.iter().filter(drawn) {
         assert_ne!(tensor(&first, info.name), tensor(&second, info.name), "{}", info.name);
     }
 }

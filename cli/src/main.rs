@@ -15,6 +15,7 @@ mod explain;
 mod fmt;
 mod highlight;
 mod inspect;
+mod lints;
 mod list;
 mod new;
 mod output;

@@ -11,6 +11,7 @@ use nnc_runtime::safetensors::{Metadata, save};
 use crate::arguments::TrainArguments;
 use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
+use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
 use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
@@ -26,6 +27,7 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         can_be_trained(model, run)
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
+    output.diagnostics(&prepared.sources, &lints::lints(&prepared.model, &split.train));
     let metrics = prepared.metrics()?;
     let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
     let checkpoint = out.with_extension("checkpoint.safetensors");

@@ -119,7 +119,7 @@ impl Entry {
         let mark = format!("{heading}:");
         for paragraph in paragraphs {
             let Some((_, rest)) = paragraph.split_once(&mark) else { continue };
-            let next = HEADINGS.iter().filter_map(|word| rest.find(&format!(" {word}:"))).min();
+            let next = HEADINGS.iter().filter_map(|word| rest.find(&format!(" {word}"))).min();
             return Some(rest.get(..next.unwrap_or(rest.len())).unwrap_or(rest).trim().to_owned());
         }
         None

@@ -9,6 +9,7 @@ use crate::differentiate::differentiate;
 use crate::emit::{ModelInfo, emit, is_taken, model_info};
 use crate::graph::{Graph, verify};
 use crate::infer::infer;
+use crate::lints::lints;
 use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
@@ -188,6 +189,7 @@ fn stages(
     let mut graph = checked(infer(&program, sources, batch)?)?;
     graph.no_fold = options.no_fold;
     let graphs = graphs(&graph, notes)?;
+    notes.extend(lints(&program, &graph));
     let input = program.inputs.first().map_or("input", |input| input.name.as_str());
     let plan = plan(&graphs, input).map_err(|fault| vec![*fault])?;
     if is_taken(&program.name, &plan) {

@@ -86,9 +86,11 @@ impl<'a> Gains<'a> {
             Some(Kind::Layer(_, arguments)) => arguments.initializers().any(reads_gain),
             _ => false,
         };
-        if !is_asked {
-            return Gain::default();
-        }
+        if is_asked { self.fitting(n) } else { Gain::default() }
+    }
+
+    /// The gain that fits what follows application number `n`, whether or not its initializers ask for it.
+    pub fn fitting(&mut self, n: usize) -> Gain {
         let Some(Kind::Activation { text, body: ActivationBody::Scalar(scalar), parameters, .. }) =
             self.activation_after(n).map(|application| &application.kind)
         else {

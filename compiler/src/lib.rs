@@ -11,6 +11,7 @@ pub mod gain;
 pub mod graph;
 pub mod hash;
 pub mod infer;
+pub mod lints;
 pub mod load;
 pub mod ops;
 pub mod plan;
@@ -21,7 +22,7 @@ pub mod resolve;
 pub mod scalar;
 pub mod simplify;
 pub mod specialize;
-mod std_library;
+pub mod std_library;
 
 pub use compile::{Compilation, CompiledModel, Options, compile, compile_with};
 pub use emit::to_rust;

@@ -58,7 +58,7 @@ fn definitions_of_every_kind_are_taken_as_if_written_here() {
         activation bent(x, slope = 0.3) = if x > 0 { x } else { slope * x }
         loss quartic(output, target) = mean((output - target)^4)
         optimizer plain(lr) { weight = weight - lr * gradient }
-        init narrow = normal(std = 0.1 / fan_in)
+        init narrow = normal(std = 2 / fan_in)
         schedule falling(start) = start / (1 + step)
         block pair(units) { dense(units, init = narrow) -> bent }
     ";

@@ -103,6 +103,13 @@ codes! {
     W0101 = "fused into a stable form",
     W0102 = "unused definition",
     W0103 = "label has no parameters",
+    W0104 = "saturating activations stacked deep",
+    W0105 = "initializer that does not fit",
+    W0106 = "softmax taken twice",
+    W0107 = "loss of values behind a softmax",
+    W0108 = "bias without effect",
+    W0109 = "inputs of very different scale",
+    W0110 = "loss of values for classes",
     // W02xx: what is noticed while a model is trained.
     W0201 = "dead units",
     W0202 = "vanishing gradient",

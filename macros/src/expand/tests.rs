@@ -85,7 +85,7 @@ fn every_used_file_is_watched() {
     let expanded = file(&format!("\"{USING}/net.nn\"")).to_string();
     assert!(!expanded.contains("compile_error"), "{expanded}");
     for name in ["net.nn", "lib/shapes.nn", "lib/bent.nn", "lib/training.nn"] {
-        let watched = format!("{name}\"");
+        let watched = format!("/{name}\"");
         assert_eq!(expanded.matches(&watched).count(), 1, "{name}: {expanded}");
     }
     let model = "use \"lib/bent.nn\" model A { input [2] dense(1) -> bent }";

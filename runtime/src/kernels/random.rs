@@ -2,7 +2,7 @@
 //!
 //! A draw depends on the seed of the model, the number of the step, the layer, the sample in the batch and the feature,
 //! and on nothing else: neither the instruction set nor the number of threads changes it. The generator is Philox4x32-10
-//! as in [`crate::random`]; one block of four words serves four features of a sample.
+//! as in `crate::random`; one block of four words serves four features of a sample.
 
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};

@@ -10,7 +10,8 @@ use crate::load::Texts;
 
 /// Codes whose page has no model at fault for the compiler: the fault is in what the command is given, or shows in
 /// training.
-const OF_COMMANDS: &[Code] = &[Code::E0218, Code::E0220, Code::W0201, Code::W0202, Code::W0203, Code::W0204];
+const OF_COMMANDS: &[Code] =
+    &[Code::E0218, Code::E0220, Code::W0109, Code::W0110, Code::W0201, Code::W0202, Code::W0203, Code::W0204];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
