@@ -16,6 +16,8 @@ macro_rules! model {
 }
 
 model! { start,
+    allow W0105
+
     init both = random_normal() + random_truncated() * random_uniform() + random_orthogonal()
 
     pub model Start {

@@ -85,7 +85,7 @@ macro_rules! initializers {
     ($($name:ident: $call:literal, $activation:expr, { $($layer:tt)* };)*) => {
         $(
             mod $name {
-                nnc::network! { pub model Net { input [32] $($layer)* } }
+                nnc::network! { allow W0105 pub model Net { input [32] $($layer)* } }
 
                 #[test]
                 fn has_the_moments_of_theory() {

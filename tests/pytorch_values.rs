@@ -124,6 +124,8 @@ macro_rules! activations {
         $(
             mod $name {
                 nnc::network! {
+                    allow W0107
+
                     loss through(output, target) = sum(output * target)
                     pub model Net {
                         input [$width]

@@ -46,7 +46,10 @@ pub fn run(files: &[PathBuf], set: &[(String, String)], output: &Output) -> Resu
 /// What is wrong with a file. One of definitions alone, which others use, need not have a model.
 fn faults(compilation: &Compilation) -> Vec<Diagnostic> {
     let is_definition = |item: &Item| {
-        !matches!(item, Item::Model(_) | Item::Import(_) | Item::Use(_) | Item::Data(_) | Item::Train(_))
+        !matches!(
+            item,
+            Item::Model(_) | Item::Import(_) | Item::Use(_) | Item::Allow(_) | Item::Data(_) | Item::Train(_)
+        )
     };
     let items = &compilation.ast.items;
     let is_for_others =

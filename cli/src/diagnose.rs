@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use nnc_compiler::allow::Allowed;
 use nnc_compiler::graph::{Graph, LayerId, Role};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
@@ -39,6 +40,7 @@ pub struct Diagnosis<'a> {
     graph: Graph,
     info: &'static ModelInfo,
     sources: SourceMap,
+    allowed: Allowed,
     data: &'a DataSet,
     told: BTreeSet<(Code, LayerId)>,
 }
@@ -64,8 +66,9 @@ impl<'a> Diagnosis<'a> {
         }
         // A model that cannot be differentiated was refused long before.
         let inspector = Inspector::new(&session.model).ok()?;
-        let (info, sources) = (session.info, session.sources.clone());
-        Some(Self { inspector, graph: graph.clone(), info, sources, data, told: BTreeSet::new() })
+        let (info, graph, sources) = (session.info, graph.clone(), session.sources.clone());
+        let allowed = session.allowed.clone();
+        Some(Self { inspector, graph, info, sources, allowed, data, told: BTreeSet::new() })
     }
 
     /// What there is to say after an epoch, and was not said before.
@@ -84,6 +87,7 @@ impl<'a> Diagnosis<'a> {
             .chunk_by(|a, b| a.code == b.code)
             .filter_map(|same| same.split_first())
             .map(|(worst, others)| self.diagnostic(worst, others))
+            .filter(|warning| !self.allowed.hides(warning))
             .collect()
     }
 

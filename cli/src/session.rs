@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use nnc_compiler::CompiledModel;
+use nnc_compiler::allow::Allowed;
 use nnc_grammar::span::SourceMap;
 use nnc_runtime::Error;
 use nnc_runtime::metrics::{Metric, parse_metrics};
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub model: CompiledModel,
     /// All texts that it was made from, for messages.
     pub sources: SourceMap,
+    /// Warnings that are not given.
+    pub allowed: Allowed,
     /// What it says of itself.
     pub info: &'static ModelInfo,
     /// Where initial weights and the order of samples come from.
@@ -34,6 +37,8 @@ pub struct Session {
     pub info: &'static ModelInfo,
     /// All texts that it was made from, for messages.
     pub sources: SourceMap,
+    /// Warnings that are not given.
+    pub allowed: Allowed,
     /// What runs.
     pub network: Box<Network>,
     /// Where initial weights and the order of samples come from.
@@ -64,7 +69,7 @@ impl Prepared {
         check(&model)?;
         let seed = run.seed.unwrap_or(model.program.train.seed);
         let info = engine::describe(&model);
-        Ok(Self { model, sources: compilation.sources, info, seed })
+        Ok(Self { model, sources: compilation.sources, allowed: compilation.allowed, info, seed })
     }
 
     /// What is measured: what the field expects for this kind of target, and what the model asks for.
@@ -102,7 +107,8 @@ impl Prepared {
     /// As [`engine::load`].
     pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
         let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
-        Ok(Session { model: self.model, info: self.info, sources: self.sources, network, seed: self.seed })
+        let Self { model, sources, allowed, info, seed } = self;
+        Ok(Session { model, info, sources, allowed, network, seed })
     }
 }
 

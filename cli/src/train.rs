@@ -27,7 +27,9 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         can_be_trained(model, run)
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
-    output.diagnostics(&prepared.sources, &lints::lints(&prepared.model, &split.train));
+    let mut warnings = lints::lints(&prepared.model, &split.train);
+    warnings.retain(|warning| !prepared.allowed.hides(warning));
+    output.diagnostics(&prepared.sources, &warnings);
     let metrics = prepared.metrics()?;
     let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
     let checkpoint = out.with_extension("checkpoint.safetensors");

@@ -92,3 +92,13 @@ fn healthy_models_get_no_warning() {
         }
     }
 }
+
+#[test]
+fn a_file_allows_what_is_noticed() {
+    let body = "dense(8, bias_init = constant(value = -100)) -> relu\n    head: dense(2)\n    optimizer sgd(lr = 0.01)";
+    let loud = folder(body);
+    train(&loud, &[]).says("warning[W0201]");
+    let quiet = folder(body).with("small.nn", format!("allow W0201\n{}", loud.text("small.nn")));
+    let quiet = train(&quiet, &[]);
+    assert!(!quiet.err.contains("W0201"), "{quiet}");
+}

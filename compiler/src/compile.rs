@@ -5,6 +5,7 @@ use nnc_grammar::diagnostic::{self, Code, Diagnostic};
 use nnc_grammar::span::{FileId, SourceMap};
 use proc_macro2::TokenStream;
 
+use crate::allow::Allowed;
 use crate::differentiate::differentiate;
 use crate::emit::{ModelInfo, emit, is_taken, model_info};
 use crate::graph::{Graph, verify};
@@ -61,6 +62,8 @@ pub struct Compilation {
     pub uses: Uses,
     /// The models that could be compiled.
     pub models: Vec<CompiledModel>,
+    /// Warnings that are not given.
+    pub allowed: Allowed,
     /// Errors, warnings and notes, sorted by place.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -110,8 +113,11 @@ pub fn compile_with(name: &str, text: &str, options: &Options, loader: &mut dyn 
             Err(faults) => diagnostics.extend(faults),
         }
     }
+    let (allowed, faults) = Allowed::of(file, &parsed.ast, &uses);
+    diagnostics.extend(faults);
+    diagnostics.retain(|diagnostic| !allowed.hides(diagnostic));
     diagnostic::sort(&mut diagnostics);
-    Compilation { sources, file, ast: parsed.ast, uses, models, diagnostics }
+    Compilation { sources, file, ast: parsed.ast, uses, models, allowed, diagnostics }
 }
 
 /// Whether something may only be missing because its text could not be read, which was reported there.

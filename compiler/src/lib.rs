@@ -1,5 +1,6 @@
 //! The compiler of nnc: from a syntax tree to Rust tokens.
 
+pub mod allow;
 pub mod catalogue;
 mod compile;
 pub mod differentiate;

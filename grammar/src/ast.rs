@@ -60,6 +60,8 @@ pub enum Item {
     Import(Import),
     /// `use "my.nn"`
     Use(Use),
+    /// `allow W0105, W0108`
+    Allow(Allow),
     /// `data { … }`
     Data(Section),
     /// `train { … }`
@@ -196,6 +198,15 @@ pub struct Import {
 pub struct Use {
     /// The file whose definitions are used.
     pub path: Text,
+    /// The whole item.
+    pub span: Span,
+}
+
+/// `allow W0105, W0108`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Allow {
+    /// The codes of warnings that are not given about this file.
+    pub codes: Vec<Ident>,
     /// The whole item.
     pub span: Span,
 }

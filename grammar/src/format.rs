@@ -125,6 +125,10 @@ impl<'a> Printer<'a> {
             Item::Use(include) => {
                 self.out.push(&format!("use {}", crate::escape::quote(&include.path.value)))
             }
+            Item::Allow(allow) => {
+                let codes: Vec<&str> = allow.codes.iter().map(|code| code.name.as_str()).collect();
+                self.out.push(&format!("allow {}", codes.join(", ")));
+            }
             Item::Data(section) => self.section("data", section),
             Item::Train(section) => self.section("train", section),
         }
@@ -370,7 +374,7 @@ fn end(comment: &Comment) -> usize {
 }
 
 fn is_reference(item: &Item) -> bool {
-    matches!(item, Item::Use(_) | Item::Import(_))
+    matches!(item, Item::Use(_) | Item::Import(_) | Item::Allow(_))
 }
 
 /// The docs of an item that can have some.
@@ -384,7 +388,7 @@ fn item_docs(item: &Item) -> Option<&Docs> {
         | Item::Schedule(function) => Some(&function.docs),
         Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => Some(&optimizer.docs),
         Item::Data(section) | Item::Train(section) => Some(&section.docs),
-        Item::Import(_) | Item::Use(_) => None,
+        Item::Import(_) | Item::Use(_) | Item::Allow(_) => None,
     }
 }
 
@@ -399,6 +403,7 @@ fn item_span(item: &Item) -> Span {
         Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => optimizer.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,
+        Item::Allow(allow) => allow.span,
         Item::Data(section) | Item::Train(section) => section.span,
     }
 }

@@ -26,7 +26,7 @@ use split::Cut;
 const MAX_REPAIRS: usize = 16;
 
 /// Words that open an item.
-const ITEMS: [&str; 12] = [
+const ITEMS: [&str; 13] = [
     "model",
     "block",
     "cell",
@@ -37,6 +37,7 @@ const ITEMS: [&str; 12] = [
     "optimizer",
     "import",
     "use",
+    "allow",
     "data",
     "train",
 ];

@@ -151,6 +151,7 @@ fn item() -> BoxedStrategy<String> {
             .prop_map(move |(name, all, updates)| join(&["optimizer", &name, &all, &block(updates)])),
         1 => vec(setting, 0..4).prop_map(move |settings| join(&["data", &block(settings)])),
         1 => string().prop_map(|path| join(&["use", &path])),
+        1 => vec(name(), 1..4).prop_map(|names| join(&["allow", &names.join("\u{1},")])),
         1 => (name(), string()).prop_map(|(name, path)| join(&["import", &name, "from", &path, "weights", "\"w\""])),
     ]
     .boxed()
@@ -240,6 +241,7 @@ fn soup() -> impl Strategy<Value = String> {
         "else",
         "true",
         "use",
+        "allow",
         "import",
         "from",
         "pub",

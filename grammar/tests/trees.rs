@@ -92,6 +92,17 @@ fn strings_are_unescaped() {
 }
 
 #[test]
+fn warnings_are_allowed_by_their_codes() {
+    let ast = tree("allow W0105,W0108\nallow W0104 model M { input [1] }");
+    let [Item::Allow(several), Item::Allow(one), Item::Model(_)] = ast.items.as_slice() else {
+        panic!("{ast:?}")
+    };
+    let names: Vec<&str> = several.codes.iter().map(|code| code.name.as_str()).collect();
+    assert_eq!(names, ["W0105", "W0108"]);
+    assert_eq!(one.codes.len(), 1);
+}
+
+#[test]
 fn a_byte_order_mark_is_no_text() {
     let (sources, parsed) = read("\u{feff}init a = 1");
     assert_eq!(parsed.diagnostics, []);

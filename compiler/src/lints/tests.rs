@@ -84,3 +84,20 @@ fn a_bias_before_batch_norm() {
     assert_eq!(codes("dense(3) -> layer_norm -> relu"), []);
     assert_eq!(codes("let a = dense(3) a -> batch_norm -> relu let b = a -> relu add(a, b)"), []);
 }
+
+#[test]
+fn a_file_allows_warnings() {
+    let model = "model M { input [6] wide: dense(6, init = normal(std = 3)) -> relu dense(2) }";
+    let codes = |head: &str| -> Vec<Code> {
+        let compilation = compile("m.nn", &format!("{head} {model}"), &Options::default());
+        compilation.diagnostics.into_iter().map(|fault| fault.code).collect()
+    };
+    assert_eq!(codes(""), [Code::W0105]);
+    assert_eq!(codes("allow W0108"), [Code::W0105]);
+    assert_eq!(codes("allow W0105"), []);
+    assert_eq!(codes("allow W0108, W0105"), []);
+    assert_eq!(codes("allow W0108 allow W0105"), []);
+    for wrong in ["E0201", "W9999", "w0105", "all"] {
+        assert_eq!(codes(&format!("allow {wrong}")), [Code::E0224, Code::W0105], "{wrong}");
+    }
+}

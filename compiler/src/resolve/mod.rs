@@ -312,6 +312,7 @@ fn item_span(item: &Item) -> Span {
         Item::Optimizer(optimizer) | Item::ScheduleRule(optimizer) => optimizer.name.span,
         Item::Import(import) => import.span,
         Item::Use(include) => include.span,
+        Item::Allow(allow) => allow.span,
         Item::Data(section) => cx_start(section.span, "data"),
         Item::Train(section) => cx_start(section.span, "train"),
     }

@@ -66,6 +66,7 @@ codes! {
     E0221 = "no model",
     E0222 = "file that uses itself",
     E0223 = "setting for no parameter",
+    E0224 = "allowing what is no warning",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",

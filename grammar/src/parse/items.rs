@@ -5,8 +5,8 @@ use pest::iterators::{Pair, Pairs};
 use super::rules::Rule;
 use crate::{
     ast::{
-        Ast, Block, Comment, Docs, Function, Ident, Import, Item, Model, Optimizer, Parameter, Section,
-        Setting, Use,
+        Allow, Ast, Block, Comment, Docs, Function, Ident, Import, Item, Model, Optimizer, Parameter,
+        Section, Setting, Use,
     },
     diagnostic::{Code, Diagnostic},
     scan::{Scan, ScannedComment},
@@ -75,6 +75,7 @@ impl<'a> Builder<'a> {
             Rule::optimizer => Item::Optimizer(self.optimizer(pair)?),
             Rule::import => Item::Import(self.import(pair)?),
             Rule::include => Item::Use(self.include(pair)?),
+            Rule::allow => Item::Allow(self.allow(pair)),
             Rule::data => Item::Data(self.section(pair)?),
             Rule::train => Item::Train(self.section(pair)?),
             _ => return None,
@@ -174,6 +175,12 @@ impl<'a> Builder<'a> {
         let span = self.span(&pair);
         let path = pair.into_inner().find(|part| part.as_rule() == Rule::string)?;
         Some(Use { path: self.string(&path), span })
+    }
+
+    fn allow(&mut self, pair: Pair<'_, Rule>) -> Allow {
+        let span = self.span(&pair);
+        let codes = pair.into_inner().filter(|part| part.as_rule() == Rule::name);
+        Allow { codes: codes.map(|code| self.ident(&code)).collect(), span }
     }
 
     fn section(&mut self, pair: Pair<'_, Rule>) -> Option<Section> {

@@ -117,7 +117,7 @@ impl Pairer<'_> {
         match word(token) {
             "data" | "train" => next.is_some_and(|(kind, _)| kind == TokenKind::Open(b'{')),
             "model" | "block" | "cell" | "activation" | "loss" | "init" | "schedule" | "optimizer"
-            | "import" => next.is_some_and(|(kind, _)| kind == TokenKind::Name),
+            | "import" | "allow" => next.is_some_and(|(kind, _)| kind == TokenKind::Name),
             "use" => next.is_some_and(|(kind, _)| kind == TokenKind::Text),
             "pub" => next.is_some_and(|(_, word)| matches!(word, "model" | "(")),
             _ => false,
