@@ -63,7 +63,7 @@ fn train<M: Train<Elem = f32>>(model: &mut M) -> u64 {
     for step in 0..1000 {
         let samples = if step % 3 == 0 { batch } else { 1 + step % batch };
         let x: Vec<f32> = (0..samples * features).map(|_| next()).collect();
-        let is_class = matches!(model.info().target, Some(nnc::model::TargetInfo::Class { .. }));
+        let is_class = matches!(model.info().target(), Some(nnc::model::TargetInfo::Class { .. }));
         let loss = if is_class {
             let classes: Vec<u32> =
                 x.chunks(features).map(|x| u32::from(x[0] > 0.0) + u32::from(x[1] > x[2])).collect();

@@ -19,13 +19,25 @@ fn text(path: &str) -> String {
 /// A random batch.
 fn batch(model: &CompiledModel, samples: usize, numbers: &mut Numbers) -> (Vec<f64>, Expected) {
     let x = numbers.take(samples * model.info.input.iter().product::<usize>());
-    let target = match model.info.target {
+    let target = match model.info.target() {
         Some((TargetKind::Class, n)) => Expected::Classes(
             (0..samples).map(|_| ((numbers.next() + 1.0) / 2.0 * n as f64) as u32).collect(),
         ),
         Some((TargetKind::Values, n)) => {
             // Between 0 and 1, which every loss is defined for.
-            Expected::Values(numbers.take(samples * n).into_iter().map(|value| (value + 1.0) / 2.0).collect())
+            let mut rows: Vec<f64> =
+                numbers.take(samples * n).into_iter().map(|value| (value + 1.0) / 2.0).collect();
+            // Classes stand among them as their indices.
+            let mut at = 0;
+            for target in model.info.outputs.iter().filter_map(|output| output.target) {
+                if target.kind == TargetKind::Class {
+                    for row in rows.chunks_mut(n) {
+                        row[at] = (row[at] * target.len as f64).floor();
+                    }
+                }
+                at += target.width();
+            }
+            Expected::Values(rows)
         }
         None => panic!("the model has a loss"),
     };
@@ -128,6 +140,7 @@ models! {
     binary: Binary = "tests/data/models/binary.nn";
     norms: Norms = "tests/data/models/norms.nn";
     channels: Channels = "tests/data/models/channels.nn";
+    outputs: Outputs = "tests/data/models/outputs.nn";
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
 }

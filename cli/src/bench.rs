@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use nnc_runtime::model::{Target, TargetInfo};
+use nnc_runtime::model::{Compared, Target, TargetInfo};
 use nnc_runtime::{Error, Rng};
 
 use crate::arguments::Run;
@@ -25,7 +25,7 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
     let inputs: Vec<f32> =
         (0..info.batch * info.input_len()).map(|index| rng.normal(index as u64) as f32).collect();
     let mut figures = Vec::new();
-    if let (Some(graph), Some(target)) = (&session.model.graphs.train, info.target) {
+    if let (Some(graph), Some(target)) = (&session.model.graphs.train, info.target()) {
         // Of the samples alone, so that figures of different optimizers compare.
         let flops = costs::total_flops(graph) * info.batch as u64;
         let (mut classes, mut values) = (Vec::new(), Vec::new());
@@ -35,6 +35,14 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
             }
             TargetInfo::Values { len } => {
                 values = (0..info.batch * len).map(|index| rng.uniform(index as u64) as f32).collect();
+                for Compared { target, target_from, .. } in info.compared() {
+                    let TargetInfo::Class { classes } = target else { continue };
+                    for (n, row) in values.chunks_exact_mut(len).enumerate() {
+                        if let Some(class) = row.get_mut(target_from) {
+                            *class = rng.below(n as u64, classes as u64) as f32;
+                        }
+                    }
+                }
             }
         }
         let target = match target {

@@ -88,10 +88,10 @@ fn scales(model: &CompiledModel, train: &DataSet) -> Option<Diagnostic> {
 
 /// W0110: a target of few whole numbers for a loss that compares with values.
 fn kinds(model: &CompiledModel, train: &DataSet) -> Option<Diagnostic> {
-    let loss = model.program.loss.as_ref()?;
+    let [loss] = model.program.losses.as_slice() else { return None };
     let Targets::Values(values, 1) = &train.targets else { return None };
     // Losses of probabilities and counts say so of their target; and a text of two kinds was made 0 and 1.
-    let is_counted = loss.range.is_some() || !train.schema.classes.is_empty();
+    let is_counted = loss.range.is_some() || !train.class_names().is_empty();
     let outputs = model.graph.node(model.graph.output).len();
     if is_counted || outputs != 1 || matches!(model.graph.node(model.graph.output).op, Op::Input) {
         return None;
@@ -112,7 +112,7 @@ fn kinds(model: &CompiledModel, train: &DataSet) -> Option<Diagnostic> {
     if known.len() < 3 || values.len() < 10 * known.len() {
         return None;
     }
-    let column = train.schema.target.first().map_or("the target", String::as_str);
+    let column = train.schema.target_columns().next().unwrap_or("the target");
     Some(
         Diagnostic::new(
             Code::W0110,

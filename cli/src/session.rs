@@ -7,7 +7,7 @@ use nnc_compiler::allow::Allowed;
 use nnc_grammar::span::SourceMap;
 use nnc_runtime::Error;
 use nnc_runtime::metrics::{Metric, parse_metrics};
-use nnc_runtime::model::{ModelInfo, TargetInfo};
+use nnc_runtime::model::{Compared, ModelInfo, TargetInfo};
 use nnc_runtime::safetensors::{LoadOptions, Metadata};
 
 use crate::arguments::Run;
@@ -77,14 +77,20 @@ impl Prepared {
     /// # Errors
     /// E0214 for an unknown metric.
     pub fn metrics(&self) -> Result<Vec<Metric>, Error> {
-        let mut metrics = match self.info.target {
-            Some(TargetInfo::Class { .. }) => vec![Metric::Accuracy],
-            Some(TargetInfo::Values { len }) if len == self.info.output_len() => {
-                vec![Metric::Rmse, Metric::R2]
+        let mut metrics: Vec<Metric> = Vec::new();
+        for Compared { output, target, .. } in self.info.compared() {
+            let of_output: &[Metric] = match target {
+                TargetInfo::Class { .. } => &[Metric::Accuracy],
+                TargetInfo::Values { len } if len == output.len() => &[Metric::Rmse, Metric::R2],
+                // Outputs that are not what the targets are cannot be compared with them.
+                TargetInfo::Values { .. } => &[],
+            };
+            for metric in of_output {
+                if !metrics.contains(metric) {
+                    metrics.push(*metric);
+                }
             }
-            // Outputs that are not what the targets are cannot be compared with them.
-            Some(TargetInfo::Values { .. }) | None => Vec::new(),
-        };
+        }
         // The confusion matrix is always there for classes; it is no figure.
         let names = self
             .model
@@ -142,7 +148,7 @@ pub fn default_weights(run: &Run) -> PathBuf {
 /// E0401 and E0403.
 pub fn can_be_measured(model: &CompiledModel, run: &Run) -> Result<(), Error> {
     let (name, file) = (&model.info.name, &run.source.file);
-    if model.program.loss.is_none() {
+    if model.program.losses.is_empty() {
         return Err(Error::new("E0401", format!("model `{name}` has no loss"))
             .at(file)
             .help("add `loss cross_entropy` for classes, or `loss mse` for values"));

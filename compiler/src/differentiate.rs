@@ -16,6 +16,12 @@ use crate::scalar::{self, Binary, Relation, Scalar, Variable};
 /// E0404 for a trained parameter that gets no gradient.
 pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
     let Some(loss) = graph.loss.clone() else { return Ok(graph) };
+    if graph.outputs.len() > 1
+        && let Some(first) = graph.node(graph.output).inputs.first()
+    {
+        // Losses look at the outputs by themselves: a step has no use for the row of all.
+        graph.output = *first;
+    }
     let needed = reaches_parameter(&graph);
     let forward = graph.nodes.len();
     // Contributions to the gradient of each node, in the order in which they were found.
@@ -54,11 +60,12 @@ pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
 
 /// The gradient of the total with respect to each sample's loss is the sample's scale.
 fn seed(graph: &Graph, loss: &crate::graph::Loss, adjoints: &mut [Vec<NodeId>]) {
-    let total = graph.node(loss.total);
-    if let (Some(sample), Some(scale)) = (total.inputs.first(), total.inputs.get(1))
-        && let Some(adjoint) = adjoints.get_mut(sample.0 as usize)
-    {
-        adjoint.push(*scale);
+    for pair in graph.node(loss.total).inputs.chunks_exact(2) {
+        if let [sample, scale] = pair
+            && let Some(adjoint) = adjoints.get_mut(sample.0 as usize)
+        {
+            adjoint.push(*scale);
+        }
     }
 }
 

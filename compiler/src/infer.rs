@@ -3,17 +3,16 @@
 //! Each layer checks the shapes that reach it and adds its nodes; the loss becomes scalars and reductions over the
 //! output and the target. A layer whose shapes do not fit is reported once, and what follows from it stays silent.
 
+mod losses;
+
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
 
 use crate::gain::{Gain, Gains};
-use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, Node, NodeId, Op};
+use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
 use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
-use crate::ops::weighted_scale::WeightedScale;
-use crate::program::{
-    ActivationBody, Application, Kind, List, LossUse, Program, Reduction, TargetKind, ValueExpr,
-};
+use crate::program::{ActivationBody, Application, Kind, List, Program, Reduction, ValueExpr};
 use crate::scalar::{Relation, Scalar, Variable, simplify};
 use crate::specialize::specialize;
 
@@ -37,6 +36,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         }],
         input: NodeId(0),
         output: NodeId(0),
+        outputs: Vec::new(),
         loss: None,
         updates: Vec::new(),
         optimizer: None,
@@ -77,12 +77,11 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         size.check(&graph, batch, application.span)?;
         check_initializers(&graph, &mut n_checked, application, &mut diagnostics);
     }
-    let output = values.get(program.output.0 as usize).copied().flatten();
-    if let Some(output) = output {
-        graph.output = output;
-        if let Some(loss) = &program.loss
-            && let Err(diagnostic) = add_loss(&mut graph, loss)
-        {
+    let outputs: Option<Vec<NodeId>> =
+        program.outputs.iter().map(|output| values.get(output.value.0 as usize).copied().flatten()).collect();
+    if let Some(nodes) = outputs {
+        losses::add_outputs(&mut graph, program, &nodes);
+        if let Err(diagnostic) = losses::add_losses(&mut graph, program, &nodes) {
             diagnostics.push(*diagnostic);
         }
     }
@@ -222,103 +221,6 @@ fn apply(
 fn one_line(text: &str, layer: &str, labelled: bool) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if labelled { format!("{layer}: {text}") } else { text }
-}
-
-/// Adds target, loss and total.
-fn add_loss(graph: &mut Graph, loss: &LossUse) -> Result<(), Box<Diagnostic>> {
-    let layer = LayerId(graph.layers.len() as u32);
-    graph.layers.push(LayerOrigin {
-        name: "loss".to_owned(),
-        text: format!("loss {}", loss.text),
-        span: loss.span,
-    });
-    let output = graph.output;
-    let shape = graph.node(output).shape.clone();
-    let mut cx = Builder {
-        graph,
-        layer,
-        direction: Direction::Loss,
-        span: loss.span,
-        trainable: false,
-        gain: Gain::default(),
-    };
-    let values = shape.iter().product::<usize>();
-    let (target, target_len) = match loss.target {
-        TargetKind::Class if values < 2 => {
-            let mut diagnostic = cx.error(
-                Code::E0305,
-                format!("`{}` needs at least two outputs", loss.name),
-                format!("expected one output a class, found {shape:?}"),
-            );
-            diagnostic.help.push(
-                "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output"
-                    .to_owned(),
-            );
-            return Err(diagnostic);
-        }
-        TargetKind::Class => (cx.node(Op::Target, Vec::new(), Vec::new(), true), values),
-        TargetKind::Values => {
-            let mut shape = shape;
-            let parts = parts_of_output(&loss.body).unwrap_or(1);
-            if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {
-                *axis /= parts;
-            }
-            (cx.node(Op::Target, Vec::new(), shape.clone(), true), shape.iter().product())
-        }
-    };
-    let mut lowering =
-        ValueLowering { cx, value: output, target: Some(target), parameters: Vec::new(), known: Vec::new() };
-    let sample = lowering.value(&loss.body)?;
-    let weight = loss.weight.as_ref().map(|weight| lowering.value(weight)).transpose()?;
-    let mut cx = lowering.cx;
-    if !cx.shape(sample).is_empty() {
-        return Err(cx.error(
-            Code::E0217,
-            format!("`{}` is not one number a sample", loss.name),
-            "its body needs a reduction such as `mean` or `sum`",
-        ));
-    }
-    let mut scale = cx.node(Op::SampleScale, Vec::new(), Vec::new(), true);
-    if let Some(weight) = weight {
-        scale = cx.operator(WeightedScale, vec![scale, weight], Vec::new());
-    }
-    let total = cx.node(Op::Total, vec![sample, scale], Vec::new(), false);
-    graph.loss = Some(Loss {
-        sample,
-        total,
-        target: loss.target,
-        target_len,
-        ignored: loss.ignored,
-        range: loss.range,
-        reduction: loss.reduction,
-        layer,
-    });
-    Ok(())
-}
-
-/// Into how many parts a loss divides the output, if it looks at nothing but parts of it.
-fn parts_of_output(expr: &ValueExpr) -> Option<usize> {
-    // `Some(0)` for an expression without the output, `None` where the output stands by itself.
-    fn parts(expr: &ValueExpr) -> Option<usize> {
-        match expr {
-            ValueExpr::Value => None,
-            ValueExpr::Part(_, of, x) if **x == ValueExpr::Value => Some(*of),
-            ValueExpr::Target
-            | ValueExpr::Parameter(_)
-            | ValueExpr::List(_)
-            | ValueExpr::Count
-            | ValueExpr::Number(_) => Some(0),
-            ValueExpr::Unary(_, x)
-            | ValueExpr::Part(_, _, x)
-            | ValueExpr::Reduce(_, x)
-            | ValueExpr::Softmax(x)
-            | ValueExpr::LogSoftmax(x)
-            | ValueExpr::OneHot(x) => parts(x),
-            ValueExpr::Binary(_, a, b) => Some(parts(a)?.max(parts(b)?)),
-            ValueExpr::Select(_, a, b, c, d) => Some(parts(a)?.max(parts(b)?).max(parts(c)?).max(parts(d)?)),
-        }
-    }
-    parts(expr).filter(|parts| *parts > 0)
 }
 
 /// An expression over values on its way into the graph.

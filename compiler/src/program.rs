@@ -28,10 +28,10 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// Layers and activations, in order.
     pub applications: Vec<Application>,
-    /// The model's output: the last running value.
-    pub output: ValueId,
-    /// The loss.
-    pub loss: Option<LossUse>,
+    /// What the model gives: the values that `output` names, or else the last running value.
+    pub outputs: Vec<Output>,
+    /// Losses, in source order; their weighted sum is made small.
+    pub losses: Vec<LossUse>,
     /// The optimizer.
     pub optimizer: Option<OptimizerUse>,
     /// Metrics to report, by name.
@@ -40,6 +40,13 @@ pub struct Program {
     pub data: Option<DataSpec>,
     /// How to train.
     pub train: TrainSpec,
+}
+
+impl Program {
+    /// The value that a loss compares.
+    pub fn compared(&self, loss: &LossUse) -> Option<ValueId> {
+        self.outputs.get(loss.output).map(|output| output.value)
+    }
 }
 
 /// A value of a program.
@@ -54,6 +61,17 @@ pub struct Input {
     /// Shape of one sample.
     pub shape: Vec<usize>,
     /// Where its shape stands.
+    pub span: Span,
+}
+
+/// An output of the model.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// Its name; `output` when it has none.
+    pub name: String,
+    /// The value.
+    pub value: ValueId,
+    /// Where `output` names it; the model's name without that.
     pub span: Span,
 }
 
@@ -113,8 +131,12 @@ pub struct LossUse {
     pub text: String,
     /// One number a sample.
     pub body: ValueExpr,
+    /// Which output it compares, by its place.
+    pub output: usize,
+    /// What it counts in the sum of all losses.
+    pub weight: f64,
     /// What each sample counts in the mean over the batch, where they do not count alike. The target decides it.
-    pub weight: Option<ValueExpr>,
+    pub sample_weight: Option<ValueExpr>,
     /// A class that the data may hold though no output stands for it.
     pub ignored: Option<u32>,
     /// The smallest and largest number that a target may be.
@@ -145,6 +167,17 @@ pub enum Reduction {
     Mean,
     /// The largest.
     Max,
+}
+
+impl Reduction {
+    /// As it is written.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Mean => "mean",
+            Self::Max => "max",
+        }
+    }
 }
 
 /// Numbers that a use of a definition lists: `weights = [1, 2, 1]`.

@@ -13,7 +13,7 @@ use crate::differentiate::differentiate;
 use crate::graph::{Draw as StepDraw, Optimizer};
 use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
 use crate::infer::scale_of;
-use crate::program::{Reduction, TargetKind};
+use crate::program::Reduction;
 use crate::scalar::{Scalar, Variable, evaluate};
 use crate::simplify::inference;
 
@@ -483,12 +483,13 @@ impl Interpreter {
             Op::Reduce(reduction) => {
                 filled(operands.first().map(|x| reduce(x, *reduction)).unwrap_or_default())
             }
-            Op::Total => match operands.as_slice() {
-                [loss, scale] => {
-                    ArrayD::from_elem(IxDyn(&[]), loss.iter().zip(scale.iter()).map(|(l, s)| l * s).sum())
-                }
-                _ => zeros(),
-            },
+            Op::Total => {
+                let terms = operands.chunks_exact(2).flat_map(|pair| match pair {
+                    [loss, scale] => loss.iter().zip(scale.iter()).map(|(l, s)| l * s).collect(),
+                    _ => Vec::new(),
+                });
+                ArrayD::from_elem(IxDyn(&[]), terms.sum())
+            }
             Op::Reshape => filled(operands.first().map(|x| x.iter().copied().collect()).unwrap_or_default()),
             Op::Operator(op) => {
                 if let Some(draw) = op.draw() {
@@ -558,14 +559,4 @@ fn reduce(x: &ArrayD<f64>, reduction: Reduction) -> Vec<f64> {
         });
     }
     out
-}
-
-/// Whether a class target lies inside the classes of a graph.
-pub fn classes_fit(graph: &Graph, target: Targets<'_>) -> bool {
-    match (&graph.loss, target) {
-        (Some(loss), Targets::Classes(classes)) if loss.target == TargetKind::Class => {
-            classes.iter().all(|class| (*class as usize) < loss.target_len)
-        }
-        _ => true,
-    }
 }

@@ -258,8 +258,8 @@ pub enum Statement {
     Optimizer(Call),
     /// `metrics name, name`
     Metrics(Metrics),
-    /// `output name`
-    Output(Ident),
+    /// `output h`, `output position, kind`
+    Output(Output),
     /// `state h: [hidden] = 0, c: [hidden] = 0`, in cells
     State(Vec<State>),
     /// `c = expression`, in cells
@@ -294,6 +294,15 @@ pub struct Let {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Metrics {
     /// The metrics.
+    pub names: Vec<Ident>,
+    /// The whole statement.
+    pub span: Span,
+}
+
+/// `output position, kind`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// The values, by name.
     pub names: Vec<Ident>,
     /// The whole statement.
     pub span: Span,

@@ -352,7 +352,7 @@ impl<'a> Printer<'a> {
             Statement::Metrics(metrics) => metrics.span.into(),
             Statement::Assignment(assignment) => assignment.span.into(),
             Statement::Loss(call) | Statement::Optimizer(call) => self.with_keyword(call.span.into()),
-            Statement::Output(name) => self.with_keyword(name.span.into()),
+            Statement::Output(output) => output.span.into(),
             Statement::State(states) => match (states.first(), states.last()) {
                 (Some(first), Some(last)) => self.with_keyword(first.span.to(last.span).into()),
                 _ => Place { start: 0, end: 0 },

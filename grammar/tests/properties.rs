@@ -119,6 +119,7 @@ fn statement(body: BoxedStrategy<String>) -> BoxedStrategy<String> {
         1 => Just(join(&["optimizer", "adam", "(", "lr", "=", "0.1", ")"])),
         1 => Just(join(&["metrics", "accuracy", ",", "mae"])),
         1 => Just(join(&["output", "h"])),
+        1 => Just(join(&["output", "h", ",", "kind"])),
         1 => vec(state, 1..3).prop_map(|states| join(&["state", &list(states, false)])),
         1 => (name(), expr()).prop_map(|(name, value)| join(&[&name, "=", &value])),
     ]

@@ -59,8 +59,8 @@ pub mod __private {
     pub use crate::math64;
     pub use crate::memory::{Box, Zeroed};
     pub use crate::model::{
-        Horizon, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, Role, ShapeError,
-        StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
+        Horizon, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
+        ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
     };
     pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};

@@ -102,6 +102,54 @@ impl TargetLimits {
     }
 }
 
+/// An output of a model: its part of a row of outputs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputInfo {
+    /// Its name; `output` when it has none.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: &'static [usize],
+    /// What a loss compares it with; `None` without a loss.
+    pub target: Option<TargetInfo>,
+    /// Which targets the loss can take.
+    pub limits: TargetLimits,
+}
+
+impl OutputInfo {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// An output that a loss compares, and its places in a row of outputs and in a row of targets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Compared {
+    /// The output.
+    pub output: OutputInfo,
+    /// What it is compared with.
+    pub target: TargetInfo,
+    /// Values of the row of outputs before it.
+    pub from: usize,
+    /// Numbers of the row of targets before its own.
+    pub target_from: usize,
+}
+
+impl TargetInfo {
+    /// Numbers that it takes in a row of targets.
+    pub fn width(self) -> usize {
+        match self {
+            Self::Class { .. } => 1,
+            Self::Values { len } => len,
+        }
+    }
+}
+
 /// An input of which two figures over the training data are kept with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormalizeInfo {
@@ -146,12 +194,10 @@ pub struct ModelInfo {
     pub spec_hash: &'static str,
     /// Shape of one input sample.
     pub input: &'static [usize],
-    /// Shape of one output.
+    /// Shape of a row of outputs: of the only output, or of several flat and one after the other.
     pub output: &'static [usize],
-    /// What the loss compares the output with; `None` without a loss.
-    pub target: Option<TargetInfo>,
-    /// Which targets the loss can take.
-    pub limits: TargetLimits,
+    /// The outputs, in the order of the row.
+    pub outputs: &'static [OutputInfo],
     /// Samples in a full training batch.
     pub batch: usize,
     /// Parameters and buffers, in source order.
@@ -177,6 +223,37 @@ impl ModelInfo {
         self.output.iter().product()
     }
 
+    /// The outputs that losses compare.
+    pub fn compared(&self) -> impl Iterator<Item = Compared> + use<> {
+        let places = self.outputs.iter().scan((0, 0), |(from, target_from), output| {
+            let place = (*output, *from, *target_from);
+            *from += output.len();
+            *target_from += output.target.map_or(0, TargetInfo::width);
+            Some(place)
+        });
+        places.filter_map(|(output, from, target_from)| {
+            Some(Compared { output, target: output.target?, from, target_from })
+        })
+    }
+
+    /// What a sample is compared with: the target of the only output that has one, or a row of numbers that holds
+    /// the targets of several one after the other, a class as its index. `None` without a loss.
+    pub fn target(&self) -> Option<TargetInfo> {
+        let mut compared = self.compared();
+        let first = compared.next()?.target;
+        let others = compared.map(|other| other.target.width()).reduce(|a, b| a + b);
+        Some(others.map_or(first, |width| TargetInfo::Values { len: first.width() + width }))
+    }
+
+    /// Which targets the only loss can take; any where there are several.
+    pub fn limits(&self) -> TargetLimits {
+        let mut compared = self.compared();
+        match (compared.next(), compared.next()) {
+            (Some(only), None) => only.output.limits,
+            _ => TargetLimits::ANY,
+        }
+    }
+
     /// Checks that `x` values are whole samples, and `out` values an output for each; returns the samples.
     ///
     /// # Errors
@@ -196,7 +273,7 @@ impl ModelInfo {
     ///
     /// # Errors
     /// What does not fit: no samples or too many, targets of another kind or number, a class outside the classes.
-    pub fn check_batch<E>(&self, x: usize, target: &Target<'_, E>) -> Result<usize, StepError> {
+    pub fn check_batch<E: Element>(&self, x: usize, target: &Target<'_, E>) -> Result<usize, StepError> {
         let samples = x / self.input_len().max(1);
         if samples * self.input_len() != x {
             return Err(ShapeError { what: "input", expected: self.input_len(), found: x }.into());
@@ -204,12 +281,13 @@ impl ModelInfo {
         if samples == 0 || samples > self.batch {
             return Err(StepError::Samples { batch: self.batch, found: samples });
         }
-        match (self.target, target) {
+        match (self.target(), target) {
             (Some(TargetInfo::Class { classes }), Target::Classes(found)) => {
                 if found.len() != samples {
                     return Err(StepError::Target { expected: samples, found: found.len() });
                 }
-                match found.iter().position(|class| !self.limits.class_fits(*class, classes)) {
+                let limits = self.limits();
+                match found.iter().position(|class| !limits.class_fits(*class, classes)) {
                     Some(sample) => Err(StepError::Class {
                         sample,
                         class: found.get(sample).copied().unwrap_or(0),
@@ -219,6 +297,7 @@ impl ModelInfo {
                 }
             }
             (Some(TargetInfo::Values { len }), Target::Values(found)) if found.len() == samples * len => {
+                self.check_classes(found, len)?;
                 Ok(samples)
             }
             (Some(TargetInfo::Values { len }), target) => {
@@ -228,6 +307,32 @@ impl ModelInfo {
                 Err(StepError::Target { expected: samples, found: target.len() })
             }
         }
+    }
+}
+
+impl ModelInfo {
+    /// Checks the classes that stand in rows of targets of several outputs.
+    fn check_classes<E: Element>(&self, rows: &[E], width: usize) -> Result<(), StepError> {
+        for Compared { output, target, target_from, .. } in self.compared() {
+            let TargetInfo::Class { classes } = target else { continue };
+            for (sample, row) in rows.chunks_exact(width.max(1)).enumerate() {
+                let class = row.get(target_from).map_or(0, |class| class_of(class.to_f64()));
+                if !output.limits.class_fits(class, classes) {
+                    return Err(StepError::Class { sample, class, classes });
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The class that a number of a row of targets means; what is no whole number from 0 is a class that no model has.
+pub(crate) fn class_of(value: f64) -> u32 {
+    // The comparison is false for what is not a number.
+    if value >= 0.0 && value < f64::from(u32::MAX) && f64::from(value as u32) == value {
+        value as u32
+    } else {
+        u32::MAX
     }
 }
 

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Linear, assert_tells, classifier, line, regressor};
-use nnc_runtime::data::{DataSet, SplitOptions, Targets, fit_normalize, split, with_test};
+use nnc_runtime::data::{DataSet, SplitOptions, TargetSchema, Targets, fit_normalize, split, with_test};
 use nnc_runtime::model::{NormalizeInfo, NormalizeKind};
 use proptest::prelude::*;
 
@@ -140,8 +140,10 @@ fn normalize_refuses_data_it_cannot_measure() {
 #[test]
 fn a_class_that_training_never_saw_is_named() {
     let mut test = of_classes(&[0, 2]);
-    test.schema.classes = ["setosa", "versicolor", "virginica"].map(str::to_owned).to_vec();
-    test.schema.target = vec!["species".into()];
+    test.schema.targets = vec![TargetSchema {
+        columns: vec!["species".into()],
+        classes: ["setosa", "versicolor", "virginica"].map(str::to_owned).to_vec(),
+    }];
     (test.source, test.lines) = ("test.csv".into(), vec![2, 3]);
     let train = of_classes(&[0, 1, 1]);
     let error = with_test(&train, test, &SplitOptions::default()).unwrap_err();

@@ -311,7 +311,7 @@ fn data_that_contradict_themselves_are_errors() {
 
 #[test]
 fn a_model_without_loss_cannot_be_trained() {
-    let mut model = Linear::with_info(|info| info.target = None);
+    let mut model = Linear::with_info(|info| info.outputs = &[]);
     let error = fit(&mut model, &line(20).into(), &FitOptions::default(), &mut ()).unwrap_err();
     assert_tells(&error, "E0401", &["`Line`", "loss mse"]);
 }

@@ -4,7 +4,8 @@ use nnc_compiler::emit;
 use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
 use nnc_compiler::program::TargetKind;
 use nnc_runtime::model::{
-    LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, Role, TargetInfo, TargetLimits, TensorInfo,
+    LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo, TargetLimits,
+    TensorInfo,
 };
 
 /// The description, for as long as the program runs: it runs one model or a few.
@@ -23,9 +24,18 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         },
         layer: text(&tensor.layer),
     });
-    let target = info.target.map(|(kind, n)| match kind {
-        TargetKind::Class => TargetInfo::Class { classes: n },
-        TargetKind::Values => TargetInfo::Values { len: n },
+    let outputs = info.outputs.iter().map(|output| OutputInfo {
+        name: text(&output.name),
+        shape: list(output.shape.iter().copied()),
+        target: output.target.map(|target| match target.kind {
+            TargetKind::Class => TargetInfo::Class { classes: target.len },
+            TargetKind::Values => TargetInfo::Values { len: target.len },
+        }),
+        limits: output.target.map_or(TargetLimits::ANY, |target| TargetLimits {
+            ignored: target.ignored,
+            low: target.range.0,
+            high: target.range.1,
+        }),
     });
     let normalize = info.normalize.iter().map(|normalization| NormalizeInfo {
         kind: match normalization.kind {
@@ -43,8 +53,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         spec_hash: text(&info.spec_hash),
         input: list(info.input.iter().copied()),
         output: list(info.output.iter().copied()),
-        target,
-        limits: TargetLimits { ignored: info.ignored, low: info.range.0, high: info.range.1 },
+        outputs: list(outputs),
         batch: info.batch,
         tensors: list(tensors),
         states: list(info.states.iter().map(|state| text(state))),

@@ -1,6 +1,7 @@
 //! What a sweep found, as a picture.
 
 use nnc_runtime::fit::EpochReport;
+use nnc_runtime::metrics::figure_of;
 
 use super::Job;
 use super::place::surface;
@@ -35,9 +36,7 @@ pub fn draw(
         Plot::Metric(metric) => {
             let name = metric.name();
             let title = format!("{} of the {held_out} rows", capital(name));
-            curves(&title, name, &|epoch| {
-                epoch.metrics.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
-            })
+            curves(&title, name, &|epoch| figure_of(&epoch.metrics, *metric))
         }
         Plot::Activations => by_layer(
             job,

@@ -44,7 +44,7 @@ struct Row<'a> {
 /// What came of all settings.
 #[derive(Debug)]
 pub struct Summary<'a> {
-    columns: Vec<Column>,
+    columns: Vec<Column<'a>>,
     rows: Vec<Row<'a>>,
     /// The column by which the best was found; none where no figure can be compared.
     judge: Option<usize>,
@@ -52,17 +52,17 @@ pub struct Summary<'a> {
 
 /// A figure of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Column {
+enum Column<'a> {
     Loss,
     ValidationLoss,
-    Validation(&'static str),
+    Validation(&'a str),
     TestLoss,
-    Test(&'static str),
+    Test(&'a str),
     Epochs,
     Seconds,
 }
 
-impl Column {
+impl<'a> Column<'a> {
     fn name(self) -> String {
         match self {
             Self::Loss => "loss".to_owned(),
@@ -76,8 +76,8 @@ impl Column {
     }
 
     fn of(self, trial: &Trial, end: &End) -> Option<f64> {
-        let named = |metrics: &[(&'static str, f64)], wanted: &str| {
-            metrics.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value)
+        let named = |metrics: &[(String, f64)], wanted: &str| {
+            metrics.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value)
         };
         let last = trial.epochs.last();
         match self {
@@ -105,7 +105,7 @@ impl Column {
     fn is_higher_better(self) -> bool {
         match self {
             Self::Validation(name) | Self::Test(name) => {
-                Metric::parse(name).is_some_and(Metric::is_higher_better)
+                Metric::of_figure(name).is_some_and(Metric::is_higher_better)
             }
             _ => false,
         }
@@ -204,7 +204,7 @@ impl<'a> Summary<'a> {
 
 /// By what the best is found: the loss of rows that are not trained on. Where losses differ they cannot be compared;
 /// then it is the first metric that all have.
-fn judge(settings: &[Setting], columns: &[Column], rows: &[Row<'_>]) -> Option<usize> {
+fn judge(settings: &[Setting], columns: &[Column<'_>], rows: &[Row<'_>]) -> Option<usize> {
     let loss = |setting: &Setting| {
         // Models of a file may differ in it too.
         let of = setting.set.iter().filter(|(name, _)| matches!(name.as_str(), "loss" | MODEL));
@@ -218,7 +218,7 @@ fn judge(settings: &[Setting], columns: &[Column], rows: &[Row<'_>]) -> Option<u
         let ended = rows.iter().filter(|row| row.runs.1 > 0);
         ended.map(|row| row.figures.get(n).copied().flatten()).all(|figure| figure.is_some())
     };
-    let first = |wanted: fn(Column) -> bool| {
+    let first = |wanted: fn(Column<'_>) -> bool| {
         (0..columns.len()).find(|n| columns.get(*n).is_some_and(|column| wanted(*column)) && is_known(*n))
     };
     if has_one_loss {
@@ -230,7 +230,7 @@ fn judge(settings: &[Setting], columns: &[Column], rows: &[Row<'_>]) -> Option<u
         .or_else(|| first(|column| matches!(column, Column::Test(_))))
 }
 
-fn row<'a>(label: &'a str, columns: &[Column], trials: impl Iterator<Item = &'a Trial>) -> Row<'a> {
+fn row<'a>(label: &'a str, columns: &[Column<'_>], trials: impl Iterator<Item = &'a Trial>) -> Row<'a> {
     let trials: Vec<&Trial> = trials.collect();
     let ended: Vec<(&Trial, &End)> =
         trials.iter().filter_map(|trial| Some((*trial, trial.end.as_ref().ok()?))).collect();
@@ -246,7 +246,7 @@ fn row<'a>(label: &'a str, columns: &[Column], trials: impl Iterator<Item = &'a 
 }
 
 /// The columns that the trials have figures for.
-fn columns(trials: &[Trial], has_validation: bool) -> Vec<Column> {
+fn columns(trials: &[Trial], has_validation: bool) -> Vec<Column<'_>> {
     let mut columns = vec![Column::Loss];
     if has_validation {
         columns.push(Column::ValidationLoss);

@@ -279,7 +279,11 @@ impl<'a> Speaker<'a> {
                 _ => "index".to_owned(),
             }),
             Op::Reduce(reduction) => format!("{}({})", format!("{reduction:?}").to_lowercase(), operand(0)),
-            Op::Total => format!("sum over samples of {} * {}", operand(0), operand(1)),
+            Op::Total => {
+                let terms = (0..node.inputs.len() / 2)
+                    .map(|n| format!("{} * {}", operand(2 * n), operand(2 * n + 1)));
+                format!("sum over samples of {}", terms.collect::<Vec<_>>().join(" + "))
+            }
             Op::Operator(op) => {
                 let names: Vec<String> = node.inputs.iter().map(|id| self.name(*id)).collect();
                 op.formula(&names)

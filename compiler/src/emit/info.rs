@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::number;
-use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Role};
+use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Output, Role, row_of_targets};
 use crate::program::{Precision, TargetKind};
 
 use nnc_grammar::span::SourceMap;
@@ -22,12 +22,8 @@ pub struct ModelInfo {
     pub input: Vec<usize>,
     /// Shape of one output.
     pub output: Vec<usize>,
-    /// Kind of the target and its classes or values.
-    pub target: Option<(TargetKind, usize)>,
-    /// A class that the data may hold though no output stands for it.
-    pub ignored: Option<u32>,
-    /// The smallest and largest number that a target may be.
-    pub range: (f64, f64),
+    /// The outputs, in the order in which they stand in a row.
+    pub outputs: Vec<Output>,
     /// Samples in a training batch.
     pub batch: usize,
     /// Parameters and buffers.
@@ -40,6 +36,13 @@ pub struct ModelInfo {
     pub normalize: Vec<Normalization>,
     /// Name and place of each layer.
     pub layers: Vec<(String, String)>,
+}
+
+impl ModelInfo {
+    /// What a sample is compared with: its kind, and classes or values.
+    pub fn target(&self) -> Option<(TargetKind, usize)> {
+        row_of_targets(&self.outputs)
+    }
 }
 
 /// A parameter or buffer.
@@ -86,9 +89,7 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
         input: graph.node(graph.input).shape.clone(),
         output: if output.is_empty() { vec![1] } else { output },
-        target: graph.loss.as_ref().map(|loss| (loss.target, loss.target_len)),
-        ignored: graph.loss.as_ref().and_then(|loss| loss.ignored),
-        range: graph.loss.as_ref().and_then(|loss| loss.range).unwrap_or((f64::NEG_INFINITY, f64::INFINITY)),
+        outputs: graph.outputs.clone(),
         batch: graph.batch,
         tensors,
         states: graph
@@ -117,18 +118,15 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
     };
     let (name, source, hash) = (&info.name, &info.source, &info.spec_hash);
     let (input, output, batch) = (shape(&info.input), shape(&info.output), number(info.batch));
-    let target = match info.target {
-        None => quote!(None),
-        Some((TargetKind::Class, classes)) => {
-            let classes = number(classes);
-            quote!(Some(rt::TargetInfo::Class { classes: #classes }))
-        }
-        Some((TargetKind::Values, len)) => {
-            let len = number(len);
-            quote!(Some(rt::TargetInfo::Values { len: #len }))
-        }
-    };
-    let limits = limits(info);
+    let outputs = info.outputs.iter().map(|output| {
+        let (name, shape, limits) = (&output.name, shape(&output.shape), limits(output));
+        let target = match output.target.map(|target| (target.kind, number(target.len))) {
+            None => quote!(None),
+            Some((TargetKind::Class, classes)) => quote!(Some(rt::TargetInfo::Class { classes: #classes })),
+            Some((TargetKind::Values, len)) => quote!(Some(rt::TargetInfo::Values { len: #len })),
+        };
+        quote!(rt::OutputInfo { name: #name, shape: #shape, target: #target, limits: #limits })
+    });
     let tensors = info.tensors.iter().map(|tensor| {
         let (name, layer, dims) = (&tensor.name, &tensor.layer, shape(&tensor.shape));
         let layout = match (tensor.is_matrix, tensor.shape.as_slice()) {
@@ -180,8 +178,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             spec_hash: #hash,
             input: #input,
             output: #output,
-            target: #target,
-            limits: #limits,
+            outputs: &[#(#outputs),*],
             batch: #batch,
             tensors: &[#(#tensors),*],
             states: &[#(#states),*],
@@ -192,11 +189,13 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
     }
 }
 
-fn limits(info: &ModelInfo) -> TokenStream {
-    if info.ignored.is_none() && info.range == (f64::NEG_INFINITY, f64::INFINITY) {
+fn limits(output: &Output) -> TokenStream {
+    let any = (None, (f64::NEG_INFINITY, f64::INFINITY));
+    let (ignored, range) = output.target.map_or(any, |target| (target.ignored, target.range));
+    if (ignored, range) == any {
         return quote!(rt::TargetLimits::ANY);
     }
-    let ignored = match info.ignored {
+    let ignored = match ignored {
         Some(class) => {
             let class = number(class as usize);
             quote!(Some(#class))
@@ -208,6 +207,6 @@ fn limits(info: &ModelInfo) -> TokenStream {
         f64::NEG_INFINITY => quote!(f64::NEG_INFINITY),
         value => super::scalar::literal(value, Precision::F64),
     };
-    let (low, high) = (bound(info.range.0), bound(info.range.1));
+    let (low, high) = (bound(range.0), bound(range.1));
     quote!(rt::TargetLimits { ignored: #ignored, low: #low, high: #high })
 }

@@ -200,12 +200,15 @@ impl<'a> Rows<'a> {
     }
 
     fn total(&self, node: &Node) -> TokenStream {
-        let lane = |n: usize| {
-            let id = node.inputs.get(n).copied().unwrap_or(NodeId(0));
-            self.lanes.get(&(id, 0)).cloned().unwrap_or_else(|| self.cx.load(id, &Feature::Constant(0)))
+        let lane = |id: &NodeId| {
+            self.lanes.get(&(*id, 0)).cloned().unwrap_or_else(|| self.cx.load(*id, &Feature::Constant(0)))
         };
-        let (loss, scale) = (lane(0), lane(1));
-        quote!(total = #loss.mul_add(#scale, total);)
+        let pairs = node.inputs.chunks_exact(2).filter_map(|pair| match pair {
+            [loss, scale] => Some((lane(loss), lane(scale))),
+            _ => None,
+        });
+        let terms = pairs.map(|(loss, scale)| quote!(total = #loss.mul_add(#scale, total);));
+        quote!(#(#terms)*)
     }
 
     /// One loop a pass; after it, the narrow values that it makes possible.

@@ -44,8 +44,10 @@ pub struct Graph {
     pub layers: Vec<LayerOrigin>,
     /// The input.
     pub input: NodeId,
-    /// The output.
+    /// The output: a single one as it is, several one after the other in a row.
     pub output: NodeId,
+    /// The outputs by themselves, in the order of the row.
+    pub outputs: Vec<Output>,
     /// The loss, if the model has one.
     pub loss: Option<Loss>,
     /// What the optimizer is given; empty before `differentiate`.
@@ -283,25 +285,71 @@ pub struct LayerOrigin {
     pub span: Span,
 }
 
-/// The loss of a graph.
+/// The loss of a graph: that of its only `loss`, or the weighted sum of several.
 #[derive(Debug, Clone)]
 pub struct Loss {
-    /// One number a sample.
-    pub sample: NodeId,
-    /// Their sum, weighted by [`Op::SampleScale`].
+    /// The sum over samples, each weighted by [`Op::SampleScale`].
     pub total: NodeId,
-    /// What it compares with.
-    pub target: TargetKind,
+    /// How samples are put together: the weight of each is 1/n or 1.
+    pub reduction: Reduction,
+}
+
+/// An output of the model: its part of the row of outputs, and of the row of targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Output {
+    /// Its name; `output` when it has none.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// What a loss compares it with.
+    pub target: Option<OutputTarget>,
+}
+
+impl Output {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What an output is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct OutputTarget {
+    /// A class, or values.
+    pub kind: TargetKind,
     /// Classes, or values a sample.
-    pub target_len: usize,
+    pub len: usize,
     /// A class that the data may hold though no output stands for it.
     pub ignored: Option<u32>,
     /// The smallest and largest number that a target may be.
-    pub range: Option<(f64, f64)>,
-    /// How samples are put together: the weight of each is 1/n or 1.
-    pub reduction: Reduction,
-    /// Its layer.
-    pub layer: LayerId,
+    pub range: (f64, f64),
+}
+
+impl OutputTarget {
+    /// Numbers that it takes in a row of targets.
+    pub fn width(&self) -> usize {
+        match self.kind {
+            TargetKind::Class => 1,
+            TargetKind::Values => self.len,
+        }
+    }
+}
+
+/// What a sample of all outputs is compared with: the target of the only one that has one, or a row of numbers that
+/// holds the targets of several one after the other, a class as its index.
+pub fn row_of_targets(outputs: &[Output]) -> Option<(TargetKind, usize)> {
+    let mut targets = outputs.iter().filter_map(|output| output.target);
+    let first = targets.next()?;
+    let mut others = targets.peekable();
+    if others.peek().is_none() {
+        return Some((first.kind, first.len));
+    }
+    Some((TargetKind::Values, others.fold(first.width(), |width, target| width + target.width())))
 }
 
 /// What the optimizer is given.

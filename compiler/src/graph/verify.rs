@@ -88,7 +88,9 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
                 return Err(format!("{id} reshapes {len} values into {}", node.len()));
             }
         }
-        Op::Total if node.inputs.len() != 2 => return Err(format!("{id} is not a total of two values")),
+        Op::Total if node.inputs.is_empty() || node.inputs.len() % 2 != 0 => {
+            return Err(format!("{id} is not a total of pairs"));
+        }
         _ => {}
     }
     Ok(())

@@ -15,7 +15,9 @@ pub(super) fn bias_before_norm(cx: Cx<'_>) -> Vec<Diagnostic> {
         }
         let mut users = cx.users(value);
         let (Some(norm), None) = (users.next(), users.next()) else { continue };
-        if layer_name(norm) != Some("batch_norm") || value == cx.program.output {
+        if layer_name(norm) != Some("batch_norm")
+            || cx.program.outputs.iter().any(|output| output.value == value)
+        {
             continue;
         }
         found.push(

@@ -16,10 +16,10 @@ pub(super) fn softmax_twice(cx: Cx<'_>) -> Vec<Diagnostic> {
         }
     }
     // `log_softmax` of a softmax is fused with it, with a note; `softmax` of one is not.
-    if let (Some(loss), Some(last)) = (&cx.program.loss, softmax_at(cx, cx.program.output))
-        && takes_softmax(&loss.body)
-    {
-        found.push(twice(loss.span, "the loss takes one of its own", last.span));
+    for loss in cx.program.losses.iter().filter(|loss| takes_softmax(&loss.body)) {
+        if let Some(last) = cx.program.compared(loss).and_then(|value| softmax_at(cx, value)) {
+            found.push(twice(loss.span, "the loss takes one of its own", last.span));
+        }
     }
     found
 }

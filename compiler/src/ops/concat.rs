@@ -50,20 +50,21 @@ impl Layer for ConcatLayer {
         _: &Arguments,
         inputs: &[NodeId],
     ) -> Result<NodeId, Box<Diagnostic>> {
-        let mut len = 0;
-        for id in inputs {
-            match cx.shape(*id) {
-                [features] => len += features,
-                shape => {
-                    let label = format!("expected [features], found {shape:?}");
-                    let mut error = cx.error(Code::E0303, "`concat` takes vectors", label);
-                    error.help.push("put `flatten` before it".to_owned());
-                    return Err(error);
-                }
-            }
+        let vectors = |shape: &[usize]| matches!(shape, [_]);
+        if let Some(other) = inputs.iter().map(|id| cx.shape(*id)).find(|shape| !vectors(shape)) {
+            let label = format!("expected [features], found {other:?}");
+            let mut error = cx.error(Code::E0303, "`concat` takes vectors", label);
+            error.help.push("put `flatten` before it".to_owned());
+            return Err(error);
         }
-        Ok(cx.operator(Concat, inputs.to_vec(), vec![len]))
+        Ok(concat(cx, inputs.to_vec()))
     }
+}
+
+/// Adds vectors one after the other.
+pub fn concat(cx: &mut Builder<'_>, vectors: Vec<NodeId>) -> NodeId {
+    let len = vectors.iter().map(|id| cx.graph.node(*id).len()).sum();
+    cx.operator(Concat, vectors, vec![len])
 }
 
 /// The operator.

@@ -8,7 +8,7 @@ mod arguments;
 mod batch_norm;
 pub mod batch_sum;
 mod block_norm;
-mod concat;
+pub mod concat;
 mod dense;
 mod dropout;
 mod fitted;

@@ -203,7 +203,15 @@ fn name(graph: &Graph, functions: &mut [Function]) {
         let layer = graph.layer(function.layer).name.replace('.', "_");
         let stem = match function.direction {
             Direction::Forward => format!("{layer}_forward"),
-            Direction::Loss if !graph.updates.is_empty() => "loss_and_gradient".to_owned(),
+            // One of several losses, which are put together in the layer `loss`.
+            Direction::Loss if layer != "loss" => {
+                let total = graph.loss.as_ref().map(|loss| loss.total);
+                let first = function.steps.first().and_then(|step| step.nodes().first().copied());
+                format!("{layer}_{}", if first > total { "gradient" } else { "loss" })
+            }
+            Direction::Loss if graph.outputs.len() < 2 && !graph.updates.is_empty() => {
+                "loss_and_gradient".to_owned()
+            }
             Direction::Loss => "loss_value".to_owned(),
             Direction::Backward => format!("{layer}_backward"),
         };

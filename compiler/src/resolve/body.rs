@@ -1,6 +1,6 @@
 //! Bodies of models and blocks: statements, the running value, and the names of values.
 
-use nnc_grammar::ast::{Block, Body, Call, Chain, Ident, Input, Let, Statement};
+use nnc_grammar::ast::{Block, Body, Call, Chain, Ident, Input, Let, Output, Statement};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -44,7 +44,11 @@ pub(super) struct Walk<'a> {
     pub(super) inputs: Vec<crate::program::Input>,
     pub(super) applications: Vec<Application>,
     pub(super) names: Names,
-    pub(super) loss: Option<&'a Call>,
+    pub(super) losses: Vec<&'a Call>,
+    /// What a statement `output` names: name, value and place.
+    pub(super) outputs: Vec<(&'a Ident, Value)>,
+    /// That statement.
+    pub(super) output: Option<Span>,
     pub(super) optimizer: Option<&'a Call>,
     pub(super) metrics: Vec<&'a Ident>,
     /// Whether anything could not be resolved.
@@ -180,13 +184,7 @@ impl<'a> Cx<'a> {
         let is_model = frame.place == Place::Model;
         match statement {
             Statement::Input(input) if is_model => self.input(walk, frame, input),
-            Statement::Loss(call) if is_model => {
-                if let Some(first) = walk.loss {
-                    self.report_second("loss", first.span, call.span);
-                } else {
-                    walk.loss = Some(call);
-                }
-            }
+            Statement::Loss(call) if is_model => walk.losses.push(call),
             Statement::Optimizer(call) if is_model => {
                 if let Some(first) = walk.optimizer {
                     self.report_second("optimizer", first.span, call.span);
@@ -206,7 +204,8 @@ impl<'a> Cx<'a> {
             Statement::Loss(call) => self.report_misplaced("loss", call.span, "a model"),
             Statement::Optimizer(call) => self.report_misplaced("optimizer", call.span, "a model"),
             Statement::Metrics(metrics) => self.report_misplaced("metrics", metrics.span, "a model"),
-            Statement::Output(name) => self.report_misplaced("output", name.span, "a cell"),
+            Statement::Output(output) if is_model => self.outputs(walk, frame, output),
+            Statement::Output(output) => self.report_misplaced("output", output.span, "a model or a cell"),
             Statement::State(states) => {
                 let span = states.first().map_or(Span::default(), |first| first.span);
                 let span = states.last().map_or(span, |last| span.to(last.span));
@@ -226,6 +225,41 @@ impl<'a> Cx<'a> {
                 }
                 self.report(diagnostic);
             }
+        }
+    }
+
+    fn outputs(&mut self, walk: &mut Walk<'a>, frame: &Frame<'_>, output: &'a Output) {
+        if let Some(first) = walk.output {
+            self.report(
+                Diagnostic::new(Code::E0206, "more than one output", output.span, "the second")
+                    .with_label(first, "the first")
+                    .with_help("name all of them in one: `output position, kind`"),
+            );
+            return;
+        }
+        walk.output = Some(output.span);
+        for name in &output.names {
+            if let Some((first, _)) = walk.outputs.iter().find(|(first, _)| first.name == name.name) {
+                let message = format!("output `{}` is named twice", name.name);
+                self.report(
+                    Diagnostic::new(Code::E0206, message, name.span, "named again here")
+                        .with_label(first.span, "first named here"),
+                );
+                continue;
+            }
+            let value = self.named_value(walk, frame, &name.name, name.span);
+            if value.is_some_and(|value| (value.0 as usize) < walk.inputs.len()) {
+                self.report(
+                    Diagnostic::new(
+                        Code::E0217,
+                        format!("output `{}` is the input", name.name),
+                        name.span,
+                        "expected a value that a layer makes",
+                    )
+                    .with_help(format!("name one: `let name = dense(3)`, and `output name`")),
+                );
+            }
+            walk.outputs.push((name, value));
         }
     }
 

@@ -1,6 +1,6 @@
 //! Losses: `loss cross_entropy`, `loss mse(reduction = sum)`.
 
-use nnc_grammar::ast::{Argument, Call, Function};
+use nnc_grammar::ast::{Argument, Call, Expr, Function, Ident};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -9,7 +9,7 @@ use super::arguments::Callee;
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::formula::{Formula, Rank};
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
-use crate::program::{LossUse, Reduction, TargetKind, ValueExpr};
+use crate::program::{LossUse, Output, Reduction, TargetKind, ValueExpr};
 
 /// Checks a loss by itself.
 pub(super) fn check(cx: &mut Cx<'_>, id: DefId, function: &Function) -> bool {
@@ -51,6 +51,10 @@ struct General {
     reduction: Reduction,
     /// Whether the target of a loss of classes is given as rows of values.
     is_rows: bool,
+    /// The output that it compares, by its place.
+    output: Option<usize>,
+    /// What it counts among other losses.
+    weight: f64,
     /// As it was written.
     texts: Vec<(Option<String>, String)>,
 }
@@ -90,7 +94,7 @@ fn check_body(cx: &mut Cx<'_>, function: &Function, formula: &Formula) -> bool {
 
 impl Cx<'_> {
     /// The loss of a model. `None` after a report.
-    pub(super) fn loss_use(&mut self, scope: &Scope, call: &Call) -> Option<LossUse> {
+    pub(super) fn loss_use(&mut self, scope: &Scope, call: &Call, outputs: &[Output]) -> Option<LossUse> {
         let name = &call.name.name;
         let Some(id) = self.lookup(scope.origin, Sort::Loss, name) else {
             self.report_unknown_definition(scope, Sort::Loss, Code::E0211, call);
@@ -99,9 +103,24 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let General { reduction, is_rows, texts } = self.general_of_loss(call, &definition)?;
-        let arguments: Vec<Argument> =
-            call.arguments.iter().filter(|argument| !is_general(argument)).cloned().collect();
+        let general = self.general_of_loss(scope, call, &definition, outputs)?;
+        let General { reduction, is_rows, output, weight, texts } = general;
+        let Some(output) = output.or_else(|| (outputs.len() < 2).then_some(0)) else {
+            let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+            let first = names.first().copied().unwrap_or("output");
+            self.report(
+                Diagnostic::new(
+                    Code::E0203,
+                    format!("`{name}` does not say which output it compares"),
+                    call.span,
+                    format!("expected `output = {first}`, or another of them"),
+                )
+                .with_note(super::listed("the outputs are", &names)),
+            );
+            return None;
+        };
+        let is_own = |argument: &&Argument| general_name(argument, &definition).is_none();
+        let arguments: Vec<Argument> = call.arguments.iter().filter(is_own).cloned().collect();
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name, span: call.span, defined };
         self.begin_formula();
@@ -132,7 +151,7 @@ impl Cx<'_> {
             return None;
         }
         let formula = if reduction == Reduction::Sum { formula.with_sums() } else { formula };
-        let (formula, weight) = match formula {
+        let (formula, sample_weight) = match formula {
             Formula::Weighted(x, weight) => (*x, Some(self.value_body(&weight, call.span)?)),
             formula => (formula, None),
         };
@@ -153,7 +172,19 @@ impl Cx<'_> {
         let kind = definition.parameters.get(1).and_then(|target| target.kind.as_ref());
         let range = if is_rows { Some((0.0, 1.0)) } else { kind.and_then(|kind| range_of(&kind.name)) };
         let (name, span) = (name.clone(), call.span);
-        Some(LossUse { name, text, body, weight, ignored, range, target, reduction, span })
+        Some(LossUse {
+            name,
+            text,
+            body,
+            output,
+            weight,
+            sample_weight,
+            ignored,
+            range,
+            target,
+            reduction,
+            span,
+        })
     }
 
     /// A formula as an expression over values, or `None` after a report.
@@ -211,10 +242,22 @@ impl Cx<'_> {
     }
 
     /// The arguments that every loss has.
-    fn general_of_loss(&mut self, call: &Call, definition: &Definition<'_>) -> Option<General> {
-        let mut general = General { reduction: Reduction::Mean, is_rows: false, texts: Vec::new() };
+    fn general_of_loss(
+        &mut self,
+        scope: &Scope,
+        call: &Call,
+        definition: &Definition<'_>,
+        outputs: &[Output],
+    ) -> Option<General> {
+        let mut general = General {
+            reduction: Reduction::Mean,
+            is_rows: false,
+            output: None,
+            weight: 1.0,
+            texts: Vec::new(),
+        };
         for (n, argument) in call.arguments.iter().enumerate() {
-            let Some(name) = argument.name.as_ref().filter(|_| is_general(argument)) else { continue };
+            let Some(name) = general_name(argument, definition) else { continue };
             let earlier = call.arguments.iter().take(n);
             let mut first =
                 earlier.filter(|first| first.name.as_ref().is_some_and(|first| first.name == name.name));
@@ -230,7 +273,20 @@ impl Cx<'_> {
             let word = if name.name == "reduction" {
                 let word = self.choice(&argument.value, &what, &["mean", "sum"])?;
                 general.reduction = if word == "sum" { Reduction::Sum } else { Reduction::Mean };
-                word
+                word.to_owned()
+            } else if name.name == "output" {
+                let at = self.output_of(&argument.value, &what, outputs)?;
+                general.output = Some(at);
+                self.text(argument.value.span).to_owned()
+            } else if name.name == "weight" {
+                let weight = self.constant(scope, &argument.value, &what)?;
+                if !(weight > 0.0 && weight.is_finite()) {
+                    let found = self.found(&argument.value, weight);
+                    self.out_of_range(argument.value.span, &what, "a number above 0", &found);
+                    return None;
+                }
+                general.weight = weight;
+                weight.to_string()
             } else {
                 let word = self.choice(&argument.value, &what, &["class", "values"])?;
                 let is_class = target(definition) == TargetKind::Class;
@@ -244,11 +300,32 @@ impl Cx<'_> {
                     ));
                     return None;
                 }
-                word
+                word.to_owned()
             };
-            general.texts.push((Some(name.name.clone()), word.to_owned()));
+            general.texts.push((Some(name.name.clone()), word));
         }
         Some(general)
+    }
+
+    /// The place of the output that an argument names.
+    fn output_of(&mut self, value: &Expr, what: &str, outputs: &[Output]) -> Option<usize> {
+        let name = self.text(value.span).to_owned();
+        let at = outputs.iter().position(|output| output.name == name);
+        if at.is_none() {
+            let known: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
+            let mut diagnostic = Diagnostic::new(
+                Code::E0207,
+                format!("{what} is the name of an output"),
+                value.span,
+                format!("expected an output, found `{name}`"),
+            )
+            .with_closest(&name, known.iter().copied());
+            if diagnostic.help.is_empty() {
+                diagnostic = diagnostic.with_note(super::listed("the outputs are", &known));
+            }
+            self.report(diagnostic);
+        }
+        at
     }
 
     /// Reports a loss or optimizer that is not known.
@@ -270,7 +347,14 @@ impl Cx<'_> {
     }
 }
 
-/// Whether every loss has an argument of this name.
-fn is_general(argument: &Argument) -> bool {
-    argument.name.as_ref().is_some_and(|name| matches!(name.name.as_str(), "reduction" | "target"))
+/// The name of an argument that every loss has. `weight` may be a constant of the definition's own.
+fn general_name<'a>(argument: &'a Argument, definition: &Definition<'_>) -> Option<&'a Ident> {
+    let name = argument.name.as_ref()?;
+    let mut constants = definition.parameters.iter().skip(Sort::Loss.n_values());
+    let is_general = match name.name.as_str() {
+        "reduction" | "target" | "output" => true,
+        "weight" => constants.all(|constant| constant.name.name != "weight"),
+        _ => false,
+    };
+    is_general.then_some(name)
 }

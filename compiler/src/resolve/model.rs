@@ -1,13 +1,14 @@
 //! One model: its body walked, its loss, optimizer and metrics resolved.
 
-use nnc_grammar::ast::{Ident, Model, Statement};
+use nnc_grammar::ast::{Call, Ident, Model, Statement};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::body::{Frame, Place, Running, Walk};
+use super::scalar::Scope;
 use super::{Cx, Sections};
 use crate::compile::Options;
-use crate::program::{Program, ValueId};
+use crate::program::{LossUse, Output, Program, ValueId};
 
 /// What is reported of predictions.
 const METRICS: &[&str] = &["accuracy", "top_5", "confusion", "mae", "rmse", "r2"];
@@ -44,14 +45,15 @@ pub(super) fn resolve<'a>(
         base: 0,
     };
     cx.body(&mut walk, &mut frame, &model.body);
-    let output = output(cx, &mut walk, &frame.running, &model.name);
-    let loss = walk.loss.map(|call| (call.span, cx.loss_use(&scope, call)));
+    let outputs = outputs(cx, &mut walk, &frame.running, &model.name);
+    let n_losses = walk.losses.len();
+    let losses = losses(cx, &scope, &walk.losses, &outputs);
     let optimizer = walk.optimizer.map(|call| (call.span, cx.optimizer_use(&scope, call)));
     let metrics = metrics(cx, &walk.metrics);
     let is_unresolved = |part: Option<bool>| part == Some(false);
-    let is_lacking = is_unresolved(loss.as_ref().map(|(_, loss)| loss.is_some()))
+    let is_lacking = losses.len() < n_losses
         || is_unresolved(optimizer.as_ref().map(|(_, optimizer)| optimizer.is_some()));
-    let spans = (loss.as_ref().map(|(span, _)| *span), optimizer.as_ref().map(|(span, _)| *span));
+    let spans = (walk.losses.first().map(|call| call.span), optimizer.as_ref().map(|(span, _)| *span));
     check_training(cx, &model.name, spans, sections.train.span);
     if !cx.errors_since(n_before) {
         cx.warn_of_unused_values(&walk);
@@ -68,18 +70,17 @@ pub(super) fn resolve<'a>(
             .with_help("this is a fault of nnc, not of the model: please report it with the model's text"),
         );
     }
-    let last = (walk.inputs.len() + walk.applications.len()).saturating_sub(1);
     let program = Program {
         name: model.name.name.clone(),
         docs: model.docs.clone(),
         visibility: model.visibility,
         name_span: model.name.span,
         file: model.name.span.file,
-        output: output.unwrap_or(ValueId(last as u32)),
         inputs: walk.inputs,
         applications: walk.applications,
+        outputs,
         // The loss of another value than the output would be checked against the wrong shape.
-        loss: loss.and_then(|(_, loss)| loss).filter(|_| is_complete),
+        losses: if is_complete { losses } else { Vec::new() },
         optimizer: optimizer.and_then(|(_, optimizer)| optimizer).filter(|_| is_complete),
         metrics,
         data: sections.data.clone(),
@@ -88,8 +89,25 @@ pub(super) fn resolve<'a>(
     Resolution { program, is_complete }
 }
 
+/// What `output` names, or else the value of the last chain. Where a fault was reported, the last value that there is.
+fn outputs(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident) -> Vec<Output> {
+    if walk.output.is_none() {
+        let last = (walk.inputs.len() + walk.applications.len()).saturating_sub(1);
+        let value = last_value(cx, walk, running, name).unwrap_or(ValueId(last as u32));
+        return vec![Output { name: "output".to_owned(), value, span: name.span }];
+    }
+    let outputs = walk.outputs.iter();
+    outputs
+        .map(|(name, value)| Output {
+            name: name.name.clone(),
+            value: value.unwrap_or(ValueId(0)),
+            span: name.span,
+        })
+        .collect()
+}
+
 /// The value of the last chain.
-fn output(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident) -> Option<ValueId> {
+fn last_value(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident) -> Option<ValueId> {
     if walk.first_input.is_none() {
         walk.is_poisoned = true;
         cx.report(
@@ -115,11 +133,46 @@ fn output(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident)
             .with_note(
                 "the output of a model is the value of its last chain; `let` names a value and is none",
             )
-            .with_help("add one: `dense(3)`"),
+            .with_help("add one: `dense(3)`, or name the output: `output name`"),
         );
         return None;
     }
     cx.one_value(walk, running, name.span)
+}
+
+/// The losses, those without a fault.
+fn losses(cx: &mut Cx<'_>, scope: &Scope, calls: &[&Call], outputs: &[Output]) -> Vec<LossUse> {
+    let mut losses: Vec<LossUse> = Vec::with_capacity(calls.len());
+    for call in calls {
+        let Some(loss) = cx.loss_use(scope, call, outputs) else { continue };
+        if let Some(first) =
+            losses.iter().find(|first| first.output == loss.output && first.name == loss.name)
+        {
+            let name = &call.name.name;
+            let message = format!("loss `{name}` is given twice");
+            cx.report(
+                Diagnostic::new(Code::E0206, message, call.span, "the second")
+                    .with_label(first.span, "the first")
+                    .with_help("leave one out, or say which `output` each compares"),
+            );
+            continue;
+        }
+        if let Some(first) = losses.first().filter(|first| first.reduction != loss.reduction) {
+            cx.report(
+                Diagnostic::new(
+                    Code::E0204,
+                    "losses of one model are put together in different ways",
+                    call.span,
+                    format!("this is a {} over samples", loss.reduction.word()),
+                )
+                .with_label(first.span, format!("and this a {}", first.reduction.word()))
+                .with_help("give all of them the same `reduction`, and a `weight` each"),
+            );
+            continue;
+        }
+        losses.push(loss);
+    }
+    losses
 }
 
 /// What training needs stands together.

@@ -25,8 +25,13 @@ impl fmt::Display for Program {
             write!(f, "  %{} = ", self.inputs.len() + n)?;
             writeln!(f, "{application}")?;
         }
-        writeln!(f, "  output {}", self.output)?;
-        if let Some(loss) = &self.loss {
+        for output in &self.outputs {
+            match output.name.as_str() {
+                "output" => writeln!(f, "  output {}", output.value)?,
+                name => writeln!(f, "  output {name} = {}", output.value)?,
+            }
+        }
+        for loss in &self.losses {
             writeln!(f, "{loss}")?;
         }
         if let Some(optimizer) = &self.optimizer {
@@ -90,14 +95,14 @@ impl fmt::Display for Arguments {
 
 impl fmt::Display for LossUse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reduction = if self.reduction == Reduction::Sum { "sum" } else { "mean" };
+        let reduction = self.reduction.word();
         let target = match self.target {
             TargetKind::Class => "class",
             TargetKind::Values => "values",
         };
         writeln!(f, "  loss {}, {reduction} over samples, target of {target}", self.text)?;
         write!(f, "    {}", self.body)?;
-        match &self.weight {
+        match &self.sample_weight {
             Some(weight) => write!(f, "\n    weight {weight}"),
             None => Ok(()),
         }

@@ -87,6 +87,15 @@ fn put(
     } else {
         None
     };
+    if let (LOSS, Some(call)) = (name, &call)
+        && let Some(model) = selected(tree, options).find(|model| n_losses(model) > 1)
+    {
+        let message = format!("model `{}` has several losses", model.name.name);
+        let label = "expected a model with one loss, or none".to_owned();
+        return Err(vec![
+            Diagnostic::new(Code::E0218, message, call.span, label).with_label(model.name.span, ""),
+        ]);
+    }
     let models = tree.items.iter_mut().filter_map(|item| match item {
         Item::Model(model) if is_selected(model, options) => Some(model),
         _ => None,
@@ -222,6 +231,10 @@ fn is_named(argument: &Argument, name: &str) -> bool {
 }
 
 /// In the place of the model's own statement of the kind, or after all others.
+fn n_losses(model: &Model) -> usize {
+    model.body.statements.iter().filter(|statement| matches!(statement, Statement::Loss(_))).count()
+}
+
 fn replace_statement(model: &mut Model, new: Statement) {
     let kind = std::mem::discriminant(&new);
     match model.body.statements.iter_mut().find(|old| std::mem::discriminant(*old) == kind) {

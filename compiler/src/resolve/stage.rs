@@ -450,6 +450,17 @@ impl<'a> Cx<'a> {
             }
             return walk.poison();
         };
+        self.named_value(walk, frame, name, span)
+    }
+
+    /// The value of this name.
+    pub(super) fn named_value(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        name: &str,
+        span: Span,
+    ) -> Value {
         if let Some(value) = walk.value(frame, name) {
             return value;
         }

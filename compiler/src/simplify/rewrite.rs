@@ -44,7 +44,6 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
     out.input = new(graph.input);
     out.output = new(graph.output);
     if let Some(loss) = &mut out.loss {
-        loss.sample = new(loss.sample);
         loss.total = new(loss.total);
     }
     for update in &mut out.updates {

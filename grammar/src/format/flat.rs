@@ -147,7 +147,7 @@ impl Printer<'_> {
             Statement::Loss(call) => format!("loss {}", self.flat_call(call)),
             Statement::Optimizer(call) => format!("optimizer {}", self.flat_call(call)),
             Statement::Metrics(metrics) => format!("metrics {}", flat_names(&metrics.names)),
-            Statement::Output(name) => format!("output {}", name.name),
+            Statement::Output(output) => format!("output {}", flat_names(&output.names)),
             Statement::State(states) => self.flat_states(states.iter()),
             Statement::Assignment(assignment) => {
                 format!("{}{}", flat_target(assignment), self.flat_expr(&assignment.value))

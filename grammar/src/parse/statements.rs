@@ -7,7 +7,8 @@ use super::{
     rules::Rule,
 };
 use crate::ast::{
-    Argument, Assignment, Body, Call, Chain, Input, Let, Metrics, Pattern, Stage, StageKind, State, Statement,
+    Argument, Assignment, Body, Call, Chain, Input, Let, Metrics, Output, Pattern, Stage, StageKind, State,
+    Statement,
 };
 
 impl Builder<'_> {
@@ -31,7 +32,11 @@ impl Builder<'_> {
                 let names = self.names(pair);
                 Statement::Metrics(Metrics { names, span })
             }
-            Rule::output_statement => Statement::Output(self.ident(&last(pair)?)),
+            Rule::output_statement => {
+                let span = self.span(&pair);
+                let names = self.names(pair);
+                Statement::Output(Output { names, span })
+            }
             Rule::state_statement => Statement::State(self.states(pair)?),
             Rule::assignment | Rule::let_value => Statement::Assignment(self.assignment(pair)?),
             Rule::chain => Statement::Chain(self.chain(pair)?),

@@ -167,7 +167,7 @@ fn begins_statement(
         // Only lists of names go on behind a comma.
         _ if word(text, tokens, previous) == "," => {
             let is_setting = cut == Cut::ByLines && piece == Piece::Setting;
-            return is_setting || (by_line && !matches!(first, "metrics" | "state"));
+            return is_setting || (by_line && !matches!(first, "metrics" | "output" | "state"));
         }
         _ => return false,
     }

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::unpack::{fault, open};
-use super::{DataSet, Schema, Targets};
+use super::{DataSet, Schema, TargetSchema, Targets};
 use crate::error::{Error, count};
 use crate::model::{ModelInfo, TargetInfo};
 
@@ -205,9 +205,9 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
     let fits = |value: f64, classes: usize| {
         (0.0..=f64::from(u32::MAX)).contains(&value)
             && value.fract() == 0.0
-            && info.limits.class_fits(value as u32, classes)
+            && info.limits().class_fits(value as u32, classes)
     };
-    data.targets = match info.target {
+    data.targets = match info.target() {
         None => return Err(super::no_loss(info)),
         Some(TargetInfo::Values { len: 1 }) => {
             Targets::Values(labels.values().map(|value| value as f32).collect(), 1)
@@ -222,11 +222,10 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
                 );
                 return Err(Error::new("E0416", message).at(path));
             }
-            data.schema = Schema {
-                classes: (0..classes).map(|class| class.to_string()).collect(),
-                ..Schema::default()
-            };
-            if matches!(info.target, Some(TargetInfo::Class { .. })) {
+            let classes_of = (0..classes).map(|class| class.to_string()).collect();
+            let target = TargetSchema { columns: Vec::new(), classes: classes_of };
+            data.schema = Schema { targets: vec![target], ..Schema::default() };
+            if matches!(info.target(), Some(TargetInfo::Class { .. })) {
                 Targets::Classes(labels.values().map(|value| value as u32).collect())
             } else {
                 super::one_hot(labels.values().map(|value| value as usize), classes)

@@ -15,11 +15,11 @@ pub mod idx;
 mod unpack;
 
 pub use normalize::fit_normalize;
-pub use schema::{Feature, Schema};
+pub use schema::{Feature, Schema, TargetSchema};
 pub use split::{Split, SplitOptions, split, with_test};
 
 use crate::error::{Error, count, listed};
-use crate::model::{ModelInfo, Target, TargetInfo};
+use crate::model::{Compared, ModelInfo, Target, TargetInfo, class_of};
 
 /// Samples and their targets, ready to train on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -128,9 +128,10 @@ impl DataSet {
         self.inputs.get(range).unwrap_or_default()
     }
 
-    /// Names of the classes in the order of their indices; empty for values, or where they have no names.
+    /// Names of the classes in the order of their indices; empty for values, where they have no names, and where
+    /// several outputs have classes.
     pub fn class_names(&self) -> &[String] {
-        &self.schema.classes
+        self.schema.classes()
     }
 
     /// Names of the values of one sample, `color=red` for a category; empty where they have no names.
@@ -149,13 +150,13 @@ impl DataSet {
                 format!("expected a target for each of {} rows, found {}", self.rows, self.targets.rows());
             return Err(self.place(Error::new("E0416", message), 0, None));
         }
-        let Some(target) = info.target else {
+        let Some(target) = info.target() else {
             return Err(no_loss(info));
         };
         match (&self.targets, target) {
             (Targets::Classes(found), TargetInfo::Class { classes }) => {
-                let outside = found.iter().position(|&class| !info.limits.class_fits(class, classes));
-                if let Some(row) = outside {
+                let limits = info.limits();
+                if let Some(row) = found.iter().position(|&class| !limits.class_fits(class, classes)) {
                     let class = found.get(row).copied().unwrap_or_default();
                     let message = format!(
                         "class {class} in row {} is outside the {classes} classes of model `{}`",
@@ -175,21 +176,7 @@ impl DataSet {
                     return Err(self.place(Error::new("E0416", message), 0, None));
                 }
                 self.check_finite(values, len, "target")?;
-                let limits = &info.limits;
-                if let Some(at) = values.iter().position(|value| !limits.value_fits(f64::from(*value))) {
-                    let row = at.checked_div(len).unwrap_or(0);
-                    let value = values.get(at).copied().unwrap_or_default();
-                    let range = match (limits.low, limits.high) {
-                        (low, f64::INFINITY) => format!("at least {low}"),
-                        (low, high) => format!("from {low} to {high}"),
-                    };
-                    let message = format!(
-                        "target {value} in row {} is not {range}, as the loss of model `{}` needs it",
-                        row + 1,
-                        info.name
-                    );
-                    return Err(self.place(Error::new("E0416", message), row, None));
-                }
+                info.compared().try_for_each(|compared| self.check_target(values, len, compared, info))?;
             }
             (Targets::Classes(_), TargetInfo::Values { len }) => {
                 let message =
@@ -200,6 +187,46 @@ impl DataSet {
                 let message =
                     format!("model `{}` is compared with {classes} classes, found values", info.name);
                 return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks the part of the rows of targets that one output is compared with.
+    fn check_target(
+        &self,
+        values: &[f32],
+        width: usize,
+        compared: Compared,
+        info: &ModelInfo,
+    ) -> Result<(), Error> {
+        let Compared { output, target, target_from, .. } = compared;
+        let limits = output.limits;
+        for (row, targets) in values.chunks_exact(width.max(1)).enumerate() {
+            let targets = targets.iter().skip(target_from).take(target.width());
+            for (n, &value) in targets.enumerate() {
+                let expected = match target {
+                    TargetInfo::Class { classes } => {
+                        let fits = limits.class_fits(class_of(f64::from(value)), classes);
+                        (!fits).then(|| format!("one of the {classes} classes of `{}`", output.name))
+                    }
+                    TargetInfo::Values { .. } => {
+                        let range = match (limits.low, limits.high) {
+                            (low, f64::INFINITY) => format!("at least {low}"),
+                            (low, high) => format!("from {low} to {high}"),
+                        };
+                        (!limits.value_fits(f64::from(value))).then_some(range)
+                    }
+                };
+                if let Some(expected) = expected {
+                    let message = format!(
+                        "target {value} in row {} is not {expected}, as the loss of model `{}` needs it",
+                        row + 1,
+                        info.name
+                    );
+                    let column = self.schema.target_columns().nth(target_from + n).map(str::to_owned);
+                    return Err(self.place(Error::new("E0416", message), row, column));
+                }
             }
         }
         Ok(())
@@ -266,7 +293,7 @@ impl DataSet {
         let message = format!("{what} value {} of row {} is {value}", column + 1, row + 1);
         let name = match what {
             "input" => self.feature_names().into_iter().nth(column),
-            _ => self.schema.target.get(column).cloned(),
+            _ => self.schema.target_columns().nth(column).map(str::to_owned),
         };
         Err(self.place(Error::new("E0411", message), row, name))
     }

@@ -10,8 +10,15 @@ use crate::safetensors::json;
 pub struct Schema {
     /// The columns that make the inputs, in the order of the inputs. Empty where columns have no names.
     pub features: Vec<Feature>,
-    /// The columns that make the targets.
-    pub target: Vec<String>,
+    /// What makes the targets: one for each output that a loss compares.
+    pub targets: Vec<TargetSchema>,
+}
+
+/// The columns that make the target of an output.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TargetSchema {
+    /// The columns.
+    pub columns: Vec<String>,
     /// Names of the classes, in the order of their indices; empty for values.
     pub classes: Vec<String>,
 }
@@ -50,17 +57,46 @@ impl Schema {
         self.features.iter().map(Feature::width).sum()
     }
 
+    /// The columns that make the targets, those of all outputs.
+    pub fn target_columns(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().flat_map(|target| &target.columns).map(String::as_str)
+    }
+
+    /// Names of the classes of the only output that has classes; empty where there is none, or several.
+    pub fn classes(&self) -> &[String] {
+        let mut named = self.targets.iter().filter(|target| !target.classes.is_empty());
+        match (named.next(), named.next()) {
+            (Some(only), None) => &only.classes,
+            _ => &[],
+        }
+    }
+
     /// Adds itself to the metadata of a weights file: `classes`, `features`, `target` as JSON lists of names, and
-    /// `columns` as a list with one list for each column: its name, then its categories.
+    /// `columns` as a list with one list for each column: its name, then its categories. Where several outputs are
+    /// compared `target` and `classes` are lists with one list for each of them.
     pub fn to_metadata(&self, metadata: &mut BTreeMap<String, String>) {
         let mut put = |key: &str, names: &[String]| {
             if !names.is_empty() {
                 metadata.insert(key.to_owned(), json::string_list(names));
             }
         };
-        put("classes", &self.classes);
-        put("target", &self.target);
         put("features", &self.feature_names());
+        match self.targets.as_slice() {
+            [] => {}
+            [target] => {
+                put("classes", &target.classes);
+                put("target", &target.columns);
+            }
+            targets => {
+                let lists = |names: fn(&TargetSchema) -> &[String]| {
+                    let lists: Vec<String> =
+                        targets.iter().map(|target| json::string_list(names(target))).collect();
+                    format!("[{}]", lists.join(","))
+                };
+                metadata.insert("target".to_owned(), lists(|target| &target.columns));
+                metadata.insert("classes".to_owned(), lists(|target| &target.classes));
+            }
+        }
         if !self.features.is_empty() {
             let columns: Vec<String> = self
                 .features
@@ -89,7 +125,19 @@ impl Schema {
                 Some(Feature { name: names.next()?, categories: names.collect() })
             })
             .collect();
-        Self { features, target: names("target"), classes: names("classes") }
+        let lists = |key: &str| metadata.get(key).and_then(|text| json::parse_string_lists(text));
+        let several = |columns: Vec<Vec<String>>| {
+            let mut classes = lists("classes").unwrap_or_default().into_iter();
+            let target = |columns| TargetSchema { columns, classes: classes.next().unwrap_or_default() };
+            columns.into_iter().map(target).collect()
+        };
+        let target = TargetSchema { columns: names("target"), classes: names("classes") };
+        let targets = match lists("target").filter(|lists| !lists.is_empty()) {
+            Some(lists) => several(lists),
+            None if target == TargetSchema::default() => Vec::new(),
+            None => vec![target],
+        };
+        Self { features, targets }
     }
 }
 
@@ -104,14 +152,31 @@ mod tests {
                 Feature { name: "a \"b\"".into(), categories: vec![] },
                 Feature { name: "color".into(), categories: vec!["rød".into(), "back\\slash".into()] },
             ],
-            target: vec!["y".into()],
-            classes: vec!["no".into(), "yes\n".into()],
+            targets: vec![TargetSchema {
+                columns: vec!["y".into()],
+                classes: vec!["no".into(), "yes\n".into()],
+            }],
         };
         let mut metadata = BTreeMap::new();
         schema.to_metadata(&mut metadata);
         assert_eq!(Schema::from_metadata(&metadata), schema);
         assert_eq!(schema.input_len(), 3);
         assert_eq!(schema.feature_names(), ["a \"b\"", "color=rød", "color=back\\slash"]);
+    }
+
+    #[test]
+    fn metadata_brings_back_several_targets() {
+        let target = |columns: &[&str], classes: &[&str]| TargetSchema {
+            columns: columns.iter().map(ToString::to_string).collect(),
+            classes: classes.iter().map(ToString::to_string).collect(),
+        };
+        let targets = vec![target(&["x", "y"], &[]), target(&["kind"], &["a", "b"])];
+        let schema = Schema { targets, ..Schema::default() };
+        let mut metadata = BTreeMap::new();
+        schema.to_metadata(&mut metadata);
+        assert_eq!(Schema::from_metadata(&metadata), schema);
+        assert_eq!(schema.target_columns().collect::<Vec<_>>(), ["x", "y", "kind"]);
+        assert_eq!(schema.classes(), ["a", "b"]);
     }
 
     #[test]

@@ -193,12 +193,14 @@ fn find_unseen(train: &DataSet, part: &DataSet, name: &str) -> Result<(), Error>
     let class = found.get(row).copied().unwrap_or_default();
     let label = part.class_names().get(class as usize).cloned().unwrap_or_else(|| class.to_string());
     let message = format!("class `{label}` is in the {name} part, but not in the training part");
-    let error = part.place(Error::new("E0409", message), row, part.schema.target.first().cloned());
+    let error =
+        part.place(Error::new("E0409", message), row, part.schema.target_columns().next().map(str::to_owned));
     Err(error.help("add rows of this class to the training data, or take it out of the other part"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::TargetSchema;
     use super::*;
 
     fn of_classes(classes: &[u32]) -> DataSet {
@@ -253,7 +255,8 @@ mod tests {
     #[test]
     fn an_unseen_class_is_named() {
         let mut test = of_classes(&[0, 2]);
-        test.schema.classes = vec!["a".into(), "b".into(), "c".into()];
+        let classes = vec!["a".into(), "b".into(), "c".into()];
+        test.schema.targets = vec![TargetSchema { columns: Vec::new(), classes }];
         let error = with_test(&of_classes(&[0, 1]), test, &SplitOptions::default()).unwrap_err();
         assert_eq!(error.code, "E0409");
         assert!(error.message.contains("`c`"), "{error}");

@@ -1,7 +1,7 @@
 //! When to stop: the quantity that is watched has not improved for a number of epochs.
 
 use crate::error::{Error, closest, listed};
-use crate::metrics::Metric;
+use crate::metrics::{Metric, figure_of};
 
 use super::report::EpochReport;
 
@@ -62,10 +62,7 @@ impl Watched {
         match self {
             Self::Loss => report.loss,
             Self::ValidationLoss => report.validation_loss.unwrap_or(f64::NAN),
-            Self::Metric(metric) => {
-                let figure = report.metrics.iter().find(|(name, _)| *name == metric.name());
-                figure.map_or(f64::NAN, |(_, figure)| *figure)
-            }
+            Self::Metric(metric) => figure_of(&report.metrics, metric).unwrap_or(f64::NAN),
         }
     }
 

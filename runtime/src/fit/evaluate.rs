@@ -11,7 +11,7 @@ pub struct Evaluation {
     /// Mean of the batches' losses, weighted by their samples.
     pub loss: f64,
     /// Metrics by name, in the order they were asked for.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Which classes were taken for which; `None` for values, and for more than 1000 classes.
     pub confusion: Option<ConfusionMatrix>,
     /// Number of samples.

@@ -190,7 +190,8 @@ fn epoch_from_line(line: &str) -> Option<EpochReport> {
     let is_best = next()? == "1";
     let metrics = words.map(|word| {
         let (name, figure) = word.split_once('=')?;
-        Some((Metric::parse(name)?.name(), from_bits(figure)?))
+        Metric::of_figure(name)?;
+        Some((name.to_owned(), from_bits(figure)?))
     });
     let metrics = metrics.collect::<Option<_>>()?;
     Some(EpochReport { epoch, loss, validation_loss, metrics, steps, seconds, is_best })
@@ -206,7 +207,7 @@ mod tests {
             epoch: 3,
             loss: 0.1 + 0.2,
             validation_loss: Some(f64::NAN),
-            metrics: vec![("accuracy", 1.0 / 3.0), ("top_5", 1.0)],
+            metrics: vec![("accuracy".to_owned(), 1.0 / 3.0), ("kind.top_5".to_owned(), 1.0)],
             steps: u64::MAX,
             seconds: 1e-9,
             is_best: true,

@@ -46,7 +46,7 @@ pub struct EpochReport {
     /// Loss over the validation part, if there is one.
     pub validation_loss: Option<f64>,
     /// Metrics over the validation part, by name; empty without one.
-    pub metrics: Vec<(&'static str, f64)>,
+    pub metrics: Vec<(String, f64)>,
     /// Steps in the whole fit up to here.
     pub steps: u64,
     /// Time from the start of the epoch to its end, with validation, in seconds.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use nnc_runtime::Error;
 use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::{
-    LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, Role, ShapeError, StepError, Target,
-    TargetInfo, TargetLimits, TensorInfo, Train,
+    LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, ShapeError,
+    StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train,
 };
 
 const MEAN: usize = 0;
@@ -53,8 +53,12 @@ impl Linear {
             spec_hash: "00000000000000000000000000000001",
             input: &[2],
             output: &[1],
-            target: Some(TargetInfo::Values { len: 1 }),
-            limits: TargetLimits::ANY,
+            outputs: &[OutputInfo {
+                name: "output",
+                shape: &[1],
+                target: Some(TargetInfo::Values { len: 1 }),
+                limits: TargetLimits::ANY,
+            }],
             batch: 8,
             tensors: &TENSORS,
             states: &["velocity"],
@@ -201,14 +205,15 @@ pub fn regressor(input: usize, len: usize) -> ModelInfo {
 
 /// The tables of a model without parameters.
 pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInfo {
+    let shape: &'static [usize] = Box::leak(Box::new([output]));
+    let only = OutputInfo { name: "output", shape, target, limits: TargetLimits::ANY };
     ModelInfo {
         name: "Net",
         source: "net.nn",
         spec_hash: "00000000000000000000000000000002",
         input: Box::leak(Box::new([input])),
-        output: Box::leak(Box::new([output])),
-        target,
-        limits: TargetLimits::ANY,
+        output: shape,
+        outputs: Box::leak(Box::new([only])),
         batch: 16,
         tensors: &[],
         states: &[],

@@ -363,12 +363,14 @@ impl<'a> Model<'a> {
             doc_lines.push(format!("The model `{}` of `{}`.", self.info.name, self.info.source));
         }
         let docs = docs(doc_lines);
+        let ranges = self.ranges();
         quote! {
             #docs
             #[derive(Clone)]
             pub struct #name { #(#fields,)* }
 
             impl #name {
+                #ranges
                 /// A model whose parameters start as the source says, with random numbers from `seed`.
                 #[must_use]
                 pub fn new(#seed: u64) -> Self {
@@ -386,6 +388,28 @@ impl<'a> Model<'a> {
             #model_impl
             #train_impl
         }
+    }
+}
+
+impl Model<'_> {
+    /// Where each of several outputs stands in a row: `Detector::PLACE`.
+    fn ranges(&self) -> TokenStream {
+        let outputs = &self.info.outputs;
+        if outputs.len() < 2 {
+            return TokenStream::new();
+        }
+        let mut from = 0;
+        let ranges = outputs.iter().map(|output| {
+            let (name, start) = (names::ident(&output.name.to_uppercase()), number(from));
+            from += output.len();
+            let end = number(from);
+            let doc = docs([format!("`{}`, `{:?}`, in a row of outputs.", output.name, output.shape)]);
+            quote! {
+                #doc
+                pub const #name: ::core::ops::Range<usize> = #start..#end;
+            }
+        });
+        quote!(#(#ranges)*)
     }
 }
 

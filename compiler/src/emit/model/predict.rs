@@ -35,9 +35,9 @@ impl Model<'_> {
         let store_line = quote! {
             StoreOutputs<'a, G> = store_outputs(lanes: &'a [[Row; #outputs]; G], outputs: &'a mut [#element]);
         };
-        let targets = match self.plan.evaluate.as_ref().and_then(|pass| pass.graph.loss.as_ref()) {
-            Some(loss) if loss.target == TargetKind::Values => {
-                let len = number(loss.target_len);
+        let targets = match self.info.target().filter(|_| self.plan.evaluate.is_some()) {
+            Some((TargetKind::Values, len)) => {
+                let len = number(len);
                 let item = quote! {
                     /// Target values become lanes.
                     #[inline(always)]

@@ -22,7 +22,7 @@ impl Model<'_> {
         );
         let flat =
             (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
-        let (target_ty, target) = match self.info.target {
+        let (target_ty, target) = match self.info.target() {
             Some((TargetKind::Class, _)) => (quote!(u32), quote!(rt::Target::Classes(target))),
             Some((TargetKind::Values, len)) if len != self.info.output.iter().product() => {
                 (array_type(&[len], element), quote!(rt::Target::Values(target.as_flattened())))
@@ -37,19 +37,43 @@ impl Model<'_> {
             "One step on up to {} samples: forward, loss, backward, update. Returns the loss.",
             self.info.batch
         );
-        let docs = docs([
-            batch.as_str(),
-            "",
-            "When the loss is not finite the model is left as it was.",
-            "",
-            "# Errors",
-            "When there are no samples or too many, targets of another number, or a class outside the model's.",
-        ]);
+        let mut lines = vec![batch, String::new()];
+        lines.extend(self.row_of_targets());
+        lines.extend(
+            [
+                "When the loss is not finite the model is left as it was.",
+                "",
+                "# Errors",
+                "When there are no samples or too many, targets of another number, or a class outside the model's.",
+            ]
+            .map(str::to_owned),
+        );
+        let docs = docs(lines);
         quote! {
             #docs
             pub fn train_step(&mut self, #input: &[#input_ty], target: &[#target_ty]) -> Result<f32, rt::StepError> {
                 rt::Train::step_rows(self, #flat, #target)
             }
+        }
+    }
+
+    /// What stands where in a row of targets, if several outputs have one.
+    fn row_of_targets(&self) -> Vec<String> {
+        let targets = self.info.outputs.iter().filter_map(|output| Some((&output.name, output.target?)));
+        let mut from = 0;
+        let parts: Vec<String> = targets
+            .map(|(name, target)| {
+                let at = from;
+                from += target.width();
+                match target.kind {
+                    TargetKind::Class => format!("the class of `{name}` at {at}"),
+                    TargetKind::Values => format!("`{name}` at {at}..{from}"),
+                }
+            })
+            .collect();
+        match parts.as_slice() {
+            [_, _, ..] => vec![format!("In a row of targets stand {}.", parts.join(", ")), String::new()],
+            _ => Vec::new(),
         }
     }
 
@@ -214,7 +238,7 @@ impl Model<'_> {
         let find = |wanted: fn(&Op) -> bool| graph.ids().find(|id| wanted(&graph.node(*id).op));
         let target = find(|op| matches!(op, Op::Target)).filter(|id| pass.value(*id).is_some()).map(|id| {
             let place = self.place(pass, id, true);
-            match self.info.target {
+            match self.info.target() {
                 Some((TargetKind::Class, _)) => quote! {
                     if let rt::Target::Classes(classes) = target {
                         rt::pack::classes(classes, samples, &mut #place);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Table, fault, find, is_missing, number};
-use crate::data::{DataSet, Feature, Schema, Targets, one_hot};
+use crate::data::{DataSet, Feature, Schema, TargetSchema, Targets, one_hot};
 use crate::error::{Error, closest, count, listed};
-use crate::model::{ModelInfo, TargetInfo};
+use crate::model::{ModelInfo, Target, TargetInfo};
 
 /// Makes a data set of a table, with its targets.
 ///
@@ -126,33 +126,53 @@ fn with_count(error: Error, table: &Table, columns: &[(usize, &Feature)]) -> Err
 }
 
 fn targets(table: &Table, schema: &Schema, info: &ModelInfo) -> Result<Targets, Error> {
-    let mut columns = Vec::with_capacity(schema.target.len());
-    for name in &schema.target {
+    let parts = info.compared().zip(&schema.targets).map(|(part, schema)| target(table, schema, part.target));
+    let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
+    let widths = parts.iter().map(|part| match part {
+        Targets::Classes(_) => 1,
+        Targets::Values(_, width) => *width,
+    });
+    let width = widths.sum();
+    let mut values = Vec::with_capacity(table.rows().saturating_mul(width));
+    for row in 0..table.rows() {
+        for part in &parts {
+            match part.range(row, row + 1) {
+                Target::Classes(classes) => values.extend(classes.iter().map(|class| *class as f32)),
+                Target::Values(part) => values.extend_from_slice(part),
+            }
+        }
+    }
+    Ok(Targets::Values(values, width))
+}
+
+/// What one output is compared with.
+fn target(table: &Table, schema: &TargetSchema, target: TargetInfo) -> Result<Targets, Error> {
+    let mut columns = Vec::with_capacity(schema.columns.len());
+    for name in &schema.columns {
         columns.push(find(table, name, "target column")?);
     }
-    match (columns.as_slice(), info.target) {
-        (&[column], Some(target)) if !schema.classes.is_empty() => {
-            let by_name: BTreeMap<&str, u32> = schema.classes.iter().map(String::as_str).zip(0..).collect();
-            let classes = (0..table.rows()).map(|row| class(table, row, column, &by_name));
-            let classes = classes.collect::<Result<Vec<u32>, _>>()?;
-            Ok(match target {
-                TargetInfo::Class { .. } => Targets::Classes(classes),
-                TargetInfo::Values { len: 1 } => {
-                    Targets::Values(classes.into_iter().map(|class| class as f32).collect(), 1)
-                }
-                TargetInfo::Values { len } => one_hot(classes.into_iter().map(|class| class as usize), len),
-            })
-        }
-        (columns, _) => {
-            let mut values = Vec::with_capacity(table.rows().saturating_mul(columns.len()));
-            for row in 0..table.rows() {
-                for &column in columns {
-                    values.push(finite(table, row, column)?);
-                }
+    if let (&[column], false) = (columns.as_slice(), schema.classes.is_empty()) {
+        let by_name: BTreeMap<&str, u32> = schema.classes.iter().map(String::as_str).zip(0..).collect();
+        let classes = (0..table.rows()).map(|row| class(table, row, column, &by_name));
+        let classes = classes.collect::<Result<Vec<u32>, _>>()?;
+        return Ok(match target {
+            TargetInfo::Class { .. } => Targets::Classes(classes),
+            TargetInfo::Values { len: 1 } => {
+                Targets::Values(classes.into_iter().map(|class| class as f32).collect(), 1)
             }
-            Ok(Targets::Values(values, columns.len()))
+            TargetInfo::Values { len } => one_hot(classes.into_iter().map(|class| class as usize), len),
+        });
+    }
+    let mut values = Vec::with_capacity(table.rows().saturating_mul(columns.len()));
+    for row in 0..table.rows() {
+        for &column in &columns {
+            values.push(finite(table, row, column)?);
         }
     }
+    Ok(Targets::Values(values, columns.len()))
 }
 
 /// The index of the class that a field names: by its text, or by its number.

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{CsvOptions, Table, fault, find, is_missing, number};
 use crate::data::no_loss;
-use crate::data::{Feature, Schema};
+use crate::data::{Feature, Schema, TargetSchema};
 use crate::error::{Error, count, listed};
-use crate::model::{ModelInfo, TargetInfo};
+use crate::model::{Compared, ModelInfo, TargetInfo};
 
 /// Finds out what the columns of the training data mean, and whether they fit the model.
 ///
@@ -17,9 +17,9 @@ use crate::model::{ModelInfo, TargetInfo};
 /// E0406 for a column that is not there, E0408 for a missing value in the target, E0416 when features or classes
 /// differ in number from what the model takes, E0401 for a model without a loss.
 pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Schema, Error> {
-    let Some(target_info) = info.target else {
+    if info.target().is_none() {
         return Err(no_loss(info));
-    };
+    }
     if options.target.is_empty() {
         let error = Error::new("E0406", format!("no column of `{}` is named as the target", table.source()));
         let names = listed(table.header());
@@ -33,17 +33,59 @@ pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Sc
         target.push(find(table, name, "target column")?);
     }
     let schema = infer_features(table, options)?;
-    let classes = match (target_info, target.as_slice()) {
-        (TargetInfo::Class { classes }, &[column]) => class_names(table, column, classes, info)?,
+    let compared: Vec<Compared> = info.compared().collect();
+    let widths: usize = compared.iter().map(|compared| compared.target.width()).sum();
+    if compared.len() > 1 && target.len() != widths {
+        let parts: Vec<String> = compared
+            .iter()
+            .map(|Compared { output, target, .. }| match target {
+                TargetInfo::Class { .. } => format!("a column of classes for `{}`", output.name),
+                TargetInfo::Values { len } => format!("{} for `{}`", count(*len, "column"), output.name),
+            })
+            .collect();
+        let message = format!(
+            "the outputs of model `{}` are compared with {}, the target is {}",
+            info.name,
+            count(widths, "column"),
+            count(target.len(), "column")
+        );
+        return Err(Error::new("E0416", message)
+            .at(table.source())
+            .note(format!("in this order: {}", parts.join(", "))));
+    }
+    let mut targets = Vec::with_capacity(compared.len());
+    for part in &compared {
+        let range = match compared.len() {
+            1 => 0..target.len(),
+            _ => part.target_from..part.target_from + part.target.width(),
+        };
+        let classes = classes(table, target.get(range.clone()).unwrap_or_default(), part, info)?;
+        let columns = options.target.get(range).unwrap_or_default().to_vec();
+        targets.push(TargetSchema { columns, classes });
+    }
+    Ok(Schema { targets, ..schema })
+}
+
+/// The classes in the columns that an output is compared with; none for numbers.
+fn classes(
+    table: &Table,
+    target: &[usize],
+    compared: &Compared,
+    info: &ModelInfo,
+) -> Result<Vec<String>, Error> {
+    Ok(match (compared.target, target) {
+        (TargetInfo::Class { classes }, &[column]) => class_names(table, column, classes, compared, info)?,
         (TargetInfo::Class { .. }, _) => {
             let message =
                 format!("model `{}` has classes, which one column names, found {}", info.name, target.len());
             return Err(Error::new("E0416", message).at(table.source()));
         }
         (TargetInfo::Values { len: 1 }, &[column]) if is_text(table, column) => {
-            class_names(table, column, 2, info)?
+            class_names(table, column, 2, compared, info)?
         }
-        (TargetInfo::Values { len }, &[column]) if len > 1 => class_names(table, column, len, info)?,
+        (TargetInfo::Values { len }, &[column]) if len > 1 => {
+            class_names(table, column, len, compared, info)?
+        }
         (TargetInfo::Values { len }, columns) if columns.len() == len => Vec::new(),
         (TargetInfo::Values { len }, columns) => {
             let found = count(columns.len(), "column");
@@ -54,8 +96,7 @@ pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Sc
             );
             return Err(Error::new("E0416", message).at(table.source()));
         }
-    };
-    Ok(Schema { target: options.target.clone(), classes, ..schema })
+    })
 }
 
 /// Finds out what the columns of a table mean as inputs, with no regard to a target.
@@ -108,6 +149,7 @@ fn class_names(
     table: &Table,
     column: usize,
     expected: usize,
+    compared: &Compared,
     info: &ModelInfo,
 ) -> Result<Vec<String>, Error> {
     if let Some(row) = table.column(column).position(is_missing) {
@@ -126,14 +168,14 @@ fn class_names(
     }
     // A class that is left out of the loss stands behind the others.
     let is_ignored = names.len() == expected + 1
-        && info.limits.ignored.is_some_and(|ignored| ignored as usize == expected);
+        && compared.output.limits.ignored.is_some_and(|ignored| ignored as usize == expected);
     if names.len() == expected || is_ignored {
         return Ok(names);
     }
     let name = table.header().get(column).map_or("", String::as_str);
     let found = names.len();
-    let message = match info.target {
-        Some(TargetInfo::Values { len: 1 }) => {
+    let message = match compared.target {
+        TargetInfo::Values { len: 1 } => {
             format!("target column `{name}` holds {found} different texts; one output tells only two apart")
         }
         _ => format!("target column `{name}` has {found} classes, model `{}` has {expected}", info.name),

@@ -1,0 +1,235 @@
+//! What a model gives, and what its losses compare it with.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+
+use super::ValueLowering;
+use crate::gain::Gain;
+use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, NodeId, Op, Output, OutputTarget};
+use crate::ops::concat::concat;
+use crate::ops::slice::Slice;
+use crate::ops::weighted_scale::WeightedScale;
+use crate::program::{LossUse, Program, TargetKind, ValueExpr};
+use crate::scalar::{Binary, Scalar};
+
+/// Says what the model gives: its only output as it is, or several one after the other in one row.
+pub(super) fn add_outputs(graph: &mut Graph, program: &Program, nodes: &[NodeId]) {
+    graph.outputs = nodes
+        .iter()
+        .zip(&program.outputs)
+        .map(|(node, output)| Output {
+            name: output.name.clone(),
+            shape: graph.node(*node).shape.clone(),
+            target: None,
+        })
+        .collect();
+    let ([_, _, ..], Some(named)) = (nodes, program.outputs.first()) else {
+        graph.output = nodes.first().copied().unwrap_or(graph.output);
+        return;
+    };
+    let span = program.outputs.last().map_or(named.span, |last| named.span.to(last.span));
+    let names: Vec<&str> = program.outputs.iter().map(|output| output.name.as_str()).collect();
+    let text = format!("output {}", names.join(", "));
+    let mut cx = builder(graph, "output".to_owned(), text, span, Direction::Forward);
+    let vectors: Vec<NodeId> = nodes
+        .iter()
+        .map(|id| match cx.shape(*id) {
+            [_] => *id,
+            shape => {
+                let len = shape.iter().product();
+                cx.node(Op::Reshape, vec![*id], vec![len], true)
+            }
+        })
+        .collect();
+    let row = concat(&mut cx, vectors);
+    graph.output = row;
+}
+
+fn builder<'a>(
+    graph: &'a mut Graph,
+    name: String,
+    text: String,
+    span: nnc_grammar::span::Span,
+    direction: Direction,
+) -> Builder<'a> {
+    let layer = LayerId(graph.layers.len() as u32);
+    graph.layers.push(LayerOrigin { name, text, span });
+    Builder { graph, layer, direction, span, trainable: false, gain: Gain::default() }
+}
+
+/// Adds targets, losses and their total.
+///
+/// # Errors
+/// E0305 for outputs or targets that do not fit a loss, and what is wrong with the shapes in one.
+pub(super) fn add_losses(
+    graph: &mut Graph,
+    program: &Program,
+    nodes: &[NodeId],
+) -> Result<(), Box<Diagnostic>> {
+    let Some(first) = program.losses.first() else { return Ok(()) };
+    let several = program.losses.len() > 1;
+    // The target of each output, and the shape in which a loss takes it.
+    let mut target_shapes: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for loss in &program.losses {
+        let (target, shape) = target_of(graph, loss)?;
+        let Some(output) = graph.outputs.get_mut(loss.output) else { continue };
+        match output.target {
+            None => output.target = Some(target),
+            Some(before) if before.kind == target.kind && before.len == target.len => {
+                let range = (before.range.0.max(target.range.0), before.range.1.min(target.range.1));
+                output.target =
+                    Some(OutputTarget { ignored: before.ignored.or(target.ignored), range, ..before });
+            }
+            Some(before) => return Err(other_target(program, loss, before, target)),
+        }
+        if let Some(place) = target_shapes.get_mut(loss.output) {
+            *place = shape;
+        }
+    }
+    let widths: Vec<usize> =
+        graph.outputs.iter().map(|output| output.target.map_or(0, |target| target.width())).collect();
+    let n_targets = widths.iter().filter(|width| **width > 0).count();
+    let mut row: Option<NodeId> = None;
+    let mut targets: Vec<Option<NodeId>> = vec![None; nodes.len()];
+    let mut scale: Option<NodeId> = None;
+    let mut pairs = Vec::new();
+    for loss in &program.losses {
+        let name = match several {
+            true => loss_name(program, loss),
+            false => "loss".to_owned(),
+        };
+        let mut cx = builder(graph, name, format!("loss {}", loss.text), loss.span, Direction::Loss);
+        let shape = target_shapes.get(loss.output).cloned().unwrap_or_default();
+        let target = match targets.get(loss.output).copied().flatten() {
+            Some(target) => target,
+            None if n_targets == 1 => cx.node(Op::Target, Vec::new(), shape, true),
+            None => {
+                let whole = *row
+                    .get_or_insert_with(|| cx.node(Op::Target, Vec::new(), vec![widths.iter().sum()], true));
+                let from = widths.iter().take(loss.output).sum();
+                let len = widths.get(loss.output).copied().unwrap_or(0);
+                cx.operator(Slice { from, len }, vec![whole], shape)
+            }
+        };
+        if let Some(place) = targets.get_mut(loss.output) {
+            *place = Some(target);
+        }
+        let Some(value) = nodes.get(loss.output).copied() else { continue };
+        let mut lowering =
+            ValueLowering { cx, value, target: Some(target), parameters: Vec::new(), known: Vec::new() };
+        let mut sample = lowering.value(&loss.body)?;
+        let weight = loss.sample_weight.as_ref().map(|weight| lowering.value(weight)).transpose()?;
+        let mut cx = lowering.cx;
+        if !cx.shape(sample).is_empty() {
+            return Err(cx.error(
+                Code::E0217,
+                format!("`{}` is not one number a sample", loss.name),
+                "its body needs a reduction such as `mean` or `sum`",
+            ));
+        }
+        if loss.weight != 1.0 {
+            let weighted = Scalar::binary(Binary::Mul, Scalar::Number(loss.weight), Scalar::input(0));
+            sample = cx.pointwise(weighted, vec![sample], Vec::new());
+        }
+        let mut scale = *scale.get_or_insert_with(|| cx.node(Op::SampleScale, Vec::new(), Vec::new(), true));
+        if let Some(weight) = weight {
+            scale = cx.operator(WeightedScale, vec![scale, weight], Vec::new());
+        }
+        pairs.extend([sample, scale]);
+    }
+    let total = if several {
+        let texts: Vec<&str> = program.losses.iter().map(|loss| loss.text.as_str()).collect();
+        let text = format!("loss {}", texts.join(" + "));
+        let mut cx = builder(graph, "loss".to_owned(), text, first.span, Direction::Loss);
+        cx.node(Op::Total, pairs, Vec::new(), false)
+    } else {
+        let layer = LayerId(graph.layers.len().saturating_sub(1) as u32);
+        let direction = Direction::Loss;
+        let mut cx =
+            Builder { graph, layer, direction, span: first.span, trainable: false, gain: Gain::default() };
+        cx.node(Op::Total, pairs, Vec::new(), false)
+    };
+    graph.loss = Some(Loss { total, reduction: first.reduction });
+    Ok(())
+}
+
+/// What a loss compares its output with, and the shape of that.
+fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usize>), Box<Diagnostic>> {
+    let mut shape = graph.outputs.get(loss.output).map_or_else(Vec::new, |output| output.shape.clone());
+    let values = shape.iter().product::<usize>();
+    let range = loss.range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let target = OutputTarget { kind: loss.target, len: values, ignored: loss.ignored, range };
+    match loss.target {
+        TargetKind::Class if values < 2 => Err(Box::new(
+            Diagnostic::new(
+                Code::E0305,
+                format!("`{}` needs at least two outputs", loss.name),
+                loss.span,
+                format!("expected one output a class, found {shape:?}"),
+            )
+            .with_help(
+                "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output",
+            ),
+        )),
+        TargetKind::Class => Ok((target, Vec::new())),
+        TargetKind::Values => {
+            let parts = parts_of_output(&loss.body).unwrap_or(1);
+            if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {
+                *axis /= parts;
+            }
+            Ok((OutputTarget { len: shape.iter().product(), ..target }, shape))
+        }
+    }
+}
+
+/// E0305: two losses want different targets for one output.
+fn other_target(
+    program: &Program,
+    loss: &LossUse,
+    before: OutputTarget,
+    target: OutputTarget,
+) -> Box<Diagnostic> {
+    let of = |target: OutputTarget| match target.kind {
+        TargetKind::Class => "a class".to_owned(),
+        TargetKind::Values => format!("{} values", target.len),
+    };
+    let message = "two losses compare one output with different targets";
+    let label = format!("expected {}, found {}", of(before), of(target));
+    let mut diagnostic = Diagnostic::new(Code::E0305, message, loss.span, label);
+    if let Some(first) = program.losses.iter().find(|first| first.output == loss.output) {
+        diagnostic = diagnostic.with_label(first.span, format!("this compares with {}", of(before)));
+    }
+    Box::new(diagnostic.with_help("give each an output of its own: `output first, second`"))
+}
+
+/// `mse_position`; of the only output `mse`.
+fn loss_name(program: &Program, loss: &LossUse) -> String {
+    match program.outputs.get(loss.output).filter(|_| program.outputs.len() > 1) {
+        Some(output) => format!("{}_{}", loss.name, output.name),
+        None => loss.name.clone(),
+    }
+}
+
+/// Into how many parts a loss divides the output, if it looks at nothing but parts of it.
+fn parts_of_output(expr: &ValueExpr) -> Option<usize> {
+    // `Some(0)` for an expression without the output, `None` where the output stands by itself.
+    fn parts(expr: &ValueExpr) -> Option<usize> {
+        match expr {
+            ValueExpr::Value => None,
+            ValueExpr::Part(_, of, x) if **x == ValueExpr::Value => Some(*of),
+            ValueExpr::Target
+            | ValueExpr::Parameter(_)
+            | ValueExpr::List(_)
+            | ValueExpr::Count
+            | ValueExpr::Number(_) => Some(0),
+            ValueExpr::Unary(_, x)
+            | ValueExpr::Part(_, _, x)
+            | ValueExpr::Reduce(_, x)
+            | ValueExpr::Softmax(x)
+            | ValueExpr::LogSoftmax(x)
+            | ValueExpr::OneHot(x) => parts(x),
+            ValueExpr::Binary(_, a, b) => Some(parts(a)?.max(parts(b)?)),
+            ValueExpr::Select(_, a, b, c, d) => Some(parts(a)?.max(parts(b)?).max(parts(c)?).max(parts(d)?)),
+        }
+    }
+    parts(expr).filter(|parts| *parts > 0)
+}
