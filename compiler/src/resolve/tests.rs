@@ -13,6 +13,7 @@ use crate::program::{
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
 
+mod outputs;
 mod pages;
 mod set;
 
@@ -141,14 +142,14 @@ fn names_differ_in_emitted_code_too() {
 fn a_let_names_a_value_and_moves_nothing() {
     let program = body("dense(1) let a = dense(2) -> relu dense(3) add(a, x)");
     assert_eq!(inputs(&program), [vec![0], vec![1], vec![2], vec![1], vec![3, 0]]);
-    assert_eq!(program.output, ValueId(5));
+    assert_eq!(program.outputs[0].value, ValueId(5));
 }
 
 #[test]
 fn a_chain_may_begin_with_a_value() {
     let program = body("let a = dense(2) x -> dense(3) a -> relu");
     assert_eq!(inputs(&program), [vec![0], vec![0], vec![1]]);
-    assert_eq!(program.output, ValueId(3));
+    assert_eq!(program.outputs[0].value, ValueId(3));
 }
 
 #[test]
@@ -238,13 +239,13 @@ fn the_user_hides_the_library_and_not_from_itself() {
 #[test]
 fn losses_have_a_target_and_a_reduction() {
     let text = |loss: &str| format!("model M {{ input [4] dense(3) loss {loss} optimizer sgd(lr = 1) }}");
-    let loss = program(&text("cross_entropy")).loss.unwrap();
+    let loss = program(&text("cross_entropy")).losses.remove(0);
     assert_eq!((loss.target, loss.reduction), (TargetKind::Class, Reduction::Mean));
-    let loss = program(&text("huber(delta = 2, reduction = sum)")).loss.unwrap();
+    let loss = program(&text("huber(delta = 2, reduction = sum)")).losses.remove(0);
     assert_eq!((loss.target, loss.reduction), (TargetKind::Values, Reduction::Sum));
     assert_eq!(loss.text, "huber(delta = 2, reduction = sum)");
     assert!(matches!(loss.body, ValueExpr::Reduce(Reduction::Sum, _)));
-    let loss = program(&text("mse(reduction = mean)")).loss.unwrap();
+    let loss = program(&text("mse(reduction = mean)")).losses.remove(0);
     assert!(matches!(loss.body, ValueExpr::Reduce(Reduction::Mean, _)));
     assert_eq!(faults(&text("mse(reduction = max)")), [(Code::E0204, "max".to_owned())]);
     assert_eq!(faults(&text("mse(3)")), [(Code::E0215, "3".to_owned())]);
@@ -385,9 +386,9 @@ fn what_is_not_supported_says_so_at_its_place() {
 #[test]
 fn statements_have_their_places() {
     assert_fault("residual { loss mse } dense(3)", Code::E0216, "mse");
-    assert_fault("output y dense(3)", Code::E0216, "y");
+    assert_fault("residual { output x } dense(3)", Code::E0216, "output x");
     assert_fault("y = 3 dense(3)", Code::E0216, "y = 3");
-    assert_fault("dense(3) loss mse loss mae optimizer sgd", Code::E0206, "mae");
+    assert_fault("dense(3) loss mse loss mse optimizer sgd", Code::E0206, "mse");
     assert_fault("dense(3) loss mse optimizer sgd optimizer adam", Code::E0206, "adam");
     assert_fault("dense(3) metrics accuracy, acuracy", Code::E0214, "acuracy");
     assert_fault("dense(3) metrics mae, mae", Code::E0206, "mae");

@@ -56,15 +56,12 @@ fn an_optimizer_comes_before_its_hyper_parameters() {
 
 #[test]
 fn loss_and_section_are_replaced_or_added() {
-    assert_eq!(
-        program(&[("loss", "mse(reduction = sum)")]).loss.expect("a loss").text,
-        "mse(reduction = sum)"
-    );
+    assert_eq!(program(&[("loss", "mse(reduction = sum)")]).losses[0].text, "mse(reduction = sum)");
     let train = program(&[("epochs", "7"), ("batch", "8")]).train;
     assert_eq!((train.epochs, train.batch), (7, 8));
     let text = "model M { input [4] dense(3) }";
     let bare = program_with(text, &options(&[("loss", "mse"), ("optimizer", "sgd"), ("epochs", "2")]));
-    assert!(bare.loss.is_some() && bare.optimizer.is_some());
+    assert!(bare.losses.len() == 1 && bare.optimizer.is_some());
     assert_eq!(bare.train.epochs, 2);
 }
 
