@@ -126,6 +126,7 @@ models! {
     softmax: Softmax = "tests/data/pytorch/models/softmax.nn";
     sigmoid: Sigmoid = "tests/data/pytorch/models/sigmoid.nn";
     without_bias: WithoutBias = "tests/data/pytorch/models/without_bias.nn";
+    heads: Heads = "tests/data/pytorch/models/heads.nn";
     linear: Linear = "tests/data/pytorch/models/linear.nn";
 }
 

@@ -6,13 +6,13 @@ mod common;
 use std::io::Write;
 use std::path::Path;
 
-use common::{assert_tells, classifier, data_file, info, regressor};
+use common::{assert_tells, classifier, data_file, info, regressor, where_and_what};
 use nnc_runtime::Error;
 use nnc_runtime::data::csv::{
     CsvOptions, Table, encode, encode_inputs, infer, infer_features, read, read_like,
 };
 use nnc_runtime::data::{DataSet, Schema, SplitOptions, Targets, split};
-use nnc_runtime::model::ModelInfo;
+use nnc_runtime::model::{ModelInfo, StepError, Target};
 use nnc_runtime::safetensors::Metadata;
 use proptest::prelude::*;
 
@@ -233,6 +233,39 @@ fn several_target_columns_are_several_values() {
     assert_tells(&error, "E0416", &["which one column names, found 2"]);
     let error = read_text(text, &options, &regressor(1, 3)).unwrap_err();
     assert_tells(&error, "E0416", &["compared with 3 values, the target is 2 columns"]);
+}
+
+#[test]
+fn target_columns_are_dealt_out_to_the_outputs() {
+    let text = "a,y,x,sort\n1,2,3,cat\n4,5,6,ant\n7,8,9,dog\n";
+    let options = |names: &[&str]| CsvOptions {
+        target: names.iter().map(ToString::to_string).collect(),
+        ..CsvOptions::default()
+    };
+    let info = where_and_what();
+    let data = read_text(text, &options(&["x", "y", "sort"]), &info).unwrap();
+    assert_eq!(data.targets, Targets::Values(vec![3.0, 2.0, 1.0, 6.0, 5.0, 0.0, 9.0, 8.0, 2.0], 3));
+    assert_eq!(data.inputs, [1.0, 4.0, 7.0]);
+    assert_eq!(data.class_names(), ["ant", "cat", "dog"]);
+    assert_eq!(data.schema.targets[0].columns, ["x", "y"]);
+    let error = read_text(text, &options(&["x", "sort"]), &info).unwrap_err();
+    let words =
+        ["3 columns, the target is 2 columns", "2 columns for `place`, a column of classes for `kind`"];
+    assert_tells(&error, "E0416", &words);
+    let error = read_text(text, &options(&["x", "sort", "y"]), &info).unwrap_err();
+    assert_tells(&error, "E0407", &["column `sort`"]);
+    // Data in memory is checked too.
+    let wrong = |values: Vec<f32>| DataSet::from_rows(vec![0.0; 2], 1, Targets::Values(values, 3)).unwrap();
+    assert!(wrong(vec![0.5, 0.5, 2.0, 0.5, 0.5, 0.0]).check(&info).is_ok());
+    for (class, words) in
+        [(3.0, "target 3 in row 2"), (0.5, "target 0.5 in row 2"), (-1.0, "target -1 in row 2")]
+    {
+        let error = wrong(vec![0.5, 0.5, 2.0, 0.5, 0.5, class]).check(&info).unwrap_err();
+        assert_tells(&error, "E0416", &[words, "one of the 3 classes of `kind`"]);
+    }
+    let target = [0.5, 0.5, 2.0, 0.5, 0.5, 7.0];
+    let error = info.check_batch(2, &Target::Values(&target)).unwrap_err();
+    assert_eq!(error, StepError::Class { sample: 1, class: 7, classes: 3 });
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 mod common;
 
-use common::{assert_tells, classifier, regressor};
-use nnc_runtime::metrics::{ConfusionMatrix, Meter, Metric, argmax, metric_names, parse_metrics};
-use nnc_runtime::model::Target;
+use common::{assert_tells, classifier, regressor, several, where_and_what};
+use nnc_runtime::metrics::{ConfusionMatrix, Meter, Metric, argmax, figure_of, metric_names, parse_metrics};
+use nnc_runtime::model::{Target, TargetInfo};
 
 const ALL_OF_VALUES: [Metric; 4] = [Metric::Mae, Metric::Rmse, Metric::R2, Metric::Accuracy];
 
@@ -152,4 +152,26 @@ fn the_first_of_equals_is_the_greatest() {
     assert_eq!(argmax(&[f32::NAN, -1.0, f32::NAN]), 1);
     assert_eq!(argmax(&[f32::NEG_INFINITY; 2]), 0);
     assert_eq!(argmax(&[]), 0);
+}
+
+#[test]
+fn each_output_has_its_figures() {
+    let info = where_and_what();
+    let metrics = [Metric::Accuracy, Metric::Rmse, Metric::Top5];
+    let mut meter = Meter::new(&metrics, &info).unwrap();
+    // A row of outputs: place, feature, kind. A row of targets: place, class.
+    let outputs = [1.0, 2.0, 9.0, 0.1, 0.8, 0.1, 3.0, 5.0, 9.0, 0.7, 0.2, 0.1];
+    meter.update(&outputs, Target::Values(&[1.0, 2.0, 1.0, 3.0, 4.0, 2.0]));
+    assert_eq!(meter.rows(), 2);
+    let found = meter.figures();
+    let names: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["place.rmse", "kind.accuracy", "kind.top_5"]);
+    assert_eq!(found.iter().map(|(_, figure)| *figure).collect::<Vec<_>>(), [0.5, 0.5, 1.0]);
+    assert_eq!(figure_of(&found, Metric::Accuracy), Some(0.5));
+    assert_eq!(figure_of(&found, Metric::Mae), None);
+    assert_eq!(meter.confusion().unwrap().get(2, 0), 1);
+    // A metric that fits none is an error.
+    let values = |len| Some(TargetInfo::Values { len });
+    let info = several(1, &[("a", 1, values(1)), ("b", 2, values(2))]);
+    assert_tells(&Meter::new(&[Metric::Top5], &info).unwrap_err(), "E0214", &["top_5", "has values"]);
 }

@@ -88,7 +88,7 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
                 return Err(format!("{id} reshapes {len} values into {}", node.len()));
             }
         }
-        Op::Total if node.inputs.is_empty() || node.inputs.len() % 2 != 0 => {
+        Op::Total if node.inputs.is_empty() || !node.inputs.len().is_multiple_of(2) => {
             return Err(format!("{id} is not a total of pairs"));
         }
         _ => {}

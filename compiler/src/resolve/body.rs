@@ -256,7 +256,7 @@ impl<'a> Cx<'a> {
                         name.span,
                         "expected a value that a layer makes",
                     )
-                    .with_help(format!("name one: `let name = dense(3)`, and `output name`")),
+                    .with_help("name one: `let name = dense(3)`, and `output name`"),
                 );
             }
             walk.outputs.push((name, value));

@@ -59,11 +59,17 @@ impl Meter {
             }
         }
         let several = compared.len() > 1;
+        // Whether numbers are on one side of 0.5 is of interest where nothing else is classified.
+        let has_classes = compared.iter().any(|part| matches!(part.target, TargetInfo::Class { .. }));
         let target_width = compared.iter().map(|part| part.target.width()).sum();
         let parts = compared
             .into_iter()
             .map(|compared| {
-                let fitting = metrics.iter().copied().filter(|metric| fit(*metric, &compared, info).is_ok());
+                let is_value = matches!(compared.target, TargetInfo::Values { .. });
+                let fitting = metrics.iter().copied().filter(|metric| {
+                    let is_of_others = *metric == Metric::Accuracy && is_value && has_classes;
+                    !is_of_others && fit(*metric, &compared, info).is_ok()
+                });
                 Part::new(compared, several, fitting.collect())
             })
             .collect();

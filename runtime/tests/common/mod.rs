@@ -223,6 +223,31 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
     }
 }
 
+/// The tables of a model with several outputs: name, length and target of each.
+pub fn several(input: usize, outputs: &[(&'static str, usize, Option<TargetInfo>)]) -> ModelInfo {
+    let all: Vec<OutputInfo> = outputs
+        .iter()
+        .map(|&(name, len, target)| OutputInfo {
+            name,
+            shape: Box::leak(Box::new([len])),
+            target,
+            limits: TargetLimits::ANY,
+        })
+        .collect();
+    let width = all.iter().map(OutputInfo::len).sum();
+    ModelInfo { outputs: Box::leak(all.into_boxed_slice()), ..info(input, width, None) }
+}
+
+/// The tables of a model that says where (two values), gives a feature, and says what (three classes).
+pub fn where_and_what() -> ModelInfo {
+    let outputs = [
+        ("place", 2, Some(TargetInfo::Values { len: 2 })),
+        ("feature", 1, None),
+        ("kind", 3, Some(TargetInfo::Class { classes: 3 })),
+    ];
+    several(1, &outputs)
+}
+
 /// A file of the repository's test data.
 pub fn data_file(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "tests", "data", name].iter().collect()

@@ -54,6 +54,29 @@ def linear(x, w):
     return dense(x, w, "head")
 
 
+def heads(x, w):
+    trunk = torch.tanh(dense(x, w, "shared"))
+    amount = F.softplus(dense(trunk, w, "much"), threshold=36.0)
+    return torch.cat([dense(trunk, w, "where"), dense(trunk, w, "what"), amount], dim=1)
+
+
+def loss_of_heads(row, target):
+    place, kind, mean, variance = row[:, :2], row[:, 2:5], row[:, 5:6], row[:, 6:]
+    of_class = torch.tensor([1, 2, 0.5], dtype=row.dtype)
+    return (
+        2 * F.mse_loss(place, target[:, :2])
+        + F.cross_entropy(kind, target[:, 2].long(), weight=of_class)
+        + 0.25 * F.gaussian_nll_loss(mean, target[:, 3:], variance)
+        + 0.1 * F.l1_loss(place, target[:, :2])
+    )
+
+
+def targets_of_heads(rng, n):
+    classes = torch.tensor(rng.integers(0, 3, (n, 1)), dtype=torch.float64)
+    values = draw(rng, n, 3)
+    return torch.cat([values[:, :2], classes, values[:, 2:]], dim=1)
+
+
 def layers(*sizes, bias=True):
     """Shapes of dense layers given as (name, inputs, outputs)."""
     shapes = {}
@@ -79,6 +102,7 @@ class Model:
     kind: str
     last: Callable = identity
     buffers: dict = field(default_factory=dict)
+    targets: Callable | None = None
 
 
 MODELS = [
@@ -123,6 +147,14 @@ MODELS = [
         "values",
     ),
     Model("linear", layers(("head", 10, 1)), linear, partial(F.mse_loss, reduction="sum"), "values"),
+    Model(
+        "heads",
+        layers(("shared", 5, 9), ("where", 9, 2), ("what", 9, 3), ("much", 9, 2)),
+        heads,
+        loss_of_heads,
+        "values",
+        targets=targets_of_heads,
+    ),
 ]
 
 
@@ -135,10 +167,12 @@ def make():
         if "norm.std" in buffers:
             buffers["norm.std"] = buffers["norm.std"].abs() + 0.5
         inputs = next(shape[1] for key, shape in shapes.items() if key.endswith(".weight"))
-        outputs = shapes["head.weight"][0]
+        outputs = shapes.get("head.weight", (None,))[0]
         n = max(BATCHES)
         x = draw(rng, n, inputs)
-        if kind == "class":
+        if model.targets:
+            target = model.targets(rng, n)
+        elif kind == "class":
             target = torch.tensor(rng.integers(0, outputs, n))
         elif kind == "shares":
             target = torch.tensor(rng.integers(0, 2, (n, outputs)), dtype=torch.float64)
