@@ -218,11 +218,20 @@ fn of_layer(layer: &dyn Layer) -> Entry {
             ArgumentKind::Choice(words) => Some(words.join(" or ")),
             ArgumentKind::Init => Some("initializer".to_owned()),
             ArgumentKind::Shape => Some("list of sizes".to_owned()),
+            ArgumentKind::Counts { min, words, .. } => {
+                let numbers = format!("whole, from {min}, or a list with one an axis");
+                Some(
+                    std::iter::once(numbers.as_str())
+                        .chain(words.iter().copied())
+                        .collect::<Vec<_>>()
+                        .join(", or "),
+                )
+            }
         },
         default: argument.default.map(|default| match default {
             Default::Number(value) => value.to_string(),
             Default::Bool(value) => value.to_string(),
-            Default::Choice(word) | Default::Init(word) => word.to_owned(),
+            Default::Choice(word) | Default::Init(word) | Default::Argument(word) => word.to_owned(),
         }),
     });
     // The file's own page, without its heading.

@@ -39,6 +39,15 @@ pub enum ArgumentKind {
     Init,
     /// A list of whole numbers from 1: `[28, 28]`.
     Shape,
+    /// Whole numbers, one for all axes or a list with one for each: `3`, `[3, 5]`.
+    Counts {
+        /// The smallest.
+        min: usize,
+        /// How many axes there are, where the layer alone decides it.
+        axes: Option<usize>,
+        /// What may stand in place of numbers: `same`.
+        words: &'static [&'static str],
+    },
 }
 
 /// The value of an argument that is not given.
@@ -52,6 +61,8 @@ pub enum Default {
     Choice(&'static str),
     /// An initializer of the standard library, as it would be written: `fan_in`.
     Init(&'static str),
+    /// What this argument is, which is declared before it.
+    Argument(&'static str),
 }
 
 /// The value of an argument.
@@ -67,6 +78,8 @@ pub enum Value {
     Init(Initializer),
     /// A shape.
     Shape(Vec<usize>),
+    /// One number for all axes, or one for each.
+    Counts(Vec<usize>),
 }
 
 /// The arguments of one application: every declared argument has a value.
@@ -97,6 +110,22 @@ impl Arguments {
         match self.get(name) {
             Some(Value::Number(value)) => *value,
             _ => 0.0,
+        }
+    }
+
+    /// Whole numbers for `N` axes, of which one may serve for all; 0 when there are none of that name.
+    pub fn counts<const N: usize>(&self, name: &str) -> [usize; N] {
+        match self.listed(name) {
+            [all] => [*all; N],
+            counts => counts.try_into().unwrap_or([0; N]),
+        }
+    }
+
+    /// Numbers or sizes as they are listed, empty when there are none of that name.
+    pub fn listed(&self, name: &str) -> &[usize] {
+        match self.get(name) {
+            Some(Value::Counts(counts) | Value::Shape(counts)) => counts,
+            _ => &[],
         }
     }
 

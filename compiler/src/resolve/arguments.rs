@@ -345,15 +345,20 @@ impl Cx<'_> {
         let name = call.map_or(layer.name(), |call| call.name.name.as_str());
         let callee = Callee { name, span, defined: None };
         let bound = self.bind(callee, &slots, arguments.iter().copied())?;
-        let mut values = Some(Vec::with_capacity(declared.len()));
+        let mut values: Option<Vec<(&'static str, Value, Option<Span>)>> = Some(Vec::new());
         for (declared, argument) in declared.iter().zip(bound) {
             let value = match (argument, declared.default) {
                 (Some(argument), _) => {
                     let value = self.layer_argument(scope, name, declared, &argument.value);
                     value.map(|value| (declared.name, value, Some(argument.span)))
                 }
+                // What another argument is: that one has been read.
+                (None, Some(ops::Default::Argument(other))) => {
+                    let known = values.iter().flatten().find(|(name, ..)| *name == other);
+                    known.map(|(_, value, _)| (declared.name, value.clone(), None))
+                }
                 (None, Some(default)) => {
-                    self.default_value(default, span).map(|value| (declared.name, value, None))
+                    self.default_value(declared.kind, default, span).map(|value| (declared.name, value, None))
                 }
                 (None, None) => None,
             };
@@ -365,13 +370,17 @@ impl Cx<'_> {
         values.map(|values| Arguments { values })
     }
 
-    fn default_value(&mut self, default: ops::Default, span: Span) -> Option<Value> {
+    fn default_value(&mut self, kind: ArgumentKind, default: ops::Default, span: Span) -> Option<Value> {
         Some(match default {
+            ops::Default::Number(value) if matches!(kind, ArgumentKind::Counts { .. }) => {
+                Value::Counts(vec![value as usize])
+            }
             ops::Default::Number(value) => Value::Number(value),
             ops::Default::Bool(value) => Value::Bool(value),
             ops::Default::Choice(word) => Value::Choice(word),
             // Defaults are those of the library, whatever the user calls an initializer.
             ops::Default::Init(name) => Value::Init(self.named_initializer(Origin::Library, name, span)?),
+            ops::Default::Argument(_) => return None,
         })
     }
 
@@ -413,6 +422,12 @@ impl Cx<'_> {
             ArgumentKind::Choice(words) => self.choice(value, &what, words).map(Value::Choice),
             ArgumentKind::Init => self.initializer(scope, value).map(Value::Init),
             ArgumentKind::Shape => self.shape(scope, value, &what, Code::E0205).map(Value::Shape),
+            ArgumentKind::Counts { words, .. } if is_word(value, words) => {
+                self.choice(value, &what, words).map(Value::Choice)
+            }
+            ArgumentKind::Counts { min, axes, .. } => {
+                self.counts(scope, value, &what, min, axes).map(Value::Counts)
+            }
         }
     }
 
@@ -461,6 +476,11 @@ impl Cx<'_> {
         self.report(diagnostic);
         None
     }
+}
+
+/// Whether an argument is one of these words.
+fn is_word(value: &Expr, words: &[&str]) -> bool {
+    matches!(&value.kind, ExprKind::Name(name) if words.contains(&name.as_str()))
 }
 
 fn range(min: f64, max: f64) -> String {

@@ -63,15 +63,27 @@ impl<'a> Cx<'a> {
 
     /// A whole number from 1; `code` for what is none.
     pub(super) fn count(&mut self, scope: &Scope, expr: &Expr, what: &str, code: Code) -> Option<usize> {
+        self.count_from(1, scope, expr, what, code)
+    }
+
+    /// A whole number from `min`; `code` for what is none.
+    fn count_from(
+        &mut self,
+        min: usize,
+        scope: &Scope,
+        expr: &Expr,
+        what: &str,
+        code: Code,
+    ) -> Option<usize> {
         let number = self.constant(scope, expr, what)?;
-        if number.fract() == 0.0 && (1.0..=LARGEST_COUNT).contains(&number) {
+        if number.fract() == 0.0 && (min as f64..=LARGEST_COUNT).contains(&number) {
             return Some(number as usize);
         }
         let found = self.found(expr, number);
         let (message, expected) = if number > LARGEST_COUNT {
             (format!("{what} is too large"), format!("a whole number up to {LARGEST_COUNT}"))
         } else {
-            (format!("{what} is a whole number from 1"), "a whole number from 1".to_owned())
+            (format!("{what} is a whole number from {min}"), format!("a whole number from {min}"))
         };
         self.report(Diagnostic::new(code, message, expr.span, format!("expected {expected}, found {found}")));
         None
@@ -108,6 +120,35 @@ impl<'a> Cx<'a> {
             return None;
         }
         Some(shape)
+    }
+
+    /// Whole numbers from `min`: one for all axes, or a list with one for each of `axes`.
+    pub(super) fn counts(
+        &mut self,
+        scope: &Scope,
+        expr: &Expr,
+        what: &str,
+        min: usize,
+        axes: Option<usize>,
+    ) -> Option<Vec<usize>> {
+        let ExprKind::List(numbers) = &expr.kind else {
+            return self.count_from(min, scope, expr, what, Code::E0205).map(|count| vec![count]);
+        };
+        if numbers.is_empty() || numbers.len() > MOST_AXES || axes.is_some_and(|n| n != numbers.len()) {
+            let expected = match axes {
+                Some(1) => "one number".to_owned(),
+                Some(n) => format!("one number or a list of {n}"),
+                None => format!("one number or a list of up to {MOST_AXES}"),
+            };
+            let label = format!("expected {expected}, found a list of {}", numbers.len());
+            let message = format!("{what} has a number for each axis");
+            self.report(Diagnostic::new(Code::E0205, message, expr.span, label));
+            return None;
+        }
+        let what = format!("a number in {what}");
+        let counts: Vec<Option<usize>> =
+            numbers.iter().map(|number| self.count_from(min, scope, number, &what, Code::E0205)).collect();
+        counts.into_iter().collect()
     }
 
     /// Reports a value that is out of its range.

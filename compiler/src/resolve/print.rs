@@ -86,6 +86,10 @@ impl fmt::Display for Arguments {
                 Value::Bool(value) => format!("{name} = {value}"),
                 Value::Choice(word) => format!("{name} = {word}"),
                 Value::Init(init) => format!("{name} = {}", init.text),
+                Value::Counts(counts) => match counts.as_slice() {
+                    [all] => format!("{name} = {all}"),
+                    each => format!("{name} = {each:?}"),
+                },
                 Value::Shape(shape) => format!("{name} = {shape:?}"),
             })
             .collect();
