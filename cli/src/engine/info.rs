@@ -14,7 +14,9 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         name: text(&tensor.name),
         shape: list(tensor.shape.iter().copied()),
         layout: match tensor.shape.as_slice() {
-            [outputs, inputs] if tensor.is_matrix => Layout::Panel { outputs: *outputs, inputs: *inputs },
+            [outputs, inputs @ ..] if tensor.is_matrix => {
+                Layout::Panel { outputs: *outputs, inputs: inputs.iter().product() }
+            }
             shape => Layout::Vector { len: shape.iter().product() },
         },
         role: match tensor.role {

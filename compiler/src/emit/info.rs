@@ -129,9 +129,9 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
     });
     let tensors = info.tensors.iter().map(|tensor| {
         let (name, layer, dims) = (&tensor.name, &tensor.layer, shape(&tensor.shape));
-        let layout = match (tensor.is_matrix, tensor.shape.as_slice()) {
-            (true, [outputs, inputs]) => {
-                let (outputs, inputs) = (number(*outputs), number(*inputs));
+        let layout = match tensor.shape.split_first() {
+            Some((outputs, rest)) if tensor.is_matrix => {
+                let (outputs, inputs) = (number(*outputs), number(rest.iter().product()));
                 quote!(rt::Layout::Panel { outputs: #outputs, inputs: #inputs })
             }
             _ => {

@@ -95,6 +95,12 @@ impl KernelCx<'_> {
         quote!(BATCH)
     }
 
+    /// The constant of the module that the operator calls `name`.
+    pub fn constant(&self, name: &str) -> TokenStream {
+        let name = super::constant_name(self.graph, self.node, name);
+        quote!(#name)
+    }
+
     /// A number as a literal.
     pub fn number(&self, n: usize) -> TokenStream {
         number(n)

@@ -93,9 +93,16 @@ impl Builder<'_> {
         self.operator(Spread { inner, len: channels }, vec![id], shape.to_vec())
     }
 
-    /// Adds a parameter that is the matrix of a product, `[out, in]`, kept in panels.
-    pub fn matrix(&mut self, part: &str, shape: [usize; 2], initializer: Initializer) -> NodeId {
-        let id = self.parameter(part, shape.to_vec(), initializer, (shape[1], shape[0]));
+    /// Adds a parameter that is the matrix of a product, `[out, in]` or `[out, in, …]`, kept in panels. `fan` are the
+    /// inputs that reach one unit, and the units that one input reaches.
+    pub fn matrix(
+        &mut self,
+        part: &str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        fan: (usize, usize),
+    ) -> NodeId {
+        let id = self.parameter(part, shape, initializer, fan);
         if let Some(parameter) = self.graph.parameters.last_mut() {
             parameter.is_matrix = true;
         }

@@ -165,6 +165,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// A constant that its code reads, [`crate::emit::KernelCx::constant`]: its name behind the layer's, type and value.
+    /// Operators of one layer that call a constant the same mean the same.
+    fn constant(&self) -> Option<(&'static str, proc_macro2::TokenStream, proc_macro2::TokenStream)> {
+        None
+    }
+
     /// How its value lies in memory.
     fn layout(&self) -> ValueLayout {
         ValueLayout::BatchLane
@@ -220,7 +226,7 @@ pub enum ValueLayout {
 pub struct Parameter {
     /// As it is saved: `hidden.weight`.
     pub name: String,
-    /// As it is saved: `[out, in]`, or `[features]`.
+    /// As it is saved: `[out, in]`, `[out, in, kernel, kernel]`, or `[features]`.
     pub shape: Vec<usize>,
     /// How it starts.
     pub initializer: Initializer,
@@ -230,7 +236,7 @@ pub struct Parameter {
     pub fan_out: usize,
     /// Its part.
     pub role: Role,
-    /// Whether it is the matrix of a product, kept in panels; else it is kept as a vector.
+    /// Whether it is the matrix of a product, kept in panels of its first axis; else it is kept as a vector.
     pub is_matrix: bool,
     /// Its layer.
     pub layer: LayerId,
@@ -239,10 +245,11 @@ pub struct Parameter {
 impl Parameter {
     /// Shape in rows of 16: panels and rows of a matrix, or rows of a vector.
     pub fn rows(&self) -> (usize, Option<usize>) {
-        match (self.is_matrix, self.shape.as_slice()) {
-            (true, [outputs, inputs]) => (outputs.div_ceil(crate::plan::LANES), Some(*inputs)),
-            _ => (self.len().div_ceil(crate::plan::LANES), None),
+        if !self.is_matrix {
+            return (self.len().div_ceil(crate::plan::LANES), None);
         }
+        let (outputs, inputs) = self.as_matrix();
+        (outputs.div_ceil(crate::plan::LANES), Some(inputs))
     }
 
     /// Rows and columns as initializers of matrices see it: the first axis, and all others as one.

@@ -112,7 +112,7 @@ pub fn dense(
     let missing = |cx: &Builder<'_>| cx.error(Code::E0203, "`dense` needs an initializer", "found none");
     let init = arguments.init("init").cloned().ok_or_else(|| missing(cx))?;
     let unroll = Unroll::parse(arguments.choice("unroll"));
-    let mut operands = vec![x, cx.matrix(weight, [units, features], init)];
+    let mut operands = vec![x, cx.matrix(weight, vec![units, features], init, (features, units))];
     if arguments.flag("bias") {
         let init = arguments.init("bias_init").cloned().ok_or_else(|| missing(cx))?;
         operands.push(cx.parameter(bias, vec![units], init, (features, units)));

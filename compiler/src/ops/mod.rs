@@ -9,6 +9,11 @@ mod batch_norm;
 pub mod batch_sum;
 mod block_norm;
 pub mod concat;
+mod conv;
+mod conv1d;
+mod conv2d;
+mod conv_layer;
+mod conv_transpose2d;
 mod dense;
 mod dropout;
 mod fitted;
@@ -102,6 +107,9 @@ pub fn layer(name: &str) -> Option<&'static dyn Layer> {
 
 static LAYERS: &[&dyn Layer] = &[
     &dense::DenseLayer,
+    &conv1d::Conv1d,
+    &conv2d::Conv2d,
+    &conv_transpose2d::ConvTranspose2d,
     &normalize::Normalize,
     &min_max::MinMax,
     &robust::Robust,

@@ -24,6 +24,11 @@ struct Gather {
     len: usize,
 }
 
+/// The sums over each `inner` neighbouring features of a gradient: `len` numbers a sample.
+pub fn gather(cx: &mut Gradient<'_>, d_y: NodeId, inner: usize, len: usize) -> NodeId {
+    cx.operator(Gather { inner, len }, vec![d_y], vec![len], true)
+}
+
 impl Operator for Spread {
     fn name(&self) -> &'static str {
         "spread"
@@ -34,9 +39,7 @@ impl Operator for Spread {
             return Vec::new();
         }
         let operand = cx.operand(0);
-        let shape = cx.graph.node(operand).shape.clone();
-        let gather = Gather { inner: self.inner, len: self.len };
-        let sums = cx.operator(gather, vec![cx.d_y], shape, true);
+        let sums = gather(cx, cx.d_y, self.inner, self.len);
         vec![(0, cx.onto(sums, operand))]
     }
 
@@ -126,6 +129,10 @@ impl Operator for Gather {
 
     fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
         Vec::new()
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("sums")
     }
 
     fn flops(&self, graph: &Graph, node: &Node) -> u64 {

@@ -1,9 +1,10 @@
-//! Loops of emitted code: products with matrices, means and variances, random draws, and the borders between samples
+//! Loops of emitted code: products with matrices, convolutions, means and variances, random draws, and the borders between samples
 //! and lanes.
 //!
 //! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
 //! instruction sets and all strategies give the same bits.
 
+pub mod conv;
 pub mod dense;
 pub mod norm;
 pub mod pack;

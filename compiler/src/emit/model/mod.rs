@@ -226,23 +226,38 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Numbers that the source lists.
+    /// Numbers that the source lists, and constants of operators.
     fn numbers(&self) -> TokenStream {
         let mut known: Vec<String> = Vec::new();
         let mut items = Vec::new();
         let passes = [Some(&self.plan.predict), self.plan.evaluate.as_ref(), self.plan.train.as_ref()];
         for graph in passes.into_iter().flatten().map(|pass| &pass.graph) {
             for node in &graph.nodes {
-                let Op::Constant(name, values) = &node.op else { continue };
+                let constant = match &node.op {
+                    Op::Constant(name, _) => Some(name.as_str()),
+                    Op::Operator(op) => op.constant().map(|(name, ..)| name),
+                    _ => None,
+                };
+                let Some(name) = constant else { continue };
                 let ident = super::constant_name(graph, node, name);
                 if known.contains(&ident.to_string()) {
                     continue;
                 }
                 known.push(ident.to_string());
-                let (element, len) = (&self.element, number(values.len()));
-                let values = values.iter().map(|value| super::scalar::literal(*value, graph.precision));
                 let docs = docs([format!("`{name}` of `{}`.", graph.layer(node.layer).text)]);
-                items.push(quote!(#docs static #ident: [#element; #len] = [#(#values),*];));
+                items.push(match &node.op {
+                    Op::Constant(_, values) => {
+                        let (element, len) = (&self.element, number(values.len()));
+                        let values =
+                            values.iter().map(|value| super::scalar::literal(*value, graph.precision));
+                        quote!(#docs static #ident: [#element; #len] = [#(#values),*];)
+                    }
+                    Op::Operator(op) => {
+                        let (_, ty, value) = op.constant().unwrap_or_default();
+                        quote!(#docs const #ident: #ty = #value;)
+                    }
+                    _ => TokenStream::new(),
+                });
             }
         }
         quote!(#(#items)*)

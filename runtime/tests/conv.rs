@@ -1,0 +1,269 @@
+//! Convolutions against loops that anybody can read, for sizes on both sides of each tile, in every set.
+//!
+//! The plain loops add in the order that the kernels promise, rounding once a product, so that values can be compared
+//! exactly: what lies in the padding counts as 0, and a zero more does not change a sum.
+
+#![allow(clippy::needless_range_loop)]
+
+use nnc_runtime::__private::conv::{self, Window};
+use nnc_runtime::__private::entries;
+use nnc_runtime::lanes::{Lanes, Row};
+use nnc_runtime::{Set, Simd};
+
+type R = Row<f32>;
+
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
+        let mut rows = vec![[[0.0; 16]; F]; G].into_boxed_slice();
+        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
+        rows.try_into().expect("the length is that of the type")
+    }
+}
+
+/// The place of x that place `at` of y sees through element `k`, if it is on the image.
+fn seen(window: &Window, axis: usize, at: usize, k: usize) -> Option<usize> {
+    (at * window.stride[axis] + k * window.dilation[axis])
+        .checked_sub(window.padding[axis])
+        .filter(|place| *place < window.input[axis + 1])
+}
+
+/// Each `(place of y, [(place of x, weight)])`, in the order of the sums; weights are numbered as they are saved.
+fn terms(window: &Window) -> Vec<(usize, Vec<(usize, usize)>)> {
+    let ([channels, height, width], [outputs, rows, columns]) = (window.input, window.output);
+    let (per_part, of_part) = (channels / window.groups, outputs / window.groups);
+    let [kernel_height, kernel_width] = window.kernel;
+    let mut all = Vec::new();
+    for output in 0..outputs {
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let mut list = Vec::new();
+            for (ky, kx) in (0..kernel_height).flat_map(|ky| (0..kernel_width).map(move |kx| (ky, kx))) {
+                let (Some(y), Some(x)) = (seen(window, 0, row, ky), seen(window, 1, column, kx)) else {
+                    continue;
+                };
+                for channel in 0..per_part {
+                    let image = output / of_part * per_part + channel;
+                    let weight = ((output * per_part + channel) * kernel_height + ky) * kernel_width + kx;
+                    list.push(((image * height + y) * width + x, weight));
+                }
+            }
+            all.push(((output * rows + row) * columns + column, list));
+        }
+    }
+    all
+}
+
+/// `$tile` are channels and places of the tiles forward, `$back` those back, `$weight` outputs and channels of those of
+/// the weight.
+macro_rules! size {
+    ($name:ident: groups $g:literal, tile $tr:literal x $tc:literal, back $br:literal x $bc:literal, weight $wr:literal x $wc:literal, $window:expr) => {
+        mod $name {
+            use super::*;
+
+            const WINDOW: Window = $window;
+            const G: usize = $g;
+            const X: usize = WINDOW.input[0] * WINDOW.input[1] * WINDOW.input[2];
+            const Y: usize = WINDOW.output[0] * WINDOW.output[1] * WINDOW.output[2];
+            const K: usize = WINDOW.input[0] / WINDOW.groups * WINDOW.kernel[0] * WINDOW.kernel[1];
+            const P: usize = WINDOW.output[0].div_ceil(16);
+            const XP: usize = X.div_ceil(16);
+            const YP: usize = Y.div_ceil(16);
+            const BP: usize = WINDOW.input[0].div_ceil(16);
+
+            #[inline(always)]
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]; G], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [[R; Y]; G]) {
+                conv::forward::<L, G, X, K, P, $tr, $tc>(&WINDOW, x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]; G], weight: &[[R; K]; P], bias: Option<&[R; BP]>, d_x: &mut [[R; X]; G]) {
+                conv::input_gradient::<L, G, Y, K, P, $br, $bc>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            }
+
+            #[inline(always)]
+            fn weight_gradient<L: Lanes<Elem = f32>>(x: &[[R; X]; G], d_y: &[[R; Y]; G], d_weight: &mut [[R; K]; P], times: &mut [[usize; K]; P]) {
+                conv::weight_gradient::<L, G, X, Y, $wr, $wc, { WINDOW.kernel[1] }>(&WINDOW, x, d_y, #[inline(always)] |p, i, z: L| {
+                    times[p][i] += 1;
+                    z.store(&mut d_weight[p][i]);
+                });
+            }
+
+            #[inline(always)]
+            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [R; YP]) {
+                let mut padded = vec![[0.0; 16]; WINDOW.padded().input.iter().product::<usize>().div_ceil(16)];
+                conv::pad(&WINDOW, x, &mut padded);
+                conv::single::<L, K, P>(&WINDOW.padded(), &padded, weight, bias, y);
+            }
+
+            #[inline(always)]
+            fn single_back<L: Lanes<Elem = f32>>(y: &[R; YP], weight: &[[R; K]; P], bias: Option<&[R; BP]>, x: &mut [R; XP]) {
+                conv::single_back::<L, K, P>(&WINDOW, y, weight, bias.map(|bias| bias.as_slice()), x);
+            }
+
+            entries! {
+                f32;
+                Forward<'a> = forward(x: &'a [[R; X]; G], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]; G]);
+                Back<'a> = back(d_y: &'a [[R; Y]; G], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, d_x: &'a mut [[R; X]; G]);
+                WeightGradient<'a> = weight_gradient(x: &'a [[R; X]; G], d_y: &'a [[R; Y]; G], d_weight: &'a mut [[R; K]; P], times: &'a mut [[usize; K]; P]);
+                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YP]);
+                SingleBack<'a> = single_back(y: &'a [R; YP], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, x: &'a mut [R; XP]);
+            }
+
+            /// Lanes behind the last channel are 0.
+            fn clear<const N: usize>(rows: &mut [[R; N]; P]) {
+                for o in WINDOW.output[0]..16 * P {
+                    rows[o / 16].iter_mut().for_each(|row| row[o % 16] = 0.0);
+                }
+            }
+
+            fn at(weight: &[[R; K]; P], index: usize) -> f32 {
+                let (output, element) = (index / K, index % K);
+                weight[output / 16][element][output % 16]
+            }
+
+            #[test]
+            fn forward_and_one_sample() {
+                let mut numbers = Numbers(3);
+                let x = numbers.rows::<X, G>();
+                let (mut weight, mut bias) = (numbers.rows::<K, P>(), numbers.rows::<1, P>());
+                clear(&mut weight);
+                clear(&mut bias);
+                let bias: [R; P] = std::array::from_fn(|p| bias[p][0]);
+                let terms = terms(&WINDOW);
+                for simd in Set::ALL.map(Simd::up_to) {
+                    for bias in [None, Some(&bias)] {
+                        let mut y = numbers.rows::<Y, G>();
+                        simd.run(Forward { x: &x, weight: &weight, bias, y: &mut y });
+                        for (to, list) in &terms {
+                            let output = to / (WINDOW.output[1] * WINDOW.output[2]);
+                            let start = bias.map_or(0.0, |bias| bias[output / 16][output % 16]);
+                            for (g, lane) in (0..G).flat_map(|g| (0..16).map(move |lane| (g, lane))) {
+                                let sum = list.iter().fold(start, |sum, (from, tap)| at(&weight, *tap).mul_add(x[g][*from][lane], sum));
+                                assert_eq!(y[g][*to][lane], sum, "{simd:?} y[{g}][{to}][{lane}]");
+                            }
+                        }
+                        let mut one = [[0.0; 16]; XP];
+                        (0..X).for_each(|i| one[i / 16][i % 16] = x[0][i][5]);
+                        let mut image = [[9.0; 16]; YP];
+                        simd.run(Single { x: &one, weight: &weight, bias, y: &mut image });
+                        for o in 0..Y {
+                            assert_eq!(image[o / 16][o % 16], y[0][o][5], "{simd:?} single {o}");
+                        }
+                    }
+                }
+            }
+
+            #[test]
+            fn back_through_it() {
+                let mut numbers = Numbers(5);
+                let d_y = numbers.rows::<Y, G>();
+                let mut weight = numbers.rows::<K, P>();
+                clear(&mut weight);
+                let bias: [R; BP] = std::array::from_fn(|_| std::array::from_fn(|_| numbers.next()));
+                // Of each place of x: columns of the kernel, then channels of y, as its sum goes.
+                let mut back: Vec<Vec<(usize, usize, usize)>> = vec![Vec::new(); X];
+                for (to, list) in terms(&WINDOW) {
+                    for (from, weight) in list {
+                        back[from].push((weight % (WINDOW.kernel[0] * WINDOW.kernel[1]), to, weight));
+                    }
+                }
+                back.iter_mut().for_each(|list| list.sort());
+                for simd in Set::ALL.map(Simd::up_to) {
+                    for bias in [None, Some(&bias)] {
+                        let mut d_x = numbers.rows::<X, G>();
+                        simd.run(Back { d_y: &d_y, weight: &weight, bias, d_x: &mut d_x });
+                        for (from, list) in back.iter().enumerate() {
+                            let channel = from / (WINDOW.input[1] * WINDOW.input[2]);
+                            let start = bias.map_or(0.0, |bias| bias[channel / 16][channel % 16]);
+                            for (g, lane) in (0..G).flat_map(|g| (0..16).map(move |lane| (g, lane))) {
+                                let sum = list.iter().fold(start, |sum, (_, to, tap)| at(&weight, *tap).mul_add(d_y[g][*to][lane], sum));
+                                assert_eq!(d_x[g][from][lane], sum, "{simd:?} d_x[{g}][{from}][{lane}]");
+                            }
+                        }
+                        let mut one = [[0.0; 16]; YP];
+                        (0..Y).for_each(|o| one[o / 16][o % 16] = d_y[0][o][7]);
+                        let mut image = [[9.0; 16]; XP];
+                        simd.run(SingleBack { y: &one, weight: &weight, bias, x: &mut image });
+                        for i in 0..X {
+                            let (found, expected) = (image[i / 16][i % 16], d_x[0][i][7]);
+                            // Channels are summed lane by lane: another order.
+                            assert!((found - expected).abs() < 1e-5 * (1.0 + K as f32), "{simd:?} single {i}: {found} {expected}");
+                        }
+                    }
+                }
+            }
+
+            #[test]
+            fn of_the_weight() {
+                let mut numbers = Numbers(7);
+                let (x, d_y) = (numbers.rows::<X, G>(), numbers.rows::<Y, G>());
+                // Places in the order of y, groups first; lanes are summed at the end.
+                let mut sums = vec![[0.0f32; 16]; WINDOW.output[0] * K];
+                let terms = terms(&WINDOW);
+                for g in 0..G {
+                    for (to, list) in &terms {
+                        for (from, weight) in list {
+                            for lane in 0..16 {
+                                let sum = &mut sums[*weight][lane];
+                                *sum = d_y[g][*to][lane].mul_add(x[g][*from][lane], *sum);
+                            }
+                        }
+                    }
+                }
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut d_weight, mut times) = (numbers.rows::<K, P>(), [[0; K]; P]);
+                    simd.run(WeightGradient { x: &x, d_y: &d_y, d_weight: &mut d_weight, times: &mut times });
+                    for index in 0..WINDOW.output[0] * K {
+                        let sum = sums[index].iter().fold(0.0, |sum, lane| sum + lane);
+                        assert_eq!(at(&d_weight, index), sum, "{simd:?} d_weight[{index}]");
+                    }
+                    assert!(times.as_flattened().iter().all(|times| *times == 1), "{simd:?}: each weight once");
+                    let padding = WINDOW.output[0]..16 * P;
+                    for (output, element) in padding.flat_map(|o| (0..K).map(move |k| (o, k))) {
+                        assert_eq!(d_weight[output / 16][element][output % 16], 0.0, "{simd:?} padding {output}");
+                    }
+                }
+            }
+        }
+    };
+}
+
+size!(one: groups 1, tile 1 x 8, back 1 x 8, weight 1 x 1, Window {
+    input: [1, 1, 1], output: [1, 1, 1], kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1
+});
+size!(lenet: groups 2, tile 6 x 4, back 1 x 8, weight 3 x 1, Window {
+    input: [1, 9, 10], output: [6, 9, 10], kernel: [5, 5], stride: [1, 1], padding: [2, 2], dilation: [1, 1], groups: 1
+});
+size!(padded: groups 1, tile 4 x 4, back 4 x 4, weight 4 x 2, Window {
+    input: [5, 8, 8], output: [18, 8, 8], kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1
+});
+size!(strided: groups 1, tile 3 x 5, back 3 x 4, weight 4 x 2, Window {
+    input: [3, 7, 9], output: [7, 4, 5], kernel: [3, 3], stride: [2, 2], padding: [1, 1], dilation: [1, 1], groups: 1
+});
+size!(pointwise: groups 1, tile 4 x 6, back 4 x 5, weight 4 x 4, Window {
+    input: [17, 2, 6], output: [20, 2, 6], kernel: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1
+});
+size!(skipping: groups 1, tile 2 x 8, back 2 x 8, weight 4 x 2, Window {
+    input: [2, 5, 7], output: [4, 3, 3], kernel: [1, 1], stride: [2, 3], padding: [0, 0], dilation: [1, 1], groups: 1
+});
+size!(dilated: groups 1, tile 2 x 4, back 2 x 4, weight 4 x 2, Window {
+    input: [2, 9, 8], output: [3, 5, 6], kernel: [3, 2], stride: [1, 1], padding: [0, 1], dilation: [2, 4], groups: 1
+});
+size!(depthwise: groups 1, tile 1 x 8, back 1 x 8, weight 1 x 1, Window {
+    input: [18, 4, 5], output: [18, 4, 5], kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 18
+});
+size!(grouped: groups 1, tile 2 x 4, back 3 x 4, weight 2 x 1, Window {
+    input: [9, 4, 6], output: [30, 2, 3], kernel: [3, 2], stride: [2, 2], padding: [1, 0], dilation: [1, 1], groups: 3
+});
+size!(signal: groups 1, tile 4 x 4, back 2 x 4, weight 2 x 1, Window {
+    input: [2, 1, 21], output: [4, 1, 7], kernel: [1, 7], stride: [1, 3], padding: [0, 3], dilation: [1, 1], groups: 1
+});
+size!(all_padding_sides: groups 1, tile 2 x 8, back 2 x 4, weight 2 x 1, Window {
+    input: [2, 2, 2], output: [2, 6, 6], kernel: [3, 3], stride: [1, 1], padding: [3, 3], dilation: [1, 1], groups: 1
+});
