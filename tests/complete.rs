@@ -56,7 +56,7 @@ fn calls() -> Vec<String> {
         }
     }
     let mut calls = Vec::new();
-    for name in ["activations", "losses", "optimizers", "schedules", "initializers", "norms"] {
+    for name in ["activations", "losses", "optimizers", "schedules", "initializers", "norms", "layers"] {
         let figures = serde_json::from_str(&read(&format!("tests/data/pytorch/{name}.json")));
         collect(&figures.expect("figures are JSON"), &mut calls);
     }
@@ -85,6 +85,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("add", "tests/data/pytorch/models/dag.nn"),
     ("concat", "tests/data/pytorch/models/dag.nn"),
     ("flatten", "tests/data/models/channels.nn"),
+    ("reshape", "tests/data/models/pools.nn"),
     // Against scikit-learn.
     ("min_max", "tests/scalers.rs"),
     ("robust", "tests/scalers.rs"),
@@ -122,6 +123,7 @@ fn every_entry_compiles() {
             .filter(|argument| argument.default.is_none())
             .map(|argument| match argument.name.as_str() {
                 "lr" => "lr = 0.1".to_owned(),
+                "shape" => "[2, 2]".to_owned(),
                 name => format!("{name} = 2"),
             })
             .collect();
@@ -134,7 +136,10 @@ fn every_entry_compiles() {
             (Kind::Layer, "add" | "concat") => {
                 format!("model M {{ input [4] let a = dense(4) let b = dense(4) {}(a, b) }}", entry.name)
             }
-            (Kind::Layer, "instance_norm") => format!("model M {{ input [4, 3] {call} }}"),
+            (Kind::Layer, name) if name.ends_with("2d") => format!("model M {{ input [4, 6, 6] {call} }}"),
+            (Kind::Layer, name) if name == "instance_norm" || name.contains("_pool") => {
+                format!("model M {{ input [4, 3] {call} }}")
+            }
             (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),
             (Kind::Loss, _) => format!("model M {{ input [4] dense(4) loss {call} }}"),
             (Kind::Optimizer, _) => format!("model M {{ input [4] dense(4) loss mse optimizer {call} }}"),

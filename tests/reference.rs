@@ -141,6 +141,7 @@ models! {
     norms: Norms = "tests/data/models/norms.nn";
     channels: Channels = "tests/data/models/channels.nn";
     outputs: Outputs = "tests/data/models/outputs.nn";
+    pools: Pools = "tests/data/models/pools.nn";
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
 }

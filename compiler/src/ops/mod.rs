@@ -3,8 +3,12 @@
 //! A [`Layer`] is what users write (`dense(16)`): a name, arguments, and a rule that checks shapes and puts nodes into
 //! the graph. An [`crate::graph::Operator`] is what the graph computes; a layer may need one, several or none of its own.
 
+mod adaptive_avg_pool2d;
+mod adaptive_max_pool2d;
 mod add;
 mod arguments;
+mod avg_pool1d;
+mod avg_pool2d;
 mod batch_norm;
 pub mod batch_sum;
 mod block_norm;
@@ -19,14 +23,20 @@ mod dropout;
 mod fitted;
 mod flatten;
 mod gaussian_noise;
+mod global_avg_pool;
+mod global_max_pool;
 mod group_norm;
 mod instance_norm;
 mod layer_norm;
+mod max_pool1d;
+mod max_pool2d;
 mod min_max;
 mod normalize;
+mod pool;
 mod random;
 #[cfg(feature = "reference")]
 mod reference;
+mod reshape;
 mod residual;
 mod rms_norm;
 mod robust;
@@ -35,6 +45,7 @@ pub mod softmax;
 mod spatial_dropout;
 pub mod spread;
 pub mod weighted_scale;
+mod windows;
 
 pub use arguments::{Argument, ArgumentKind, Arguments, Default, Value};
 
@@ -121,7 +132,16 @@ static LAYERS: &[&dyn Layer] = &[
     &dropout::DropoutLayer,
     &spatial_dropout::SpatialDropout,
     &gaussian_noise::GaussianNoise,
+    &max_pool2d::MaxPool2d,
+    &avg_pool2d::AvgPool2d,
+    &max_pool1d::MaxPool1d,
+    &avg_pool1d::AvgPool1d,
+    &global_avg_pool::GlobalAvgPool,
+    &global_max_pool::GlobalMaxPool,
+    &adaptive_avg_pool2d::AdaptiveAvgPool2d,
+    &adaptive_max_pool2d::AdaptiveMaxPool2d,
     &flatten::Flatten,
+    &reshape::Reshape,
     &add::Add,
     &concat::ConcatLayer,
     &residual::Residual,

@@ -1,5 +1,5 @@
-//! Loops of emitted code: products with matrices, convolutions, means and variances, random draws, and the borders between samples
-//! and lanes.
+//! Loops of emitted code: products with matrices, convolutions, windows, means and variances, random draws, and the
+//! borders between samples and lanes.
 //!
 //! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
 //! instruction sets and all strategies give the same bits.
@@ -8,4 +8,5 @@ pub mod conv;
 pub mod dense;
 pub mod norm;
 pub mod pack;
+pub mod pool;
 pub mod random;

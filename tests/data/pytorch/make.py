@@ -14,7 +14,7 @@ import sys
 
 import torch
 
-ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "models"]
+ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models"]
 
 
 def main(names):

@@ -1,0 +1,237 @@
+//! Kernels of windows against loops over a padded image that anybody can read, in every set, bit by bit.
+
+#![allow(clippy::needless_range_loop)]
+
+use nnc_runtime::__private::entries;
+use nnc_runtime::__private::pool::{self, Axis, Windows};
+use nnc_runtime::lanes::{Lanes, Row};
+use nnc_runtime::{Set, Simd};
+
+type R = Row<f32>;
+
+/// Whole numbers from -3 to 3: equal ones are frequent, and their sums exact.
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((self.0 >> 16) % 7) as f32 - 3.0
+    }
+
+    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
+        let mut rows = Box::new([[[0.0; 16]; F]; G]);
+        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
+        rows
+    }
+}
+
+/// The places of a window, from its definition alone.
+fn places(axis: Axis, o: usize) -> Vec<usize> {
+    (0..axis.size())
+        .filter(|place| match axis {
+            Axis::Strided { kernel, stride, padding, .. } => {
+                let from_start = (*place + padding) as isize - (o * stride) as isize;
+                (0..kernel as isize).contains(&from_start)
+            }
+            Axis::Adaptive { size, windows } => {
+                let (size, windows, o) = (size as f64, windows as f64, o as f64);
+                let (start, end) = ((o * size / windows).floor(), ((o + 1.0) * size / windows).ceil());
+                (start..end).contains(&(*place as f64))
+            }
+        })
+        .collect()
+}
+
+/// The features of every window, in order.
+fn features(windows: Windows) -> Vec<Vec<usize>> {
+    let (height, width) = (windows.height, windows.width);
+    let mut all = Vec::new();
+    for channel in 0..windows.channels {
+        for row in 0..height.windows() {
+            for column in 0..width.windows() {
+                let mut window = Vec::new();
+                for h in places(height, row) {
+                    for w in places(width, column) {
+                        window.push((channel * height.size() + h) * width.size() + w);
+                    }
+                }
+                all.push(window);
+            }
+        }
+    }
+    all
+}
+
+/// A module for one kind of window; `$apart` says whether no two share a place.
+macro_rules! windows {
+    ($name:ident: $channels:literal of $height:expr, $width:expr, count $count:expr, apart $apart:literal) => {
+        mod $name {
+            use super::*;
+
+            const W: Windows = Windows { channels: $channels, height: $height, width: $width };
+            const X: usize = W.channels * W.height.size() * W.width.size();
+            const Y: usize = W.channels * W.height.windows() * W.width.windows();
+            const G: usize = 2;
+            const XP: usize = X.div_ceil(16);
+            const YP: usize = Y.div_ceil(16);
+            const COUNT: Option<usize> = $count;
+
+            #[inline(always)]
+            fn max<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &mut [[R; Y]; G]) {
+                pool::max::<L, G, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn max_gradient<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &[[R; Y]; G], d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
+                pool::max_gradient::<L, G, X, Y>(x, y, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            }
+
+            #[inline(always)]
+            fn max_place<L: Lanes<Elem = f32>>(x: &[[R; X]; G], place: &mut [[R; Y]; G]) {
+                pool::max_place::<L, G, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut place[g][o]));
+            }
+
+            #[inline(always)]
+            fn max_gradient_at<L: Lanes<Elem = f32>>(place: &[[R; Y]; G], d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
+                pool::max_gradient_at::<L, G, Y>(place, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            }
+
+            #[inline(always)]
+            fn mean<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &mut [[R; Y]; G]) {
+                pool::mean::<L, G, X>(x, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn mean_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
+                pool::mean_gradient::<L, G, Y>(d_y, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            }
+
+            entries! {
+                f32;
+                Max<'a> = max(x: &'a [[R; X]; G], y: &'a mut [[R; Y]; G]);
+                MaxGradient<'a> = max_gradient(x: &'a [[R; X]; G], y: &'a [[R; Y]; G], d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
+                MaxPlace<'a> = max_place(x: &'a [[R; X]; G], place: &'a mut [[R; Y]; G]);
+                MaxGradientAt<'a> = max_gradient_at(place: &'a [[R; Y]; G], d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
+                Mean<'a> = mean(x: &'a [[R; X]; G], y: &'a mut [[R; Y]; G]);
+                MeanGradient<'a> = mean_gradient(d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
+            }
+
+            /// One sample of many, in rows of sixteen features.
+            fn one(x: &[[R; X]; G], lane: usize) -> [R; XP] {
+                let mut one = [[0.0; 16]; XP];
+                for f in 0..X {
+                    one[f / 16][f % 16] = x[1][f][lane];
+                }
+                one
+            }
+
+            #[test]
+            fn largest() {
+                let mut numbers = Numbers(7);
+                let (mut x, d_y) = (numbers.rows::<X, G>(), numbers.rows::<Y, G>());
+                x[0][X / 2][3] = f32::NAN;
+                x[0][X / 3][5] = f32::NEG_INFINITY;
+                let windows = features(W);
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut y, mut place) = (numbers.rows::<Y, G>(), numbers.rows::<Y, G>());
+                    simd.run(Max { x: &x, y: &mut y });
+                    simd.run(MaxPlace { x: &x, place: &mut place });
+                    let mut gradients = vec![numbers.rows::<X, G>()];
+                    simd.run(MaxGradientAt { place: &place, d_y: &d_y, d_x: &mut gradients[0] });
+                    if $apart {
+                        gradients.push(numbers.rows::<X, G>());
+                        simd.run(MaxGradient { x: &x, y: &y, d_y: &d_y, d_x: &mut gradients[1] });
+                    }
+                    for g in 0..G {
+                        for lane in 0..16 {
+                            let mut d_x = [0.0f32; X];
+                            let mut has_nan = false;
+                            for (o, window) in windows.iter().enumerate() {
+                                let values: Vec<f32> = window.iter().map(|f| x[g][*f][lane]).collect();
+                                let nan = values.iter().rposition(|value| value.is_nan());
+                                let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                                let first = values.iter().position(|value| *value == largest);
+                                let first = nan.or(first).expect("a window has places");
+                                let what = format!("{simd:?} group {g} window {o} lane {lane}");
+                                assert_eq!(y[g][o][lane].to_bits(), values[first].to_bits(), "{what}");
+                                assert_eq!(place[g][o][lane], first as f32, "{what}");
+                                d_x[window[first]] += d_y[g][o][lane];
+                                has_nan |= nan.is_some();
+                            }
+                            for (n, found) in gradients.iter().enumerate() {
+                                // Where a number is none, no step is taken: only one of them finds its place.
+                                for f in (0..X).filter(|_| n == 0 || !has_nan) {
+                                    assert_eq!(found[g][f][lane], d_x[f], "{simd:?} {n} group {g} {f} lane {lane}");
+                                }
+                            }
+                        }
+                    }
+                    for lane in 0..16 {
+                        let found: [R; YP] = pool::max_one(&one(&x, lane), W);
+                        for o in 0..Y {
+                            assert_eq!(found[o / 16][o % 16], y[1][o][lane], "one sample, window {o}");
+                        }
+                    }
+                }
+            }
+
+            #[test]
+            fn means() {
+                let mut numbers = Numbers(11);
+                let (x, d_y) = (numbers.rows::<X, G>(), numbers.rows::<Y, G>());
+                let windows = features(W);
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut y, mut d_x) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
+                    simd.run(Mean { x: &x, y: &mut y });
+                    simd.run(MeanGradient { d_y: &d_y, d_x: &mut d_x });
+                    for g in 0..G {
+                        for lane in 0..16 {
+                            let mut expected = [0.0f32; X];
+                            for (o, window) in windows.iter().enumerate() {
+                                let share = (1.0 / COUNT.unwrap_or(window.len()) as f64) as f32;
+                                let sum = window.iter().fold(0.0, |sum, f: &usize| sum + x[g][*f][lane]);
+                                let mean: f32 = sum * share;
+                                assert_eq!(y[g][o][lane].to_bits(), mean.to_bits(), "{simd:?} group {g} window {o}");
+                                for f in window {
+                                    expected[*f] = d_y[g][o][lane].mul_add(share, expected[*f]);
+                                }
+                            }
+                            for f in 0..X {
+                                assert_eq!(d_x[g][f][lane], expected[f], "{simd:?} group {g} feature {f}");
+                            }
+                        }
+                    }
+                    for lane in 0..16 {
+                        let found: [R; YP] = pool::mean_one(&one(&x, lane), W, COUNT);
+                        for o in 0..Y {
+                            assert_eq!(found[o / 16][o % 16].to_bits(), y[1][o][lane].to_bits(), "one sample, {o}");
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+const fn strided(size: usize, windows: usize, kernel: usize, stride: usize, padding: usize) -> Axis {
+    assert!((size + 2 * padding - kernel) / stride + 1 == windows);
+    Axis::Strided { size, windows, kernel, stride, padding }
+}
+
+const fn adaptive(size: usize, windows: usize) -> Axis {
+    Axis::Adaptive { size, windows }
+}
+
+windows!(one: 1 of strided(1, 1, 1, 1, 0), strided(1, 1, 1, 1, 0), count Some(1), apart true);
+windows!(halves: 3 of strided(4, 2, 2, 2, 0), strided(6, 3, 2, 2, 0), count Some(4), apart true);
+windows!(rest: 2 of strided(5, 2, 2, 2, 0), strided(7, 2, 3, 3, 0), count Some(6), apart true);
+windows!(gaps: 2 of strided(8, 2, 2, 5, 0), strided(7, 3, 1, 3, 0), count Some(2), apart true);
+windows!(padded: 2 of strided(5, 3, 2, 2, 1), strided(7, 3, 3, 3, 1), count Some(6), apart true);
+windows!(padded_own: 2 of strided(5, 3, 2, 2, 1), strided(7, 3, 3, 3, 1), count None, apart true);
+windows!(overlapping: 2 of strided(6, 4, 3, 1, 0), strided(7, 3, 3, 2, 0), count Some(9), apart false);
+windows!(overlapping_padded: 1 of strided(7, 4, 3, 2, 1), strided(5, 5, 5, 1, 2), count Some(15), apart false);
+windows!(signal: 5 of strided(1, 1, 1, 1, 0), strided(9, 4, 3, 2, 0), count Some(3), apart false);
+windows!(all: 17 of adaptive(3, 1), adaptive(2, 1), count Some(6), apart true);
+windows!(divided: 2 of adaptive(6, 3), adaptive(4, 2), count Some(4), apart true);
+windows!(uneven: 2 of adaptive(7, 3), adaptive(5, 2), count None, apart false);
+windows!(widened: 1 of adaptive(2, 5), adaptive(3, 4), count None, apart false);
