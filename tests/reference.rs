@@ -140,6 +140,8 @@ models! {
     binary: Binary = "tests/data/models/binary.nn";
     norms: Norms = "tests/data/models/norms.nn";
     channels: Channels = "tests/data/models/channels.nn";
+    convolutions: Convolutions = "tests/data/models/convolutions.nn";
+    signals: Signals = "tests/data/models/signals.nn";
     outputs: Outputs = "tests/data/models/outputs.nn";
     pools: Pools = "tests/data/models/pools.nn";
     trained: Trained = "tests/data/models/trained.nn";

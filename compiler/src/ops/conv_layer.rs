@@ -1,9 +1,10 @@
 //! Arguments and shapes of the convolution layers.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
 
-use super::Arguments;
 use super::conv::Window;
+use super::{Arguments, windows};
 use crate::graph::{Builder, NodeId};
 use crate::program::Initializer;
 
@@ -79,29 +80,12 @@ pub fn image(
     axes: usize,
     inputs: &[NodeId],
 ) -> Result<(NodeId, [usize; 3]), Box<Diagnostic>> {
-    let [x] = inputs else {
-        let message = format!("`{name}` takes one value");
-        return Err(cx.error(Code::E0302, message, format!("found {}", inputs.len())));
-    };
-    let shape = cx.shape(*x);
-    match (axes, shape) {
-        (1, &[channels, length]) => Ok((*x, [channels, 1, length])),
-        (2, &[channels, height, width]) => Ok((*x, [channels, height, width])),
-        _ => {
-            let (what, expected) = match axes {
-                1 => ("a signal", "[channels, length]"),
-                _ => ("an image", "[channels, height, width]"),
-            };
-            let label = format!("expected {expected}, found {shape:?}");
-            let mut error = cx.error(Code::E0303, format!("`{name}` takes {what}"), label);
-            if shape.len() == axes {
-                let mut one = vec![1];
-                one.extend(shape);
-                error.help.push(format!("with one channel that is {one:?}: say so at the `input`"));
-            }
-            Err(error)
-        }
+    if axes == 1 {
+        let (x, channels, [length]) = windows::image(cx, name, inputs)?;
+        return Ok((x, [channels, 1, length]));
     }
+    let (x, channels, [height, width]) = windows::image(cx, name, inputs)?;
+    Ok((x, [channels, height, width]))
 }
 
 /// Two numbers, rows first, of an argument of `axes` axes; `other` for the rows that a signal does not have.
@@ -118,7 +102,7 @@ pub fn pair(arguments: &Arguments, name: &str, axes: usize, other: usize) -> [us
 /// Checks that groups divide channels.
 ///
 /// # Errors
-/// E0309.
+/// E0308.
 pub fn check_groups(
     cx: &Builder<'_>,
     name: &str,
@@ -131,7 +115,7 @@ pub fn check_groups(
             continue;
         }
         let mut error = cx.error(
-            Code::E0309,
+            Code::E0308,
             format!("the channels of `{name}` cannot be divided into {groups} groups"),
             format!("expected a multiple of {groups}, found {count} {whose} channels"),
         );
@@ -176,37 +160,36 @@ pub fn padding(
     }
 }
 
-/// The number of places of an output axis: (size + before + after - kernel) / stride + 1.
+/// The number of places of an output axis: (size + before + after - reach) / stride + 1.
 ///
 /// # Errors
-/// E0308 when the kernel reaches over all of it.
+/// E0301 when the kernel reaches over more than there is.
 pub fn places(
     cx: &Builder<'_>,
     name: &str,
-    axis: &str,
+    (axis, x): (&str, NodeId),
     size: usize,
     [kernel, stride, dilation]: [usize; 3],
     (before, after): (usize, usize),
+    span: Option<Span>,
 ) -> Result<usize, Box<Diagnostic>> {
     let reach = (kernel.max(1) - 1) * dilation + 1;
     let room = size + before + after;
     if reach <= room {
         return Ok((room - reach) / stride.max(1) + 1);
     }
-    let padded = if before + after == 0 { String::new() } else { format!(" + {before} + {after}") };
-    let found = if padded.is_empty() { size.to_string() } else { format!("{size}{padded} = {room}") };
-    let mut error = cx.error(
-        Code::E0308,
-        format!("the kernel of `{name}` is larger than its input"),
-        format!("expected a {axis} of at least {reach}, found {found}"),
-    );
+    let label = format!("expected at most {room}, found {reach} along the {axis}");
+    let mut error = cx.error(Code::E0301, format!("the kernel of `{name}` is larger than its input"), label);
+    error.primary.span = span.unwrap_or(cx.span);
+    error.secondary.push(windows::comes_from(cx, x));
     if dilation > 1 {
         let sum = format!("the kernel reaches over ({kernel} - 1) * {dilation} + 1 = {reach} places");
         error.notes.push(sum);
     }
-    error
-        .help
-        .push(format!("use a smaller kernel, or `padding = {}`", (reach - size.min(reach)).div_ceil(2)));
+    let sum = format!("({size} + {before} + {after} - {reach}) / {stride} + 1");
+    error.notes.push(format!("the {axis} of the output would be {sum}"));
+    let padding = (reach - size.min(reach)).div_ceil(2);
+    error.help.push(format!("pad the input with `padding = {padding}`, or take a smaller kernel"));
     Err(error)
 }
 
@@ -244,7 +227,7 @@ pub fn operands(
 /// Adds a convolution over one or two axes.
 ///
 /// # Errors
-/// E0302, E0303, E0308, E0309.
+/// E0301, E0302, E0303, E0308.
 pub fn conv(
     cx: &mut Builder<'_>,
     name: &str,
@@ -261,8 +244,9 @@ pub fn conv(
     let around = padding(arguments, axes, kernel, dilation);
     let sizes = |axis: usize| [kernel[axis], stride[axis], dilation[axis]];
     let names = if axes == 1 { ["height", "length"] } else { ["height", "width"] };
-    let rows = places(cx, name, names[0], height, sizes(0), around[0])?;
-    let columns = places(cx, name, names[1], width, sizes(1), around[1])?;
+    let span = arguments.span("kernel");
+    let rows = places(cx, name, (names[0], x), height, sizes(0), around[0], span)?;
+    let columns = places(cx, name, (names[1], x), width, sizes(1), around[1], span)?;
     let output = [channels, rows, columns];
     let padding = around.map(|(before, _)| before);
     let window = Window { input, output, kernel, stride, padding, dilation, groups };

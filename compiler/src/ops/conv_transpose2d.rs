@@ -84,14 +84,16 @@ impl Layer for ConvTranspose2d {
                     output_padding[axis]
                 );
                 let message = "`output_padding` is less than the stride or the dilation";
-                let mut error = cx.error(Code::E0308, message, label);
+                let mut error = cx.error(Code::E0205, message, label);
+                error.primary.span = arguments.span("output_padding").unwrap_or(cx.span);
                 error.help.push("a larger stride makes a larger image".to_owned());
                 return Err(error);
             }
             let Some(rest @ 1..) = whole.checked_sub(2 * padding[axis]) else {
                 let found = format!("found 2 * {} = {}", padding[axis], 2 * padding[axis]);
                 let label = format!("expected less than {whole} rows or columns, {found}");
-                let mut error = cx.error(Code::E0308, "`padding` takes the whole image off", label);
+                let mut error = cx.error(Code::E0205, "`padding` takes the whole image off", label);
+                error.primary.span = arguments.span("padding").unwrap_or(cx.span);
                 error.help.push(format!("use `padding = {}` or less", (whole - 1) / 2));
                 return Err(error);
             };

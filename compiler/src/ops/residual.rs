@@ -2,13 +2,15 @@
 //!
 //! `residual { … }`: the value that goes in, added to what comes out of the body.
 //!
-//! Shapes: `[F]` to what the body makes of it. Where the two differ, the value that goes in passes through a dense
-//! layer without bias, the shortcut, whose parameter is `<name>.shortcut`.
+//! Shapes: `[F]` or `[C, H, W]` to what the body makes of it. Where the two differ, the value that goes in passes through
+//! a layer without bias, the shortcut, whose parameter is `<name>.shortcut`: dense for vectors, for images a convolution
+//! with a kernel of 1 by 1 and the stride that makes their sizes equal.
 //!
 //! Example: `residual { dense(32) -> relu -> dense(32) } -> relu`. Source: He, Zhang, Ren, Sun 2016, equations 1, 2.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 
+use super::conv::{Conv, Window};
 use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer, add, dense};
 use crate::graph::{Builder, NodeId};
 
@@ -67,6 +69,9 @@ impl Layer for Residual {
         if shape == from {
             return Ok(add::sum(cx, inputs, shape));
         }
+        if let Some(shortcut) = image_shortcut(cx, arguments, *skip, &shape)? {
+            return Ok(add::sum(cx, &[*main, shortcut], shape));
+        }
         let (&[units], &[features]) = (shape.as_slice(), from.as_slice()) else {
             let mut error = add::differ(cx, "residual", *skip, *main);
             error.code = Code::E0306;
@@ -76,4 +81,35 @@ impl Layer for Residual {
         let shortcut = dense::dense(cx, arguments, *skip, features, units, ["shortcut", ""])?;
         Ok(add::sum(cx, &[*main, shortcut], shape))
     }
+}
+
+/// The projection of an image to other channels, and to a size that a stride makes of it; `None` where there is none.
+fn image_shortcut(
+    cx: &mut Builder<'_>,
+    arguments: &Arguments,
+    skip: NodeId,
+    shape: &[usize],
+) -> Result<Option<NodeId>, Box<Diagnostic>> {
+    let (&[channels, rows, columns], &[from, height, width]) = (shape, cx.shape(skip)) else {
+        return Ok(None);
+    };
+    // The smallest stride with which a kernel of 1 has as many places.
+    let stride = |size: usize, places: usize| {
+        let stride = size.div_ceil(places.max(1));
+        ((size - 1) / stride + 1 == places).then_some(stride)
+    };
+    let (Some(down), Some(across)) = (stride(height, rows), stride(width, columns)) else { return Ok(None) };
+    let window = Window {
+        input: [from, height, width],
+        output: [channels, rows, columns],
+        kernel: [1, 1],
+        stride: [down, across],
+        padding: [0, 0],
+        dilation: [1, 1],
+        groups: 1,
+    };
+    let missing = |cx: &Builder<'_>| cx.error(Code::E0203, "`residual` needs an initializer", "found none");
+    let init = arguments.init("init").cloned().ok_or_else(|| missing(cx))?;
+    let weight = cx.matrix("shortcut", vec![channels, from, 1, 1], init, (from, channels));
+    Ok(Some(cx.operator(Conv(window), vec![skip, weight], shape.to_vec())))
 }

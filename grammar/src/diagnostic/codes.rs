@@ -75,8 +75,7 @@ codes! {
     E0305 = "loss does not fit the output",
     E0306 = "residual cannot be joined",
     E0307 = "layer fitted to the data is not at an input",
-    E0308 = "kernel does not fit",
-    E0309 = "channels cannot be divided",
+    E0308 = "channels cannot be divided",
     // E04xx: training and data.
     E0401 = "model without a loss",
     E0402 = "model without an optimizer",

@@ -28,6 +28,27 @@ LAYERS = [
     ("adaptive_avg_pool2d([3, 2])", [2, 7, 5], lambda: nn.AdaptiveAvgPool2d((3, 2))),
     ("adaptive_avg_pool2d(3)", [1, 2, 6], lambda: nn.AdaptiveAvgPool2d(3)),
     ("adaptive_max_pool2d([3, 2])", [2, 7, 5], lambda: nn.AdaptiveMaxPool2d((3, 2))),
+    ("conv2d(4, kernel = 3)", [2, 5, 6], lambda: nn.Conv2d(2, 4, 3)),
+    ("conv2d(3, kernel = 3, padding = same, bias = false)", [2, 4, 5], lambda: nn.Conv2d(2, 3, 3, padding=1, bias=False)),
+    (
+        "conv2d(17, kernel = [3, 2], stride = [2, 1], padding = [1, 0], dilation = [1, 2])",
+        [2, 5, 6],
+        lambda: nn.Conv2d(2, 17, (3, 2), (2, 1), (1, 0), (1, 2)),
+    ),
+    (
+        "conv2d(6, kernel = 3, stride = 2, padding = 1, groups = 3)",
+        [3, 5, 4],
+        lambda: nn.Conv2d(3, 6, 3, 2, 1, groups=3),
+    ),
+    ("conv1d(5, kernel = 4, stride = 2, padding = 3)", [3, 9], lambda: nn.Conv1d(3, 5, 4, 2, 3)),
+    ("conv1d(4, kernel = 3, dilation = 2, groups = 2)", [4, 8], lambda: nn.Conv1d(4, 4, 3, dilation=2, groups=2)),
+    ("conv_transpose2d(3, kernel = 2, stride = 2)", [2, 3, 4], lambda: nn.ConvTranspose2d(2, 3, 2, 2)),
+    (
+        "conv_transpose2d(4, kernel = 3, stride = [2, 3], padding = 1, output_padding = [1, 2], groups = 2, bias = false)",
+        [2, 3, 3],
+        lambda: nn.ConvTranspose2d(2, 4, 3, (2, 3), 1, (1, 2), groups=2, bias=False),
+    ),
+    ("conv_transpose2d(2, kernel = 3, dilation = 2)", [3, 3, 2], lambda: nn.ConvTranspose2d(3, 2, 3, dilation=2)),
 ]
 
 
