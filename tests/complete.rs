@@ -137,7 +137,9 @@ fn every_entry_compiles() {
                 format!("model M {{ input [4] let a = dense(4) let b = dense(4) {}(a, b) }}", entry.name)
             }
             (Kind::Layer, name) if name.ends_with("2d") => format!("model M {{ input [4, 6, 6] {call} }}"),
-            (Kind::Layer, name) if name == "instance_norm" || name.contains("_pool") => {
+            (Kind::Layer, name)
+                if name == "instance_norm" || name.ends_with("1d") || name.contains("_pool") =>
+            {
                 format!("model M {{ input [4, 3] {call} }}")
             }
             (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),
