@@ -186,6 +186,7 @@ mod tests {
             tensors: &[],
             states: &[],
             average: None,
+            warmup: 0.0,
             normalize: &[],
             layers,
         };

@@ -173,3 +173,23 @@ pub fn can_be_trained(model: &CompiledModel, run: &Run) -> Result<(), Error> {
     }
     Ok(())
 }
+
+/// The warm-up of a schedule comes to its end in so many epochs, or without them in those of the file.
+///
+/// # Errors
+/// E0420.
+pub fn can_warm_up(model: &CompiledModel, run: &Run, epochs: Option<usize>) -> Result<(), Error> {
+    let (name, warmup) = (&model.info.name, model.info.warmup);
+    let (epochs, said) = match epochs {
+        Some(epochs) => (epochs, "`--epochs` says"),
+        None => (model.program.train.epochs, "there are without `epochs` in `train`"),
+    };
+    if warmup <= epochs as f64 {
+        return Ok(());
+    }
+    let message =
+        format!("model `{name}` warms up for {warmup} epochs, longer than the {epochs} that {said}");
+    Err(Error::new("E0420", message)
+        .at(&run.source.file)
+        .help("train for more epochs, or lower `warmup` in the schedule"))
+}

@@ -13,7 +13,7 @@ use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
 use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
-use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
+use crate::session::{Prepared, can_be_measured, can_be_trained, can_warm_up, default_weights};
 use crate::source::Failure;
 
 /// Set by Ctrl-C.
@@ -24,7 +24,8 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let run = &arguments.run;
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
-        can_be_trained(model, run)
+        can_be_trained(model, run)?;
+        can_warm_up(model, run, arguments.epochs.map(|epochs| epochs as usize))
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
     let mut warnings = lints::lints(&prepared.model, &split.train);

@@ -326,6 +326,7 @@ impl ValueLowering<'_> {
             );
             let source = self.cx.graph.layer(self.cx.graph.node(self.value).layer);
             error = error.with_label(source.span, format!("the output has {expected} values"));
+            error = error.with_help(one_for_each(list, expected));
             return Err(Box::new(error));
         }
         let shape = self.cx.shape(self.value).to_vec();
@@ -366,4 +367,19 @@ pub fn scale_of(reduction: Reduction, samples: usize) -> f64 {
         Reduction::Sum => 1.0,
         Reduction::Mean | Reduction::Max => 1.0 / samples.max(1) as f64,
     }
+}
+
+/// As many numbers as there are outputs, those that were given first.
+fn one_for_each(list: &List, expected: usize) -> String {
+    const MOST: usize = 12;
+    if expected > MOST {
+        return "give one number for each output, in the order of the classes".to_owned();
+    }
+    let numbers = list.values.iter().copied().chain(std::iter::repeat(1.0)).take(expected);
+    let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+    format!(
+        "one number for each output, in the order of the classes: `{} = [{}]`",
+        list.name,
+        numbers.join(", ")
+    )
 }

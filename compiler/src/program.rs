@@ -141,6 +141,8 @@ pub struct LossUse {
     pub ignored: Option<u32>,
     /// The smallest and largest number that a target may be.
     pub range: Option<(f64, f64)>,
+    /// Whether a target may be these two alone.
+    pub only_ends: bool,
     /// Whether the target is a class.
     pub target: TargetKind,
     /// How samples are put together.
@@ -259,6 +261,8 @@ pub struct Hyper {
     pub name: String,
     /// What it is for all parameters that nothing else is said of.
     pub value: HyperValue,
+    /// The smallest and the largest number that a schedule may make of it.
+    pub ends: (f64, f64),
     /// What it is for some, the last that matches.
     pub overrides: Vec<(Pattern, HyperValue)>,
 }
@@ -287,6 +291,8 @@ pub struct ScheduleUse {
     pub updates: Vec<Scalar>,
     /// Epochs of linear warm-up.
     pub warmup: f64,
+    /// Where they stand; the schedule's own place where there is none.
+    pub warmup_span: Span,
 }
 
 /// An assignment of an optimizer. A `Local` is assigned once; a state or the weight may be assigned again and is then
@@ -363,6 +369,8 @@ pub enum DataSource {
 pub struct TrainSpec {
     /// Times through the training rows.
     pub epochs: usize,
+    /// Where they stand, if they do: else nobody has said how long training is.
+    pub epochs_span: Option<Span>,
     /// Samples a step.
     pub batch: usize,
     /// Seed of initial weights, split and shuffling.
@@ -400,6 +408,7 @@ impl Default for TrainSpec {
     fn default() -> Self {
         Self {
             epochs: 10,
+            epochs_span: None,
             batch: 32,
             seed: 0,
             shuffle: true,

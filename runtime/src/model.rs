@@ -85,11 +85,14 @@ pub struct TargetLimits {
     pub low: f64,
     /// The largest value.
     pub high: f64,
+    /// Whether these two are the only values.
+    pub only_ends: bool,
 }
 
 impl TargetLimits {
     /// Any value, and the model's classes alone.
-    pub const ANY: Self = Self { ignored: None, low: f64::NEG_INFINITY, high: f64::INFINITY };
+    pub const ANY: Self =
+        Self { ignored: None, low: f64::NEG_INFINITY, high: f64::INFINITY, only_ends: false };
 
     /// Whether a class may occur in the targets of a model of so many classes.
     pub fn class_fits(&self, class: u32, classes: usize) -> bool {
@@ -98,7 +101,8 @@ impl TargetLimits {
 
     /// Whether a value may occur in the targets.
     pub fn value_fits(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
+        let is_inside = (self.low..=self.high).contains(&value);
+        is_inside && (!self.only_ends || value == self.low || value == self.high)
     }
 }
 
@@ -206,6 +210,8 @@ pub struct ModelInfo {
     pub states: &'static [&'static str],
     /// The state that is the moving average of the weights, if the optimizer keeps one.
     pub average: Option<usize>,
+    /// Epochs of the longest warm-up of a schedule; 0 without one.
+    pub warmup: f64,
     /// Inputs that are normalised.
     pub normalize: &'static [NormalizeInfo],
     /// Layers in forward order, as `first_non_finite` counts them: name and place in the source.
@@ -272,7 +278,8 @@ impl ModelInfo {
     /// Checks a training batch of `x` input values, and returns its samples.
     ///
     /// # Errors
-    /// What does not fit: no samples or too many, targets of another kind or number, a class outside the classes.
+    /// What does not fit: no samples or too many, targets of another kind or number, a class outside the classes, a
+    /// value that the loss does not take.
     pub fn check_batch<E: Element>(&self, x: usize, target: &Target<'_, E>) -> Result<usize, StepError> {
         let samples = x / self.input_len().max(1);
         if samples * self.input_len() != x {
@@ -297,7 +304,7 @@ impl ModelInfo {
                 }
             }
             (Some(TargetInfo::Values { len }), Target::Values(found)) if found.len() == samples * len => {
-                self.check_classes(found, len)?;
+                self.check_targets(found, len)?;
                 Ok(samples)
             }
             (Some(TargetInfo::Values { len }), target) => {
@@ -311,14 +318,26 @@ impl ModelInfo {
 }
 
 impl ModelInfo {
-    /// Checks the classes that stand in rows of targets of several outputs.
-    fn check_classes<E: Element>(&self, rows: &[E], width: usize) -> Result<(), StepError> {
+    /// Checks the values of rows of targets, and the classes that stand among those of several outputs.
+    fn check_targets<E: Element>(&self, rows: &[E], width: usize) -> Result<(), StepError> {
         for Compared { output, target, target_from, .. } in self.compared() {
-            let TargetInfo::Class { classes } = target else { continue };
+            let limits = output.limits;
+            if matches!(target, TargetInfo::Values { .. }) && limits == TargetLimits::ANY {
+                continue;
+            }
             for (sample, row) in rows.chunks_exact(width.max(1)).enumerate() {
-                let class = row.get(target_from).map_or(0, |class| class_of(class.to_f64()));
-                if !output.limits.class_fits(class, classes) {
-                    return Err(StepError::Class { sample, class, classes });
+                for number in row.iter().skip(target_from).take(target.width()) {
+                    let number = number.to_f64();
+                    match target {
+                        TargetInfo::Class { classes } if !limits.class_fits(class_of(number), classes) => {
+                            return Err(StepError::Class { sample, class: class_of(number), classes });
+                        }
+                        // What is not a number makes a loss that is none, which is told by its own name.
+                        TargetInfo::Values { .. } if !number.is_nan() && !limits.value_fits(number) => {
+                            return Err(StepError::Value { sample, value: number, limits });
+                        }
+                        _ => {}
+                    }
                 }
             }
         }
@@ -365,7 +384,7 @@ impl core::fmt::Display for ShapeError {
 impl core::error::Error for ShapeError {}
 
 /// Why a batch was not trained on; the model is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum StepError {
     /// The rows do not fit the model.
     Shape(ShapeError),
@@ -392,6 +411,25 @@ pub enum StepError {
         /// Number of classes.
         classes: usize,
     },
+    /// A target that the loss does not take.
+    Value {
+        /// The sample in the batch.
+        sample: usize,
+        /// The target found.
+        value: f64,
+        /// What the loss takes.
+        limits: TargetLimits,
+    },
+}
+
+impl core::fmt::Display for TargetLimits {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self { low, high, only_ends: true, .. } => write!(f, "{low} or {high}"),
+            Self { low, high: f64::INFINITY, .. } => write!(f, "at least {low}"),
+            Self { low, high, .. } => write!(f, "from {low} to {high}"),
+        }
+    }
 }
 
 impl core::fmt::Display for StepError {
@@ -402,6 +440,9 @@ impl core::fmt::Display for StepError {
             Self::Target { expected, found } => write!(f, "expected {expected} target values, found {found}"),
             Self::Class { sample, class, classes } => {
                 write!(f, "sample {sample}: class {class} is outside the {classes} classes")
+            }
+            Self::Value { sample, value, limits } => {
+                write!(f, "sample {sample}: target {value} is not {limits}, as the loss needs it")
             }
         }
     }

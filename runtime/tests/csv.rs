@@ -12,7 +12,7 @@ use nnc_runtime::data::csv::{
     CsvOptions, Table, encode, encode_inputs, infer, infer_features, read, read_like,
 };
 use nnc_runtime::data::{DataSet, Schema, SplitOptions, Targets, split};
-use nnc_runtime::model::{ModelInfo, StepError, Target};
+use nnc_runtime::model::{ModelInfo, OutputInfo, StepError, Target, TargetLimits};
 use nnc_runtime::safetensors::Metadata;
 use proptest::prelude::*;
 
@@ -266,6 +266,27 @@ fn target_columns_are_dealt_out_to_the_outputs() {
     let target = [0.5, 0.5, 2.0, 0.5, 0.5, 7.0];
     let error = info.check_batch(2, &Target::Values(&target)).unwrap_err();
     assert_eq!(error, StepError::Class { sample: 1, class: 7, classes: 3 });
+}
+
+#[test]
+fn two_texts_are_the_two_values_that_the_loss_takes() {
+    let text = "a,y\n1,no\n2,yes\n3,no\n";
+    let sign = |len: usize| {
+        let limits = TargetLimits { low: -1.0, high: 1.0, only_ends: true, ..TargetLimits::ANY };
+        let info = regressor(1, len);
+        let output = OutputInfo { limits, ..info.outputs[0] };
+        ModelInfo { outputs: Box::leak(Box::new([output])), ..info }
+    };
+    let data = read_text(text, &target("y"), &sign(1)).unwrap();
+    assert_eq!(data.targets, Targets::Values(vec![-1.0, 1.0, -1.0], 1));
+    assert_eq!(data.class_names(), ["no", "yes"]);
+    let data = read_text("a,y\n1,p\n2,q\n3,r\n", &target("y"), &sign(3)).unwrap();
+    let rows = vec![1.0, -1.0, -1.0, -1.0, 1.0, -1.0, -1.0, -1.0, 1.0];
+    assert_eq!(data.targets, Targets::Values(rows, 3));
+    // Numbers are taken as they are, and 0 is none of the two.
+    let error = read_text("a,y\n1,1\n2,0\n", &target("y"), &sign(1)).unwrap_err();
+    let words = ["target 0 in row 2 is not -1 or 1", ":3, column `y`", "write -1 for one class"];
+    assert_tells(&error, "E0416", &words);
 }
 
 #[test]

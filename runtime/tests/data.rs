@@ -5,7 +5,10 @@ mod common;
 
 use common::{Linear, assert_tells, classifier, line, regressor};
 use nnc_runtime::data::{DataSet, SplitOptions, TargetSchema, Targets, fit_normalize, split, with_test};
-use nnc_runtime::model::{NormalizeInfo, NormalizeKind};
+use nnc_runtime::metrics::{Meter, Metric};
+use nnc_runtime::model::{
+    ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, StepError, Target, TargetLimits,
+};
 use proptest::prelude::*;
 
 fn of_classes(classes: &[u32]) -> DataSet {
@@ -75,9 +78,72 @@ fn data_of_another_model_are_refused() {
     assert_tells(&of(&values(1), regressor(3, 2)), "E0416", &["compared with 2 values, found 1"]);
     assert_tells(&of(&values(1), classifier(3, 2)), "E0416", &["2 classes, found values"]);
     assert_tells(&of(&classes, regressor(3, 1)), "E0416", &["1 value, found classes"]);
-    assert_tells(&of(&classes, classifier(3, 2)), "E0416", &["class 2 in row 3 is outside the 2 classes"]);
+    let error = of(&classes, classifier(3, 2));
+    assert_tells(
+        &error,
+        "E0416",
+        &["class 2 in row 3 is outside the 2 classes", "classes count from 0 to 1"],
+    );
     assert_eq!(classes.check(&classifier(3, 3)), Ok(()));
     assert_eq!(values(2).check(&regressor(3, 2)), Ok(()));
+}
+
+/// A model of two inputs and one output, whose loss takes these targets alone.
+fn limited(low: f64, high: f64, only_ends: bool) -> ModelInfo {
+    let limits = TargetLimits { low, high, only_ends, ..TargetLimits::ANY };
+    let info = regressor(2, 1);
+    let output = OutputInfo { limits, ..info.outputs[0] };
+    ModelInfo { outputs: Box::leak(Box::new([output])), ..info }
+}
+
+#[test]
+fn targets_that_the_loss_does_not_take_are_refused() {
+    let data = |targets: &[f32]| {
+        let inputs = vec![0.0; 2 * targets.len()];
+        DataSet::from_rows(inputs, 2, Targets::Values(targets.to_vec(), 1)).unwrap()
+    };
+    let probability = limited(0.0, 1.0, false);
+    assert_eq!(data(&[0.0, 0.25, 1.0]).check(&probability), Ok(()));
+    for wrong in [-0.5, 1.5, 2.0] {
+        let error = data(&[0.0, wrong]).check(&probability).unwrap_err();
+        assert_tells(&error, "E0416", &[&format!("target {wrong} in row 2 is not from 0 to 1"), "help"]);
+    }
+    let sign = limited(-1.0, 1.0, true);
+    assert_eq!(data(&[-1.0, 1.0]).check(&sign), Ok(()));
+    for wrong in [0.0, 0.5, 2.0] {
+        let error = data(&[1.0, -1.0, wrong]).check(&sign).unwrap_err();
+        let words = [&format!("target {wrong} in row 3 is not -1 or 1"), "write -1 for one class and 1"];
+        assert_tells(&error, "E0416", &words.map(|word| word as &str));
+    }
+    let count = limited(0.0, f64::INFINITY, false);
+    assert_eq!(data(&[0.0, 1e30]).check(&count), Ok(()));
+    assert_tells(
+        &data(&[-1.0]).check(&count).unwrap_err(),
+        "E0416",
+        &["target -1 in row 1 is not at least 0"],
+    );
+}
+
+/// A loop of one's own hands batches to the model itself.
+#[test]
+fn a_batch_with_targets_that_the_loss_does_not_take_is_refused() {
+    let sign = limited(-1.0, 1.0, true);
+    assert_eq!(sign.check_batch(4, &Target::Values(&[-1.0_f32, 1.0])), Ok(2));
+    let error = sign.check_batch(4, &Target::Values(&[-1.0_f32, 0.0])).unwrap_err();
+    assert_eq!(error.to_string(), "sample 1: target 0 is not -1 or 1, as the loss needs it");
+    let share = limited(0.0, 1.0, false);
+    assert_eq!(share.check_batch(2, &Target::Values(&[0.5_f64])), Ok(1));
+    let error = share.check_batch(2, &Target::Values(&[1.5_f64])).unwrap_err();
+    assert!(matches!(error, StepError::Value { sample: 0, value: 1.5, .. }));
+    // The loss is then no number either, and that has a name of its own.
+    assert_eq!(share.check_batch(2, &Target::Values(&[f32::NAN])), Ok(1));
+}
+
+#[test]
+fn accuracy_of_signs_is_by_the_side_of_0() {
+    let mut meter = Meter::new(&[Metric::Accuracy], &limited(-1.0, 1.0, true)).unwrap();
+    meter.update(&[0.3, -2.0, -0.1, 4.0], Target::Values(&[1.0, -1.0, 1.0, 1.0]));
+    assert_eq!(meter.figures(), [("accuracy".to_owned(), 0.75)]);
 }
 
 #[test]

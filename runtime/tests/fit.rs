@@ -279,6 +279,14 @@ fn options_that_do_not_fit_the_data_are_errors() {
     }
     let options = FitOptions { metrics: vec![Metric::Top5], ..FitOptions::default() };
     assert_tells(&of(&parts, options), "E0214", &["top_5"]);
+    let mut slow = Linear::with_info(|info| info.warmup = 3.0);
+    let options = FitOptions { epochs: 2, ..FitOptions::default() };
+    let error = fit(&mut slow, &parts, &options, &mut ()).unwrap_err();
+    assert_tells(&error, "E0420", &["warms up for 3 epochs, longer than the 2", "lower `warmup`"]);
+    assert_eq!(nnc_runtime::model::Train::steps(&slow), 0);
+    let options = FitOptions { epochs: 3, ..FitOptions::default() };
+    // Long enough: what it then ends with is another matter.
+    assert!(fit(&mut slow, &parts, &options, &mut ()).err().is_none_or(|error| error.code != "E0420"));
     let missing = std::env::temp_dir().join("no such folder").join("last.safetensors");
     let options = FitOptions { last: Some(missing), ..FitOptions::default() };
     assert_tells(&of(&parts, options), "E0417", &["last.safetensors"]);

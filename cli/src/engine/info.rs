@@ -35,6 +35,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         }),
         limits: output.target.map_or(TargetLimits::ANY, |target| TargetLimits {
             ignored: target.ignored,
+            only_ends: target.only_ends,
             low: target.range.0,
             high: target.range.1,
         }),
@@ -60,6 +61,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         tensors: list(tensors),
         states: list(info.states.iter().map(|state| text(state))),
         average: info.average,
+        warmup: info.warmup,
         normalize: list(normalize),
         layers: list(layers),
     }))

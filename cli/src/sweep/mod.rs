@@ -17,7 +17,7 @@ use nnc_runtime::file::{check_writable, write_atomic};
 
 use crate::arguments::{Plot, Run, Source, SweepArguments};
 use crate::output::{Object, Output, figure};
-use crate::session::{Prepared, can_be_measured, can_be_trained};
+use crate::session::{Prepared, can_be_measured, can_be_trained, can_warm_up};
 use crate::source::Failure;
 use crate::train::{INTERRUPT, listen};
 use settings::{MODEL, Setting, settings};
@@ -132,7 +132,8 @@ fn check(job: &Job<'_>, output: &Output) -> Result<bool, Failure> {
         let run = job.run_of(setting, 0);
         let prepared = Prepared::new(&run, None, &output, |model| {
             can_be_measured(model, &run)?;
-            can_be_trained(model, &run)
+            can_be_trained(model, &run)?;
+            can_warm_up(model, &run, job.epochs)
         })?;
         prepared.metrics()?;
         if let Plot::Path(a, b) = job.plot {

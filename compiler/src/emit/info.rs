@@ -32,6 +32,8 @@ pub struct ModelInfo {
     pub states: Vec<String>,
     /// The state that is the moving average of the weights.
     pub average: Option<usize>,
+    /// Epochs of the longest warm-up of a schedule.
+    pub warmup: f64,
     /// What is fitted to the training data.
     pub normalize: Vec<Normalization>,
     /// Name and place of each layer.
@@ -105,6 +107,7 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
             })
             .unwrap_or_default(),
         average: graph.optimizer.as_ref().and_then(|optimizer| optimizer.average),
+        warmup: graph.optimizer.as_ref().map_or(0.0, |optimizer| optimizer.warmup),
         normalize: graph.normalize.clone(),
         layers: graph.layers.iter().map(|layer| (layer.name.clone(), sources.place(layer.span))).collect(),
     }
@@ -154,6 +157,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         }
         None => quote!(None),
     };
+    let warmup = super::scalar::literal(info.warmup, Precision::F64);
     let normalize = info.normalize.iter().map(|Normalization { kind, buffers, over_all }| {
         let kind = match kind {
             NormalizationKind::Standard => quote!(Standard),
@@ -183,6 +187,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             tensors: &[#(#tensors),*],
             states: &[#(#states),*],
             average: #average,
+            warmup: #warmup,
             normalize: &[#(#normalize),*],
             layers: &[#(#layers),*],
         };
@@ -208,5 +213,6 @@ fn limits(output: &Output) -> TokenStream {
         value => super::scalar::literal(value, Precision::F64),
     };
     let (low, high) = (bound(range.0), bound(range.1));
-    quote!(rt::TargetLimits { ignored: #ignored, low: #low, high: #high })
+    let only_ends = output.target.is_some_and(|target| target.only_ends);
+    quote!(rt::TargetLimits { ignored: #ignored, low: #low, high: #high, only_ends: #only_ends })
 }

@@ -335,6 +335,8 @@ pub struct OutputTarget {
     pub ignored: Option<u32>,
     /// The smallest and largest number that a target may be.
     pub range: (f64, f64),
+    /// Whether it may be these two alone.
+    pub only_ends: bool,
 }
 
 impl OutputTarget {

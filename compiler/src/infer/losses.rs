@@ -76,8 +76,9 @@ pub(super) fn add_losses(
             None => output.target = Some(target),
             Some(before) if before.kind == target.kind && before.len == target.len => {
                 let range = (before.range.0.max(target.range.0), before.range.1.min(target.range.1));
-                output.target =
-                    Some(OutputTarget { ignored: before.ignored.or(target.ignored), range, ..before });
+                let ignored = before.ignored.or(target.ignored);
+                let only_ends = before.only_ends || target.only_ends;
+                output.target = Some(OutputTarget { ignored, range, only_ends, ..before });
             }
             Some(before) => return Err(other_target(program, loss, before, target)),
         }
@@ -157,7 +158,13 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
     let mut shape = graph.outputs.get(loss.output).map_or_else(Vec::new, |output| output.shape.clone());
     let values = shape.iter().product::<usize>();
     let range = loss.range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
-    let target = OutputTarget { kind: loss.target, len: values, ignored: loss.ignored, range };
+    let target = OutputTarget {
+        kind: loss.target,
+        len: values,
+        ignored: loss.ignored,
+        range,
+        only_ends: loss.only_ends,
+    };
     match loss.target {
         TargetKind::Class if values < 2 => Err(Box::new(
             Diagnostic::new(

@@ -8,31 +8,11 @@ use super::Cx;
 use super::definitions::{Definition, Origin, Sort};
 use super::expression_call::is_trained;
 use super::formula::Formula;
+use super::ranges;
 use super::scalar::{Scope, Term};
 use crate::ops::{self, ArgumentKind, Arguments, Layer, Value};
 use crate::program::{Initializer, List};
 use crate::scalar::Scalar;
-
-/// Which numbers a constant may be, as its kind says: `beta: fraction = 0.9`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Range {
-    /// The kind.
-    pub(super) name: &'static str,
-    /// As messages have it.
-    pub(super) text: &'static str,
-    /// Whether it may be this number.
-    pub(super) holds: fn(f64) -> bool,
-}
-
-/// All kinds of numbers.
-pub(super) const RANGES: &[Range] = &[
-    Range { name: "positive", text: "a number above 0", holds: |x| x > 0.0 },
-    Range { name: "nonnegative", text: "a number from 0", holds: |x| x >= 0.0 },
-    Range { name: "fraction", text: "a number from 0 and below 1", holds: |x| (0.0..1.0).contains(&x) },
-    Range { name: "share", text: "a number from 0 to 1", holds: |x| (0.0..=1.0).contains(&x) },
-    Range { name: "count", text: "a whole number from 1", holds: |x| x >= 1.0 && x.fract() == 0.0 },
-    Range { name: "whole", text: "a whole number from 0", holds: |x| x >= 0.0 && x.fract() == 0.0 },
-];
 
 /// A parameter as a call sees it.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +181,7 @@ impl Cx<'_> {
         inside.site = Some(scope.site.unwrap_or(callee.span));
         let mut terms = Vec::with_capacity(parameters.len());
         let mut is_valid = true;
-        for (parameter, argument) in parameters.iter().zip(bound) {
+        for (parameter, argument) in parameters.iter().zip(bound.iter().copied()) {
             if is_trained(parameter) {
                 let term = self.trained(scope, &inside, parameter, argument, callee.span);
                 is_valid &= term.is_some();
@@ -230,32 +210,8 @@ impl Cx<'_> {
             inside.define(&parameter.name.name, term.clone());
             terms.push((parameter.name.name.clone(), term, argument.is_some()));
         }
+        is_valid &= self.is_in_order(callee, parameters, &bound, &terms);
         is_valid.then_some(terms)
-    }
-
-    /// Whether an argument is what the kind of its parameter says; reported if not.
-    pub(super) fn is_in_range(
-        &mut self,
-        callee: Callee<'_>,
-        parameter: &nnc_grammar::ast::Parameter,
-        argument: Option<&Argument>,
-        term: &Term,
-    ) -> bool {
-        let Some(kind) = &parameter.kind else { return true };
-        let Some(range) = RANGES.iter().find(|range| range.name == kind.name) else { return true };
-        let values: &[f64] = match term {
-            Term::Number(Formula::Number(value)) => &[*value],
-            Term::Number(Formula::List(list)) => &list.values,
-            _ => return true,
-        };
-        let Some(wrong) = values.iter().find(|value| !(range.holds)(**value) || !value.is_finite()) else {
-            return true;
-        };
-        let what = format!("`{}` of `{}`", parameter.name.name, callee.name);
-        let found = format!("`{wrong}`");
-        let span = argument.map_or(callee.span, |argument| argument.value.span);
-        self.out_of_range(span, &what, range.text, &found);
-        false
     }
 
     /// What a trained parameter starts as: an initializer, or a number for all.
@@ -296,7 +252,8 @@ impl Cx<'_> {
         let numbers: Vec<Option<f64>> = items.iter().map(|item| self.constant(scope, item, &what)).collect();
         let Some(values) = numbers.into_iter().collect::<Option<Vec<f64>>>() else { return Term::Failed };
         if values.is_empty() {
-            self.out_of_range(value.span, &what, "a number or more", "none");
+            let help = "one number for each: `[1, 2]`";
+            self.out_of_range(value.span, &what, "a number or more", "none", help);
             return Term::Failed;
         }
         let (name, values) = (name.to_owned(), values.into());
@@ -405,17 +362,22 @@ impl Cx<'_> {
                     return Some(Value::Number(number));
                 }
                 let found = self.found(value, number);
-                self.out_of_range(value.span, &what, &range(min, max), &found);
+                let default = number_of(declared.default);
+                let holds = |x: f64| (min..=max).contains(&x);
+                let example = if min.is_finite() { min } else { max };
+                let help = ranges::help(number, holds, default.as_deref(), &example.to_string());
+                self.out_of_range(value.span, &what, &range(min, max), &found, help);
                 None
             }
             ArgumentKind::Kind(kind) => {
                 let number = self.constant(scope, value, &what)?;
-                let range = RANGES.iter().find(|range| range.name == kind)?;
+                let range = ranges::range_of(kind)?;
                 if (range.holds)(number) && number.is_finite() {
                     return Some(Value::Number(number));
                 }
                 let found = self.found(value, number);
-                self.out_of_range(value.span, &what, range.text, &found);
+                let help = range.help(number, number_of(declared.default).as_deref());
+                self.out_of_range(value.span, &what, range.text, &found, help);
                 None
             }
             ArgumentKind::Bool => self.flag(scope, value, &what).map(Value::Bool),
@@ -481,6 +443,14 @@ impl Cx<'_> {
 /// Whether an argument is one of these words.
 fn is_word(value: &Expr, words: &[&str]) -> bool {
     matches!(&value.kind, ExprKind::Name(name) if words.contains(&name.as_str()))
+}
+
+/// The default of a layer's argument, if that is a number.
+fn number_of(default: Option<ops::Default>) -> Option<String> {
+    match default {
+        Some(ops::Default::Number(value)) => Some(value.to_string()),
+        _ => None,
+    }
 }
 
 fn range(min: f64, max: f64) -> String {

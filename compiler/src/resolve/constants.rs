@@ -23,6 +23,14 @@ const MOST_AXES: usize = 8;
 /// The most values of a sample.
 const LARGEST_SAMPLE: u128 = 1 << 40;
 
+/// What to write instead of a number that is no whole number from 1.
+fn help_for_count(number: f64) -> String {
+    if number > 1.0 {
+        return format!("`{}` or `{}`", number.floor(), number.ceil());
+    }
+    super::ranges::help(number, |x| x >= 1.0 && x.fract() == 0.0, None, "1")
+}
+
 impl<'a> Cx<'a> {
     /// What a constant expression is worth.
     pub(super) fn constant_term(&mut self, scope: &Scope, expr: &Expr) -> Term {
@@ -85,7 +93,12 @@ impl<'a> Cx<'a> {
         } else {
             (format!("{what} is a whole number from {min}"), format!("a whole number from {min}"))
         };
-        self.report(Diagnostic::new(code, message, expr.span, format!("expected {expected}, found {found}")));
+        let mut diagnostic =
+            Diagnostic::new(code, message, expr.span, format!("expected {expected}, found {found}"));
+        if number <= LARGEST_COUNT {
+            diagnostic = diagnostic.with_help(help_for_count(number));
+        }
+        self.report(diagnostic);
         None
     }
 
@@ -152,9 +165,18 @@ impl<'a> Cx<'a> {
     }
 
     /// Reports a value that is out of its range.
-    pub(super) fn out_of_range(&mut self, span: Span, what: &str, expected: &str, found: &str) {
+    pub(super) fn out_of_range(
+        &mut self,
+        span: Span,
+        what: &str,
+        expected: &str,
+        found: &str,
+        help: impl Into<String>,
+    ) {
         let label = format!("expected {expected}, found {found}");
-        self.report(Diagnostic::new(Code::E0205, format!("{what} is out of range"), span, label));
+        self.report(
+            Diagnostic::new(Code::E0205, format!("{what} is out of range"), span, label).with_help(help),
+        );
     }
 
     /// Reports a value of the wrong kind.

@@ -37,12 +37,12 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     let features = settings.names(cx, "features");
     let ignore = settings.names(cx, "ignore");
     check_columns(cx, &[("target", &target), ("features", &features), ("ignore", &ignore)]);
-    let split =
-        settings.number(cx, "split", "a share above 0 and up to 1", |share| share > 0.0 && share <= 1.0);
-    let validation =
-        settings.number(cx, "validation", "a share from 0 and below 1", |share| (0.0..1.0).contains(&share));
-    let scale =
-        settings.number(cx, "scale", "a number other than 0", |scale| scale != 0.0 && scale.is_finite());
+    let split = settings
+        .number(cx, "split", "a share above 0 and up to 1", "0.8", |share| share > 0.0 && share <= 1.0);
+    let validation = settings
+        .number(cx, "validation", "a share from 0 and below 1", "0.1", |share| (0.0..1.0).contains(&share));
+    let scale = settings
+        .number(cx, "scale", "a number other than 0", "1 / 255", |scale| scale != 0.0 && scale.is_finite());
     let stratify = settings.flag(cx, "stratify");
     let delimiter = delimiter(cx, &settings);
     if let (Some(split), Some(test)) = (settings.key("split"), settings.key("test")) {
@@ -187,7 +187,8 @@ fn delimiter(cx: &mut Cx<'_>, settings: &Settings<'_>) -> Option<char> {
             if let ExprKind::Text(_) = value.kind {
                 let found = cx.text(value.span);
                 let expected = "one ASCII character, neither a quote nor a line end";
-                cx.out_of_range(value.span, "`delimiter`", expected, &format!("`{found}`"));
+                let help = "for example `\";\"`, or `\"\\t\"` for a tab";
+                cx.out_of_range(value.span, "`delimiter`", expected, &format!("`{found}`"), help);
             }
             None
         }

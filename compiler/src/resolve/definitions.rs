@@ -10,7 +10,7 @@ use nnc_grammar::span::{FileId, Span};
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
-use super::{Cx, body, defined_twice, init, loss, optimizer, schedule, stage};
+use super::{Cx, body, defined_twice, gradient, init, loss, optimizer, schedule, stage};
 
 /// How deep definitions may call each other.
 const DEEPEST: usize = 64;
@@ -201,6 +201,18 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// Which definitions are used so far, to be restored after something was tried.
+    pub(super) fn used_marks(&self) -> Vec<bool> {
+        self.definitions.iter().map(|definition| definition.is_used).collect()
+    }
+
+    /// Restores what [`Cx::used_marks`] had.
+    pub(super) fn set_used_marks(&mut self, marks: &[bool]) {
+        for (definition, mark) in self.definitions.iter_mut().zip(marks) {
+            definition.is_used = *mark;
+        }
+    }
+
     /// Checks what the user defined, used or not.
     pub(super) fn check_user_definitions(&mut self) {
         for idx in 0..self.definitions.len() {
@@ -265,12 +277,15 @@ impl<'a> Cx<'a> {
         }
         match definition.tree {
             Tree::Function(function) => match definition.sort {
-                Sort::Loss => loss::check(self, id, function),
+                Sort::Loss => {
+                    loss::check(self, id, function) && gradient::check(self, id, definition, function)
+                }
                 Sort::Init => init::check(self, id, function),
                 _ => {
                     let scope = self.opaque_scope(id, definition, Role::Activation);
                     let body = self.number(&scope, &function.body);
                     body.is_some_and(|body| stage::check_activation(self, function, &body))
+                        && gradient::check(self, id, definition, function)
                 }
             },
             Tree::Optimizer(tree) => optimizer::check(self, id, tree),
@@ -392,7 +407,7 @@ impl<'a> Cx<'a> {
             && (n >= 1 && kind.name == "class" || is_target && loss::range_of(&kind.name).is_some());
         let is_parameter = definition.sort == Sort::Activation && n >= 1 && is_trained(parameter);
         let is_constant = n >= definition.sort.n_values();
-        let is_range = is_constant && super::arguments::RANGES.iter().any(|range| range.name == kind.name);
+        let is_range = is_constant && super::ranges::is_kind(&kind.name);
         if is_class || is_parameter || is_range {
             return;
         }
@@ -513,7 +528,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Optimizer => &["weight", "gradient", "step"],
         Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
-        Sort::Loss => &["reduction", "classes"],
+        Sort::Loss => &["reduction", "classes", "is_class"],
         Sort::Activation => &[],
     }
 }

@@ -264,7 +264,7 @@ impl Formula {
     }
 
     /// The same formula with each part replaced, from the inside out. Constants are computed anew.
-    fn map(&self, replace: &mut dyn FnMut(Formula) -> Formula) -> Self {
+    pub(super) fn map(&self, replace: &mut dyn FnMut(Formula) -> Formula) -> Self {
         let mapped = match self {
             Self::Unary(op, x) => Self::unary(*op, x.map(replace)),
             Self::Binary(op, a, b) => {

@@ -7,7 +7,9 @@ use nnc_grammar::span::Span;
 use super::Cx;
 use super::arguments::Callee;
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
-use super::formula::{Formula, Rank};
+use super::formula::{Formula, Rank, Truth};
+use super::gradient;
+use super::ranges;
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
 use crate::program::{LossUse, Output, Reduction, TargetKind, ValueExpr};
 
@@ -16,6 +18,8 @@ pub(super) fn check(cx: &mut Cx<'_>, id: DefId, function: &Function) -> bool {
     let Some(definition) = cx.definition(id) else { return false };
     let mut scope = cx.opaque_scope(id, &definition, Role::Loss);
     define_values(&mut scope, Formula::Target(target(&definition)));
+    // A use may give rows of probabilities instead.
+    scope.define("is_class", Term::Truth(Truth::Opaque));
     let Some(formula) = cx.number(&scope, &function.body) else { return false };
     check_body(cx, function, &formula)
 }
@@ -36,11 +40,15 @@ pub(super) fn range_of(kind: &str) -> Option<(f64, f64)> {
     }
 }
 
-fn target(definition: &Definition<'_>) -> TargetKind {
+/// What a loss compares with, unless its use says otherwise.
+pub(super) fn target(definition: &Definition<'_>) -> TargetKind {
     if is_class(definition) { TargetKind::Class } else { TargetKind::Values }
 }
 
-fn define_values(scope: &mut Scope, target: Formula) {
+/// The names that every loss knows.
+pub(super) fn define_values(scope: &mut Scope, target: Formula) {
+    let is_class = Truth::Known(matches!(target, Formula::Target(TargetKind::Class)));
+    scope.define("is_class", Term::Truth(is_class));
     scope.define("output", Term::Number(Formula::Value));
     scope.define("target", Term::Number(target));
     scope.define("classes", Term::Number(Formula::Count));
@@ -147,7 +155,9 @@ impl Cx<'_> {
             inside.define(&name, term);
         }
         let formula = self.number(&inside, &function.body)?;
-        if !check_body(self, function, &formula) {
+        if !check_body(self, function, &formula)
+            || !gradient::check_use(self, &definition, &formula, call.span)
+        {
             return None;
         }
         let formula = if reduction == Reduction::Sum { formula.with_sums() } else { formula };
@@ -171,6 +181,7 @@ impl Cx<'_> {
         let target = if is_rows { TargetKind::Values } else { kind };
         let kind = definition.parameters.get(1).and_then(|target| target.kind.as_ref());
         let range = if is_rows { Some((0.0, 1.0)) } else { kind.and_then(|kind| range_of(&kind.name)) };
+        let only_ends = kind.is_some_and(|kind| kind.name == "sign");
         let (name, span) = (name.clone(), call.span);
         Some(LossUse {
             name,
@@ -181,6 +192,7 @@ impl Cx<'_> {
             sample_weight,
             ignored,
             range,
+            only_ends,
             target,
             reduction,
             span,
@@ -209,7 +221,8 @@ impl Cx<'_> {
     ) -> Option<Option<u32>> {
         let constants = definition.parameters.iter().skip(Sort::Loss.n_values());
         for (parameter, (name, term, is_given)) in constants.zip(terms) {
-            if parameter.kind.is_none() || !is_given {
+            let is_class = parameter.kind.as_ref().is_some_and(|kind| kind.name == "class");
+            if !is_class || !is_given {
                 continue;
             }
             let written = call
@@ -221,7 +234,8 @@ impl Cx<'_> {
             let value = formula.value().unwrap_or(-1.0);
             let expected = "the index of a class: a whole number from 0";
             if value.fract() != 0.0 || !(0.0..=f64::from(1 << 24)).contains(&value) {
-                self.out_of_range(span, &format!("`{name}`"), expected, &value.to_string());
+                let help = "classes are counted from 0; left out none is passed over";
+                self.out_of_range(span, &format!("`{name}`"), expected, &value.to_string(), help);
                 return None;
             }
             if is_rows {
@@ -282,7 +296,8 @@ impl Cx<'_> {
                 let weight = self.constant(scope, &argument.value, &what)?;
                 if !(weight > 0.0 && weight.is_finite()) {
                     let found = self.found(&argument.value, weight);
-                    self.out_of_range(argument.value.span, &what, "a number above 0", &found);
+                    let help = ranges::help(weight, |x| x > 0.0, Some("1"), "1");
+                    self.out_of_range(argument.value.span, &what, "a number above 0", &found, help);
                     return None;
                 }
                 general.weight = weight;

@@ -6,7 +6,7 @@ use nnc_grammar::span::Span;
 
 use super::body::{Frame, Place, Running, Walk};
 use super::scalar::Scope;
-use super::{Cx, Sections};
+use super::{Cx, Sections, schedule};
 use crate::compile::Options;
 use crate::program::{LossUse, Output, Program, ValueId};
 
@@ -49,6 +49,9 @@ pub(super) fn resolve<'a>(
     let n_losses = walk.losses.len();
     let losses = losses(cx, &scope, &walk.losses, &outputs);
     let optimizer = walk.optimizer.map(|call| (call.span, cx.optimizer_use(&scope, call)));
+    if let Some((_, Some(optimizer))) = &optimizer {
+        schedule::check_uses(cx, optimizer, &sections.train);
+    }
     let metrics = metrics(cx, &walk.metrics);
     let is_unresolved = |part: Option<bool>| part == Some(false);
     let is_lacking = losses.len() < n_losses

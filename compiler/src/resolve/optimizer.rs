@@ -5,9 +5,10 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::Cx;
-use super::arguments::{Callee, RANGES};
+use super::arguments::Callee;
 use super::definitions::{DefId, Definition, Origin, Sort, Tree, reserved};
 use super::formula::{Formula, Rank};
+use super::ranges::{self, range_of};
 use super::scalar::{Role, Scope, Term};
 use crate::program::{Assign, Hyper, HyperValue, OptimizerUse, ScheduleUse};
 use crate::scalar::{Binary, Relation, Scalar, Unary, Variable};
@@ -301,7 +302,9 @@ impl Cx<'_> {
             };
             inside.define(name, Term::Number(Formula::Variable(Variable::Hyper(hyper.len() as u32))));
             let value = HyperValue { base: *base, schedule, span };
-            hyper.push(Hyper { name: name.clone(), value, overrides: Vec::new() });
+            let kind = parameter.kind.as_ref().map(|kind| kind.name.as_str());
+            let ends = ends_of(name, kind);
+            hyper.push(Hyper { name: name.clone(), value, ends, overrides: Vec::new() });
         }
         let general = self.general(scope, call, &general)?;
         texts.extend(general.texts.iter().cloned());
@@ -434,10 +437,11 @@ impl Cx<'_> {
                     DIFFERING.iter().find(|(known, _)| *known == key).map_or("nonnegative", |(_, kind)| kind)
                 }
             };
-            let range = RANGES.iter().find(|known| known.name == range)?;
+            let range = range_of(range)?;
             if !(range.holds)(number) || !number.is_finite() {
                 let found = self.found(&argument.value, number);
-                self.out_of_range(argument.value.span, &what, range.text, &found);
+                let help = range.help(number, None);
+                self.out_of_range(argument.value.span, &what, range.text, &found, help);
                 return None;
             }
             let text = schedule.as_ref().map_or_else(|| number.to_string(), |schedule| schedule.text.clone());
@@ -467,7 +471,8 @@ impl Cx<'_> {
                         // Nothing is done to the parameters that are not named.
                         let base = if key == "clip" { f64::INFINITY } else { 0.0 };
                         let value = HyperValue { base, schedule: None, span: argument.value.span };
-                        general.hyper.push(Hyper { name: key.to_owned(), value, overrides: Vec::new() });
+                        let (name, ends) = (key.to_owned(), range.ends);
+                        general.hyper.push(Hyper { name, value, ends, overrides: Vec::new() });
                         general.hyper.len() - 1
                     });
                     let Some(hyper) = general.hyper.get_mut(at) else { continue };
@@ -577,15 +582,26 @@ impl Cx<'_> {
             None => terms.first().is_some_and(|(first, ..)| first == name),
         });
         let what = format!("`{name}` of `{}`", call.name.name);
+        let (expected, help) = ("a number above 0", ranges::help(value, |x| x > 0.0, None, "0.01"));
         match given {
             Some(argument) => {
                 let found = self.found(&argument.value, value);
-                self.out_of_range(argument.value.span, &what, "a number above 0", &found);
+                self.out_of_range(argument.value.span, &what, expected, &found, help);
             }
-            None => self.out_of_range(call.span, &what, "a number above 0", &format!("the default {value}")),
+            None => {
+                let help = format!("`{}({VARIABLE} = 0.01)`", call.name.name);
+                self.out_of_range(call.span, &what, expected, &format!("the default {value}"), help);
+            }
         }
         None
     }
+}
+
+/// What a schedule may make of a hyper-parameter of this kind.
+fn ends_of(name: &str, kind: Option<&str>) -> (f64, f64) {
+    // A learning rate is above 0 whether or not its optimizer says so.
+    let kind = kind.or((name == VARIABLE).then_some("positive"));
+    kind.and_then(range_of).map_or((f64::NEG_INFINITY, f64::INFINITY), |range| range.ends)
 }
 
 /// The argument that is bound to a parameter: by name, or by its place.

@@ -12,8 +12,9 @@ use super::Cx;
 use super::arguments::{Callee, call_text};
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::formula::{Formula, Rank, Truth};
+use super::ranges;
 use super::scalar::{Role, Scope, Term};
-use crate::program::ScheduleUse;
+use crate::program::{Hyper, HyperValue, OptimizerUse, ScheduleUse, TrainSpec};
 use crate::scalar::{Binary, Relation, Scalar, Unary, Variable};
 
 /// Names that every schedule knows.
@@ -237,7 +238,7 @@ impl Cx<'_> {
             .iter()
             .cloned()
             .partition(|argument| argument.name.as_ref().is_some_and(|name| name.name == WARMUP));
-        let warmup = self.warmup(scope, &call, &warmups)?;
+        let (warmup, warmup_span) = self.warmup(scope, &call, &warmups)?;
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
         self.begin_formula();
@@ -275,6 +276,7 @@ impl Cx<'_> {
             states: made.states,
             updates: updates?,
             warmup,
+            warmup_span,
         };
         Some((base, schedule))
     }
@@ -310,8 +312,9 @@ impl Cx<'_> {
         }
     }
 
-    fn warmup(&mut self, scope: &Scope, call: &Call, given: &[Argument]) -> Option<f64> {
-        let [argument, more @ ..] = given else { return Some(0.0) };
+    /// How long it warms up, and where that stands.
+    fn warmup(&mut self, scope: &Scope, call: &Call, given: &[Argument]) -> Option<(f64, Span)> {
+        let [argument, more @ ..] = given else { return Some((0.0, call.span)) };
         if let Some(second) = more.first() {
             self.report(
                 Diagnostic::new(
@@ -327,10 +330,11 @@ impl Cx<'_> {
         let what = format!("`warmup` of `{}`", call.name.name);
         let epochs = self.constant(scope, &argument.value, &what)?;
         if epochs >= 0.0 && epochs.is_finite() {
-            return Some(epochs);
+            return Some((epochs, argument.value.span));
         }
         let found = self.found(&argument.value, epochs);
-        self.out_of_range(argument.value.span, &what, "a number of epochs from 0", &found);
+        let help = ranges::help(epochs, |x| x >= 0.0, Some("0"), "1");
+        self.out_of_range(argument.value.span, &what, "a number of epochs from 0", &found, help);
         None
     }
 
@@ -367,6 +371,98 @@ impl Cx<'_> {
         }
         self.number(&inside, &function.body).map_or(Term::Failed, Term::Number)
     }
+}
+
+/// Steps of an epoch, where a schedule is looked at from its start to its end.
+const STEPS: f64 = 100.0;
+
+/// The most places at which it is looked at.
+const PLACES: usize = 1000;
+
+/// Checks what schedules make of the numbers of an optimizer, now that it is known how long training is.
+pub(super) fn check_uses(cx: &mut Cx<'_>, optimizer: &OptimizerUse, train: &TrainSpec) {
+    for hyper in &optimizer.hyper {
+        let values = std::iter::once(&hyper.value).chain(hyper.overrides.iter().map(|(_, value)| value));
+        for value in values {
+            let Some(schedule) = &value.schedule else { continue };
+            if check_warmup(cx, schedule, train) {
+                check_ends(cx, optimizer, hyper, value, schedule, train);
+            }
+        }
+    }
+}
+
+/// E0420: a warm-up that does not come to its end. How long training is by default says nothing: the command and
+/// `fit` know better, and check it as well.
+fn check_warmup(cx: &mut Cx<'_>, schedule: &ScheduleUse, train: &TrainSpec) -> bool {
+    let Some(span) = train.epochs_span.filter(|_| schedule.warmup > train.epochs as f64) else { return true };
+    let (warmup, epochs) = (schedule.warmup, train.epochs);
+    cx.report(
+        Diagnostic::new(
+            Code::E0420,
+            "the warm-up is longer than the training",
+            schedule.warmup_span,
+            format!("expected at most {epochs} epochs, found `{warmup}`"),
+        )
+        .with_label(span, "training ends here")
+        .with_help(format!("warm up for less, `warmup = {}`", epochs as f64 / 10.0))
+        .with_help(format!("or train for longer, `epochs {}`", (warmup * 10.0).min(1e9).ceil())),
+    );
+    false
+}
+
+/// E0205: a schedule that leaves the range of the number that it changes.
+fn check_ends(
+    cx: &mut Cx<'_>,
+    optimizer: &OptimizerUse,
+    hyper: &Hyper,
+    value: &HyperValue,
+    schedule: &ScheduleUse,
+    train: &TrainSpec,
+) {
+    let (low, high) = hyper.ends;
+    // As long as is said; else just long enough to see what depends on the share that is done.
+    let epochs = train.epochs_span.map_or(schedule.warmup.ceil() + 1.0, |_| train.epochs as f64);
+    let steps = epochs * STEPS;
+    // Rounding may carry what ends at a bound a little beyond it.
+    let room = 1e-9 * value.base.abs();
+    let n = PLACES.min(steps as usize).max(1);
+    let at = |place: usize| {
+        // One step beyond the last one, where a schedule is all the way at its end.
+        let step = 1.0 + (steps * place as f64 / n as f64).floor();
+        crate::scalar::evaluate(&schedule.value, &mut |variable| match variable {
+            Variable::Hyper(_) => value.base,
+            Variable::Step => step,
+            Variable::StepsPerEpoch => STEPS,
+            Variable::Epochs => epochs,
+            Variable::ScheduleState(n) => {
+                schedule.states.get(n as usize).map_or(0.0, |(_, initial)| *initial)
+            }
+            _ => 0.0,
+        })
+    };
+    // What is not a number is no number out of its range.
+    let Some(place) = (0..=n).find(|place| at(*place) < low - room || at(*place) > high + room) else {
+        return;
+    };
+    let expected = match (low, high) {
+        (low, f64::INFINITY) => format!("a number from {low}"),
+        (low, high) => format!("a number from {low} to {high}"),
+    };
+    // The number furthest out is the one that is easiest to recognise: most often what stands in the text.
+    let furthest = (place..=n).map(at).fold(0.0f64, |far, x| {
+        let outside = |x: f64| (low - x).max(x - high);
+        if outside(x) > outside(far).max(0.0) { x } else { far }
+    });
+    let rounded = format!("{furthest:.6}");
+    let rounded = rounded.trim_end_matches('0').trim_end_matches('.');
+    let what = format!("`{}` of `{}`", hyper.name, optimizer.name);
+    let help = if schedule.text.contains("to = ") {
+        format!("`to` is {expected} as well")
+    } else {
+        format!("`{}` has to keep it there until the last step", schedule.text)
+    };
+    cx.out_of_range(value.span, &what, &expected, &format!("a schedule that makes it {rounded}"), help);
 }
 
 /// Steps of the warm-up.

@@ -72,12 +72,14 @@ impl<'a> Settings<'a> {
         cx.flag(&self.scope, self.value(key)?, &format!("`{key}`"))
     }
 
-    /// A number that `is_valid` accepts; `expected` says which those are.
+    /// A number that `is_valid` accepts; `expected` says which those are, and
+    /// `example` is one of them.
     pub(super) fn number(
         &self,
         cx: &mut Cx<'_>,
         key: &str,
         expected: &str,
+        example: &str,
         is_valid: impl Fn(f64) -> bool,
     ) -> Option<f64> {
         let (expr, what) = (self.value(key)?, format!("`{key}`"));
@@ -86,7 +88,8 @@ impl<'a> Settings<'a> {
             return Some(number);
         }
         let found = cx.found(expr, number);
-        cx.out_of_range(expr.span, &what, expected, &found);
+        let help = super::ranges::help(number, is_valid, None, &format!("{key} {example}"));
+        cx.out_of_range(expr.span, &what, expected, &found, help);
         None
     }
 
@@ -96,7 +99,8 @@ impl<'a> Settings<'a> {
         match &expr.kind {
             ExprKind::Text(text) if !text.is_empty() => Some(text.clone()),
             ExprKind::Text(_) => {
-                cx.out_of_range(expr.span, &what, "a text that is not empty", "`\"\"`");
+                let help = format!("leave `{key}` out where there is none");
+                cx.out_of_range(expr.span, &what, "a text that is not empty", "`\"\"`", help);
                 None
             }
             ExprKind::Error => None,
@@ -147,7 +151,8 @@ impl<'a> Settings<'a> {
         if let ExprKind::List(items) = &expr.kind
             && items.is_empty()
         {
-            cx.out_of_range(expr.span, &format!("`{key}`"), "one column or more", "none");
+            let help = format!("name a column, or leave `{key}` out");
+            cx.out_of_range(expr.span, &format!("`{key}`"), "one column or more", "none", help);
         }
         names
     }

@@ -10,6 +10,7 @@ use super::body::{Frame, Place, Running, Value, Walk};
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank};
+use super::gradient;
 use super::scalar::{Role, Scope, Term};
 use crate::ops::{self, Arity, Layer};
 use crate::program::{ActivationBody, Kind, ValueId};
@@ -560,6 +561,9 @@ impl<'a> Cx<'a> {
             }
         }
         let formula = self.number(&inside, &function.body)?;
+        if !gradient::check_use(self, definition, &formula, call.span) {
+            return None;
+        }
         let body = match formula.to_scalar() {
             Some(scalar) => ActivationBody::Scalar(scalar),
             None => ActivationBody::Value(self.value_body(&formula, call.span)?),

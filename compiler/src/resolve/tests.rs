@@ -13,8 +13,10 @@ use crate::program::{
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
 
+mod gradients;
 mod outputs;
 mod pages;
+mod ranges;
 mod set;
 
 fn resolved_with(text: &str, options: &Options) -> (Resolved, SourceMap) {

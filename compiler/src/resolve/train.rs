@@ -5,6 +5,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use super::Cx;
 use super::arguments::{Callee, Slot};
+use super::ranges;
 use super::settings::Settings;
 use crate::program::{EarlyStopping, Precision, TrainSpec};
 
@@ -22,12 +23,15 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
     let settings = Settings::read(cx, section, "train", KEYS);
     let defaults = TrainSpec::default();
     let expected = "a whole number from 0 to 2^53";
-    let seed = settings
-        .number(cx, "seed", expected, |seed| seed.fract() == 0.0 && (0.0..=LARGEST_SEED).contains(&seed));
+    let seed = settings.number(cx, "seed", expected, "7", |seed| {
+        seed.fract() == 0.0 && (0.0..=LARGEST_SEED).contains(&seed)
+    });
     let precision =
         settings.value("precision").and_then(|value| cx.choice(value, "`precision`", &["f32", "f64"]));
+    let epochs = settings.count(cx, "epochs");
     TrainSpec {
-        epochs: settings.count(cx, "epochs").unwrap_or(defaults.epochs),
+        epochs: epochs.unwrap_or(defaults.epochs),
+        epochs_span: epochs.and_then(|_| settings.value("epochs")).map(|value| value.span),
         batch: settings.count(cx, "batch").unwrap_or(defaults.batch),
         // Whole and in range, as was just checked.
         seed: seed.map_or(defaults.seed, |seed| seed as u64),
@@ -75,7 +79,8 @@ fn stop(cx: &mut Cx<'_>, settings: &Settings<'_>, value: &Expr) -> Option<EarlyS
         min_delta = cx.constant(&settings.scope, &argument.value, what);
         if let Some(value) = min_delta.filter(|value| !(value.is_finite() && *value >= 0.0)) {
             let found = cx.found(&argument.value, value);
-            cx.out_of_range(argument.value.span, what, "a number from 0", &found);
+            let help = ranges::help(value, |x| x >= 0.0, Some("0"), "0");
+            cx.out_of_range(argument.value.span, what, "a number from 0", &found, help);
             return None;
         }
     }

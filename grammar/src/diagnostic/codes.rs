@@ -96,6 +96,7 @@ codes! {
     E0417 = "file cannot be written",
     E0418 = "interrupted",
     E0419 = "checkpoint cannot be resumed",
+    E0420 = "warm-up longer than training",
     // E05xx: limits, and what is not supported.
     E0501 = "not supported",
     E0502 = "model too large",

@@ -220,7 +220,8 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
                     row + 1,
                     info.name
                 );
-                return Err(Error::new("E0416", message).at(path));
+                let help = super::more_classes(classes, value as u32);
+                return Err(Error::new("E0416", message).at(path).help(help));
             }
             let classes_of = (0..classes).map(|class| class.to_string()).collect();
             let target = TargetSchema { columns: Vec::new(), classes: classes_of };

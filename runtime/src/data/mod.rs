@@ -19,7 +19,7 @@ pub use schema::{Feature, Schema, TargetSchema};
 pub use split::{Split, SplitOptions, split, with_test};
 
 use crate::error::{Error, count, listed};
-use crate::model::{Compared, ModelInfo, Target, TargetInfo, class_of};
+use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits, class_of};
 
 /// Samples and their targets, ready to train on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -163,7 +163,8 @@ impl DataSet {
                         row + 1,
                         info.name
                     );
-                    return Err(self.place(Error::new("E0416", message), row, None));
+                    let error = Error::new("E0416", message).help(more_classes(classes, class));
+                    return Err(self.place(error, row, None));
                 }
             }
             (Targets::Values(values, width), TargetInfo::Values { len }) => {
@@ -211,11 +212,7 @@ impl DataSet {
                         (!fits).then(|| format!("one of the {classes} classes of `{}`", output.name))
                     }
                     TargetInfo::Values { .. } => {
-                        let range = match (limits.low, limits.high) {
-                            (low, f64::INFINITY) => format!("at least {low}"),
-                            (low, high) => format!("from {low} to {high}"),
-                        };
-                        (!limits.value_fits(f64::from(value))).then_some(range)
+                        (!limits.value_fits(f64::from(value))).then(|| limits.to_string())
                     }
                 };
                 if let Some(expected) = expected {
@@ -225,7 +222,8 @@ impl DataSet {
                         info.name
                     );
                     let column = self.schema.target_columns().nth(target_from + n).map(str::to_owned);
-                    return Err(self.place(Error::new("E0416", message), row, column));
+                    let error = Error::new("E0416", message).help(how_to_fit(target, limits));
+                    return Err(self.place(error, row, column));
                 }
             }
         }
@@ -346,6 +344,33 @@ impl DataSet {
 pub(crate) fn no_loss(info: &ModelInfo) -> Error {
     Error::new("E0401", format!("model `{}` has no loss, so that it cannot be trained", info.name))
         .help("add `loss cross_entropy` for classes, or `loss mse` for values")
+}
+
+/// What to do about a target that a loss does not take.
+fn how_to_fit(target: TargetInfo, limits: TargetLimits) -> String {
+    match target {
+        TargetInfo::Class { classes } => {
+            format!("classes are whole numbers from 0 to {}", classes.saturating_sub(1))
+        }
+        TargetInfo::Values { .. } if limits.only_ends => {
+            format!("write {} for one class and {} for the other", limits.low, limits.high)
+        }
+        TargetInfo::Values { .. } if limits.high == f64::INFINITY => {
+            "a loss for numbers of any sign is `mse`".to_owned()
+        }
+        TargetInfo::Values { .. } => {
+            "scale the targets to that range, or take a loss for any numbers such as `mse`".to_owned()
+        }
+    }
+}
+
+/// What to do about a class that has no output.
+pub(crate) fn more_classes(classes: usize, class: u32) -> String {
+    format!(
+        "classes count from 0 to {}: give the last layer more outputs if there are as many as {}",
+        classes.saturating_sub(1),
+        u64::from(class) + 1
+    )
 }
 
 /// A row of zeros with a single 1, for each class.

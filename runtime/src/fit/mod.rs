@@ -88,7 +88,7 @@ impl Default for FitOptions<'_> {
 /// The last batch of an epoch may be smaller than the others. A step allocates nothing.
 ///
 /// # Errors
-/// - E0401 for a model without a loss, E0205 for options out of range, E0214 for metrics that do not fit;
+/// - E0401 for a model without a loss, E0205 for options out of range, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
 /// - E0410 when there are fewer rows than a batch, E0411 and E0416 when the data do not fit the model;
 /// - E0412 when the loss, or a parameter, is no longer finite: the last good state is then in the checkpoint;
 /// - E0413 and E0419 when a checkpoint cannot be resumed, E0417 when one cannot be written;

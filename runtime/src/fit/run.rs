@@ -52,6 +52,7 @@ impl<'a> Run<'a> {
             let message = "early stopping needs a patience of at least 1 and a `min_delta` of at least 0";
             return Err(Error::new("E0205", message));
         }
+        check_warmup(info, options.epochs)?;
         let watched = Watched::new(options.early_stopping.as_ref(), &options.metrics, validation.is_some())?;
         let meter = Meter::new(&options.metrics, info)?.without_confusion();
         [&options.best, &options.last].into_iter().flatten().try_for_each(|path| check_writable(path))?;
@@ -392,6 +393,20 @@ impl<'a> Run<'a> {
             None => "lower the learning rate".to_owned(),
         })
     }
+}
+
+/// E0420: a schedule that would still warm up when training ends.
+fn check_warmup(info: &ModelInfo, epochs: usize) -> Result<(), Error> {
+    // Without any epoch nothing is asked of a schedule.
+    if epochs == 0 || info.warmup <= epochs as f64 {
+        return Ok(());
+    }
+    let message = format!(
+        "model `{}` warms up for {} epochs, longer than the {epochs} of the training",
+        info.name, info.warmup
+    );
+    let help = "train for more epochs, or lower `warmup` in the schedule";
+    Err(Error::new("E0420", message).help(help))
 }
 
 fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Result<usize, Error> {

@@ -2,7 +2,7 @@
 
 use super::{ConfusionMatrix, Metric, argmax};
 use crate::error::Error;
-use crate::model::{Compared, ModelInfo, Target, TargetInfo, class_of};
+use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits, class_of};
 
 /// Metrics of every output that a loss compares. [`evaluate`](crate::fit::evaluate) uses it for a model and a data set.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ struct Part {
     /// What its figures are called after; empty for the only output.
     name: &'static str,
     metrics: Vec<Metric>,
+    /// Between the two values of a target of yes and no.
+    middle: f32,
     rows: u64,
     values: u64,
     correct: u64,
@@ -158,6 +160,10 @@ fn fit(metric: Metric, compared: &Compared, info: &ModelInfo) -> Result<(), Erro
     Ok(())
 }
 
+fn middle(limits: TargetLimits) -> f32 {
+    ((limits.low + limits.high) / 2.0) as f32
+}
+
 impl Part {
     fn new(compared: Compared, several: bool, metrics: Vec<Metric>) -> Self {
         let classes = match compared.target {
@@ -168,6 +174,7 @@ impl Part {
             compared,
             name: if several { compared.output.name } else { "" },
             metrics,
+            middle: if compared.output.limits.only_ends { middle(compared.output.limits) } else { 0.5 },
             rows: 0,
             values: 0,
             correct: 0,
@@ -226,7 +233,7 @@ impl Part {
     fn update_values(&mut self, output: &[f32], target: &[f32]) {
         self.rows += 1;
         let is_right = match (output, target) {
-            ([output], [target]) => !output.is_nan() && (*output > 0.5) == (*target > 0.5),
+            ([output], [target]) => !output.is_nan() && (*output > self.middle) == (*target > self.middle),
             _ => argmax(output) == argmax(target),
         };
         self.correct += u64::from(is_right);

@@ -12,8 +12,8 @@ use crate::error::{Error, closest, listed};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Metric {
     /// Share of samples whose greatest output is their class; in 0 to 1. For values with class names or `0`/`1`
-    /// targets: share of samples whose outputs fall on the target's side of 0.5, or whose greatest output is where
-    /// the target is greatest.
+    /// targets: share of samples whose outputs fall on the target's side of 0.5, for targets -1 and 1 of 0, or whose
+    /// greatest output is where the target is greatest.
     Accuracy,
     /// Share of samples whose class is among the five greatest outputs; in 0 to 1.
     Top5,

@@ -63,6 +63,7 @@ impl Linear {
             tensors: &TENSORS,
             states: &["velocity"],
             average: None,
+            warmup: 0.0,
             normalize: &[NormalizeInfo {
                 kind: NormalizeKind::Standard,
                 tensors: [MEAN, STD],
@@ -218,6 +219,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         tensors: &[],
         states: &[],
         average: None,
+        warmup: 0.0,
         normalize: &[],
         layers: &[],
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Table, fault, find, is_missing, number};
 use crate::data::{DataSet, Feature, Schema, TargetSchema, Targets, one_hot};
 use crate::error::{Error, closest, count, listed};
-use crate::model::{ModelInfo, Target, TargetInfo};
+use crate::model::{ModelInfo, Target, TargetInfo, TargetLimits};
 
 /// Makes a data set of a table, with its targets.
 ///
@@ -126,7 +126,10 @@ fn with_count(error: Error, table: &Table, columns: &[(usize, &Feature)]) -> Err
 }
 
 fn targets(table: &Table, schema: &Schema, info: &ModelInfo) -> Result<Targets, Error> {
-    let parts = info.compared().zip(&schema.targets).map(|(part, schema)| target(table, schema, part.target));
+    let parts = info
+        .compared()
+        .zip(&schema.targets)
+        .map(|(part, schema)| target(table, schema, part.target, part.output.limits));
     let mut parts = parts.collect::<Result<Vec<_>, _>>()?;
     if parts.len() == 1 {
         return Ok(parts.remove(0));
@@ -149,7 +152,12 @@ fn targets(table: &Table, schema: &Schema, info: &ModelInfo) -> Result<Targets, 
 }
 
 /// What one output is compared with.
-fn target(table: &Table, schema: &TargetSchema, target: TargetInfo) -> Result<Targets, Error> {
+fn target(
+    table: &Table,
+    schema: &TargetSchema,
+    target: TargetInfo,
+    limits: TargetLimits,
+) -> Result<Targets, Error> {
     let mut columns = Vec::with_capacity(schema.columns.len());
     for name in &schema.columns {
         columns.push(find(table, name, "target column")?);
@@ -161,9 +169,17 @@ fn target(table: &Table, schema: &TargetSchema, target: TargetInfo) -> Result<Ta
         return Ok(match target {
             TargetInfo::Class { .. } => Targets::Classes(classes),
             TargetInfo::Values { len: 1 } => {
-                Targets::Values(classes.into_iter().map(|class| class as f32).collect(), 1)
+                let values = classes.into_iter().map(|class| class as f32);
+                Targets::Values(values.map(|value| end(value, limits)).collect(), 1)
             }
-            TargetInfo::Values { len } => one_hot(classes.into_iter().map(|class| class as usize), len),
+            TargetInfo::Values { len } => {
+                match one_hot(classes.into_iter().map(|class| class as usize), len) {
+                    Targets::Values(values, width) => {
+                        Targets::Values(values.into_iter().map(|value| end(value, limits)).collect(), width)
+                    }
+                    other => other,
+                }
+            }
         });
     }
     let mut values = Vec::with_capacity(table.rows().saturating_mul(columns.len()));
@@ -173,6 +189,15 @@ fn target(table: &Table, schema: &TargetSchema, target: TargetInfo) -> Result<Ta
         }
     }
     Ok(Targets::Values(values, columns.len()))
+}
+
+/// 0 or 1, as a loss has it that takes two numbers alone: -1 or 1 for `hinge`.
+fn end(value: f32, limits: TargetLimits) -> f32 {
+    match (limits.only_ends, value) {
+        (true, 0.0) => limits.low as f32,
+        (true, 1.0) => limits.high as f32,
+        _ => value,
+    }
 }
 
 /// The index of the class that a field names: by its text, or by its number.
