@@ -22,23 +22,27 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
     let mut session = Prepared::new(run, batch, output, |_| Ok(()))?.start(run, output)?;
     let info = *session.network.info();
     let rng = Rng::new(session.seed, 1 << 32);
-    let inputs: Vec<f32> =
-        (0..info.batch * info.input_len()).map(|index| rng.normal(index as u64) as f32).collect();
+    let input = |index: usize| match info.tokens {
+        Some(tokens) => rng.below(index as u64, tokens as u64) as f32,
+        None => rng.normal(index as u64) as f32,
+    };
+    let inputs: Vec<f32> = (0..info.batch * info.input_len()).map(input).collect();
     let mut figures = Vec::new();
     if let (Some(graph), Some(target)) = (&session.model.graphs.train, info.target()) {
         // Of the samples alone, so that figures of different optimizers compare.
         let flops = costs::total_flops(graph) * info.batch as u64;
         let (mut classes, mut values) = (Vec::new(), Vec::new());
         match target {
-            TargetInfo::Class { classes: n } => {
-                classes = (0..info.batch).map(|index| rng.below(index as u64, n as u64) as u32).collect();
+            TargetInfo::Class { classes: n } | TargetInfo::Positions { classes: n, .. } => {
+                let places = info.batch * target.width();
+                classes = (0..places).map(|index| rng.below(index as u64, n as u64) as u32).collect();
             }
             TargetInfo::Values { len } => {
                 values = (0..info.batch * len).map(|index| rng.uniform(index as u64) as f32).collect();
                 for Compared { target, target_from, .. } in info.compared() {
-                    let TargetInfo::Class { classes } = target else { continue };
+                    let Some(classes) = target.classes() else { continue };
                     for (n, row) in values.chunks_exact_mut(len).enumerate() {
-                        if let Some(class) = row.get_mut(target_from) {
+                        for class in row.iter_mut().skip(target_from).take(target.width()) {
                             *class = rng.below(n as u64, classes as u64) as f32;
                         }
                     }
@@ -46,7 +50,7 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
             }
         }
         let target = match target {
-            TargetInfo::Class { .. } => Target::Classes(&classes),
+            TargetInfo::Class { .. } | TargetInfo::Positions { .. } => Target::Classes(&classes),
             TargetInfo::Values { .. } => Target::Values(&values),
         };
         let network = &mut *session.network;

@@ -185,6 +185,7 @@ mod tests {
             batch: 1,
             tensors: &[],
             states: &[],
+            tokens: None,
             average: None,
             warmup: 0.0,
             normalize: &[],

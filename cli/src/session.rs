@@ -80,7 +80,7 @@ impl Prepared {
         let mut metrics: Vec<Metric> = Vec::new();
         for Compared { output, target, .. } in self.info.compared() {
             let of_output: &[Metric] = match target {
-                TargetInfo::Class { .. } => &[Metric::Accuracy],
+                TargetInfo::Class { .. } | TargetInfo::Positions { .. } => &[Metric::Accuracy],
                 TargetInfo::Values { len } if len == output.len() => &[Metric::Rmse, Metric::R2],
                 // Outputs that are not what the targets are cannot be compared with them.
                 TargetInfo::Values { .. } => &[],

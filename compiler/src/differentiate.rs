@@ -253,15 +253,21 @@ impl Gradient<'_> {
         gradients
     }
 
-    /// The gradient of an operand that was the same for all elements, or all samples, is the sum over them.
+    /// The gradient of an operand that was the same for all elements, positions or samples, is the sum over them.
     pub fn onto(&mut self, gradient: NodeId, operand: NodeId) -> NodeId {
         let target = self.graph.node(operand).clone();
+        let whole = self.graph.node(gradient).clone();
         let mut gradient = gradient;
-        if target.len() == 1 && self.graph.node(gradient).len() > 1 {
-            gradient = self.node(Op::Reduce(Reduction::Sum), vec![gradient], Vec::new(), true);
+        if target.len() < whole.len() && (target.batched || target.len() == 1) {
+            // One value a position is what a reduction leaves.
+            let shape = if target.len() == 1 { Vec::new() } else { vec![target.len()] };
+            gradient = self.node(Op::Reduce(Reduction::Sum), vec![gradient], shape, true);
         }
         if !target.batched {
-            let rows = self.operator(SampleRows, vec![gradient], target.shape.clone(), true);
+            // With two axes the rows are those of all positions, which are summed over as samples are.
+            let by_position = target.len() > 1 && target.len() < whole.len();
+            let shape = if by_position { whole.shape } else { vec![target.len()] };
+            let rows = self.operator(SampleRows, vec![gradient], shape, true);
             gradient = self.operator(BatchSum, vec![rows], target.shape, false);
         }
         gradient
@@ -273,7 +279,7 @@ impl Gradient<'_> {
         }
         let x = self.operand(0);
         let shape = self.graph.node(x).shape.clone();
-        let count = self.graph.node(x).len() as f64;
+        let count = (self.graph.node(x).len() / node.len().max(1)) as f64;
         let d_x = match reduction {
             Reduction::Sum => self.pointwise(Scalar::input(0), vec![self.d_y], shape),
             Reduction::Mean => {
@@ -290,7 +296,7 @@ impl Gradient<'_> {
                     Scalar::Number(0.0),
                 );
                 let mask = self.pointwise(is_largest, vec![x, self.id], shape.clone());
-                let ties = self.node(Op::Reduce(Reduction::Sum), vec![mask], Vec::new(), true);
+                let ties = self.node(Op::Reduce(Reduction::Sum), vec![mask], node.shape.clone(), true);
                 let share = Scalar::binary(
                     Binary::Mul,
                     Scalar::input(1),
@@ -299,7 +305,6 @@ impl Gradient<'_> {
                 self.pointwise(share, vec![self.d_y, mask, ties], shape)
             }
         };
-        debug_assert_eq!(node.len(), 1, "a reduction gives one number");
         vec![(0, d_x)]
     }
 }

@@ -9,7 +9,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
 
 use crate::gain::{Gain, Gains};
-use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
+use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op, reduced};
 use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
 use crate::program::{ActivationBody, Application, Kind, List, Program, Reduction, ValueExpr};
@@ -35,6 +35,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
             span: input.span,
         }],
         input: NodeId(0),
+        tokens: None,
         output: NodeId(0),
         outputs: Vec::new(),
         loss: None,
@@ -208,8 +209,14 @@ fn apply(
                     Ok(cx.pointwise(simplify(scalar), operands, shape))
                 }
                 ActivationBody::Value(body) => {
-                    let mut lowering =
-                        ValueLowering { cx, value: *x, target: None, parameters, known: Vec::new() };
+                    let mut lowering = ValueLowering {
+                        cx,
+                        value: *x,
+                        target: None,
+                        by_position: true,
+                        parameters,
+                        known: Vec::new(),
+                    };
                     lowering.value(body)
                 }
             }
@@ -229,6 +236,8 @@ struct ValueLowering<'a> {
     /// The model's output, or what an activation is given.
     value: NodeId,
     target: Option<NodeId>,
+    /// Whether reductions over `[positions, features]` run over each position by itself.
+    by_position: bool,
     parameters: Vec<NodeId>,
     /// What was computed already.
     known: Vec<(ValueExpr, NodeId)>,
@@ -258,7 +267,8 @@ impl ValueLowering<'_> {
             }
             ValueExpr::Reduce(reduction, x) => {
                 let x = self.value(x)?;
-                self.cx.reduce(*reduction, x)
+                let shape = if self.by_position { reduced(self.cx.shape(x)) } else { Vec::new() };
+                self.cx.node(Op::Reduce(*reduction), vec![x], shape, true)
             }
             ValueExpr::Softmax(x) => {
                 let x = self.value(x)?;
@@ -298,10 +308,13 @@ impl ValueLowering<'_> {
                     .max_by_key(|shape| (shape.iter().product::<usize>(), shape.len()))
                     .unwrap_or_default();
                 let len: usize = shape.iter().product();
-                let other = operands.iter().map(|id| self.cx.shape(*id)).find(|other| {
-                    let n: usize = other.iter().product();
-                    n != len && n != 1
+                // With two axes a value may be one for each position, and a list one for each feature.
+                let row = shape.get(1).filter(|_| shape.len() == 2).copied().unwrap_or(len);
+                let other = operands.iter().map(|id| self.cx.graph.node(*id)).find(|other| {
+                    let n = other.len();
+                    n != len && n != 1 && (other.batched || n != row) && n * row != len
                 });
+                let other = other.map(|other| &other.shape);
                 if let Some(other) = other {
                     return Err(self.cx.error(
                         Code::E0304,
@@ -316,7 +329,10 @@ impl ValueLowering<'_> {
 
     /// Numbers of the source, one for each value.
     fn list(&mut self, list: &List) -> Result<NodeId, Box<Diagnostic>> {
-        let expected = self.cx.graph.node(self.value).len();
+        let value = self.cx.graph.node(self.value);
+        // The same for all positions.
+        let shape = if self.by_position { vec![value.row()] } else { value.shape.clone() };
+        let expected = shape.iter().product::<usize>();
         if list.values.len() != expected {
             let mut error = Diagnostic::new(
                 Code::E0305,
@@ -329,7 +345,6 @@ impl ValueLowering<'_> {
             error = error.with_help(one_for_each(list, expected));
             return Err(Box::new(error));
         }
-        let shape = self.cx.shape(self.value).to_vec();
         let constant = Op::Constant(list.name.clone(), list.values.clone());
         Ok(self.cx.node(constant, Vec::new(), shape, false))
     }
@@ -337,7 +352,10 @@ impl ValueLowering<'_> {
     fn scalar(&mut self, expr: &ValueExpr, operands: &mut Vec<NodeId>) -> Result<Scalar, Box<Diagnostic>> {
         Ok(match expr {
             ValueExpr::Number(value) => Scalar::Number(*value),
-            ValueExpr::Count => Scalar::Number(self.cx.graph.node(self.value).len() as f64),
+            ValueExpr::Count => {
+                let value = self.cx.graph.node(self.value);
+                Scalar::Number(if self.by_position { value.row() } else { value.len() } as f64)
+            }
             ValueExpr::Unary(op, x) => Scalar::unary(*op, self.scalar(x, operands)?),
             ValueExpr::Binary(op, a, b) => {
                 let a = self.scalar(a, operands)?;

@@ -145,6 +145,9 @@ pub struct LossUse {
     pub only_ends: bool,
     /// Whether the target is a class.
     pub target: TargetKind,
+    /// Whether it is defined for classes, though the targets may be rows of values: each position of
+    /// `[positions, classes]` is then compared by itself.
+    pub is_of_classes: bool,
     /// How samples are put together.
     pub reduction: Reduction,
     /// The use.

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, Axis, IxDyn};
+use ndarray::{ArrayD, IxDyn};
 
 use crate::differentiate::differentiate;
 use crate::graph::{Draw as StepDraw, Optimizer};
-use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
+use crate::graph::{Graph, Node, NodeId, Op, ParameterId, Spread};
 use crate::infer::scale_of;
 use crate::program::Reduction;
 use crate::scalar::{Scalar, Variable, evaluate};
@@ -481,11 +481,17 @@ impl Interpreter {
             Op::Constant(_, values) => filled(values.to_vec()),
             Op::Pointwise(scalar) => pointwise(scalar, graph, node, &operands, &shape),
             Op::Reduce(reduction) => {
-                filled(operands.first().map(|x| reduce(x, *reduction)).unwrap_or_default())
+                filled(operands.first().map(|x| reduce(x, node.len(), *reduction)).unwrap_or_default())
             }
             Op::Total => {
+                // A loss of each position, and one weight for the sample or for each of them.
                 let terms = operands.chunks_exact(2).flat_map(|pair| match pair {
-                    [loss, scale] => loss.iter().zip(scale.iter()).map(|(l, s)| l * s).collect(),
+                    [loss, scale] => {
+                        let positions = (loss.len() / scale.len().max(1)).max(1);
+                        let scales: Vec<f64> = scale.iter().copied().collect();
+                        let scale_of = |n: usize| scales.get(n / positions).copied().unwrap_or(f64::NAN);
+                        loss.iter().enumerate().map(|(n, loss)| loss * scale_of(n)).collect()
+                    }
                     _ => Vec::new(),
                 });
                 ArrayD::from_elem(IxDyn(&[]), terms.sum())
@@ -522,24 +528,30 @@ fn pointwise(
     let samples = if node.batched { shape.first().copied().unwrap_or(0) } else { 1 };
     let mut out = Vec::with_capacity(samples * len);
     let flat: Vec<Vec<f64>> = operands.iter().map(|x| x.iter().copied().collect()).collect();
-    let sources: Vec<(bool, usize)> = node
+    let row = node.row().max(1);
+    let sources: Vec<(bool, usize, Option<Spread>)> = node
         .inputs
         .iter()
         .map(|id| {
             let operand = graph.node(*id);
-            (operand.batched, operand.len().max(1))
+            (operand.batched, operand.len().max(1), graph.spread(node, *id))
         })
         .collect();
     for sample in 0..samples {
         for k in 0..len {
             out.push(evaluate(scalar, &mut |variable| match variable {
                 Variable::Input(n) => {
-                    let (batched, width) = sources.get(n as usize).copied().unwrap_or((true, 1));
-                    let feature = if width == 1 { 0 } else { k };
+                    let (batched, width, spread) = sources.get(n as usize).copied().unwrap_or((true, 1, None));
+                    let feature = match spread {
+                        Some(Spread::Elements) | None => k,
+                        Some(Spread::One) => 0,
+                        Some(Spread::Positions) => k / row,
+                        Some(Spread::Features) => k % row,
+                    };
                     let at = if batched { sample * width + feature } else { feature };
                     flat.get(n as usize).and_then(|values| values.get(at)).copied().unwrap_or(f64::NAN)
                 }
-                Variable::Index => k as f64,
+                Variable::Index => (k % row) as f64,
                 _ => f64::NAN,
             }));
         }
@@ -547,16 +559,18 @@ fn pointwise(
     ArrayD::from_shape_vec(IxDyn(shape), out).unwrap_or_else(|_| ArrayD::zeros(IxDyn(shape)))
 }
 
-/// Over the values of each sample.
-fn reduce(x: &ArrayD<f64>, reduction: Reduction) -> Vec<f64> {
-    let mut out = Vec::new();
-    for sample in x.axis_iter(Axis(0)) {
-        let sum: f64 = sample.iter().sum();
-        out.push(match reduction {
+/// Over the values of each sample, or of each of its positions.
+fn reduce(x: &ArrayD<f64>, positions: usize, reduction: Reduction) -> Vec<f64> {
+    let samples = x.shape().first().copied().unwrap_or(0);
+    let values: Vec<f64> = x.iter().copied().collect();
+    let row = (values.len() / (samples * positions).max(1)).max(1);
+    let reduced = values.chunks(row).map(|row| {
+        let sum: f64 = row.iter().sum();
+        match reduction {
             Reduction::Sum => sum,
-            Reduction::Mean => sum / sample.len().max(1) as f64,
-            Reduction::Max => sample.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        });
-    }
-    out
+            Reduction::Mean => sum / row.len().max(1) as f64,
+            Reduction::Max => row.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }
+    });
+    reduced.collect()
 }

@@ -69,6 +69,13 @@ pub enum TargetInfo {
         /// Number of classes.
         classes: usize,
     },
+    /// One class index, below `classes`, for each position of a sample.
+    Positions {
+        /// Number of classes.
+        classes: usize,
+        /// Positions of a sample.
+        positions: usize,
+    },
     /// `len` values a sample.
     Values {
         /// Number of values.
@@ -149,7 +156,16 @@ impl TargetInfo {
     pub fn width(self) -> usize {
         match self {
             Self::Class { .. } => 1,
+            Self::Positions { positions, .. } => positions,
             Self::Values { len } => len,
+        }
+    }
+
+    /// Number of classes; `None` for values.
+    pub fn classes(self) -> Option<usize> {
+        match self {
+            Self::Class { classes } | Self::Positions { classes, .. } => Some(classes),
+            Self::Values { .. } => None,
         }
     }
 }
@@ -198,6 +214,8 @@ pub struct ModelInfo {
     pub spec_hash: &'static str,
     /// Shape of one input sample.
     pub input: &'static [usize],
+    /// How many tokens the model knows, whose input is indices of tokens; `None` for an input of numbers.
+    pub tokens: Option<usize>,
     /// Shape of a row of outputs: of the only output, or of several flat and one after the other.
     pub output: &'static [usize],
     /// The outputs, in the order of the row.
@@ -275,29 +293,38 @@ impl ModelInfo {
         Ok(samples)
     }
 
-    /// Checks a training batch of `x` input values, and returns its samples.
+    /// Checks the values `x` of a training batch and its targets, and returns its samples.
     ///
     /// # Errors
     /// What does not fit: no samples or too many, targets of another kind or number, a class outside the classes, a
-    /// value that the loss does not take.
-    pub fn check_batch<E: Element>(&self, x: usize, target: &Target<'_, E>) -> Result<usize, StepError> {
-        let samples = x / self.input_len().max(1);
-        if samples * self.input_len() != x {
-            return Err(ShapeError { what: "input", expected: self.input_len(), found: x }.into());
+    /// value that the loss does not take, a token that the model does not know.
+    pub fn check_batch<E: Element>(&self, x: &[E], target: &Target<'_, E>) -> Result<usize, StepError> {
+        let samples = x.len() / self.input_len().max(1);
+        if samples * self.input_len() != x.len() {
+            return Err(ShapeError { what: "input", expected: self.input_len(), found: x.len() }.into());
         }
         if samples == 0 || samples > self.batch {
             return Err(StepError::Samples { batch: self.batch, found: samples });
         }
+        if let (Some(tokens), Some(at)) = (self.tokens, self.unknown_token(x)) {
+            let token = x.get(at).map_or(0.0, |token| token.to_f64());
+            let place = (at / self.input_len().max(1), at % self.input_len().max(1));
+            return Err(StepError::Token { sample: place.0, position: place.1, token, tokens });
+        }
         match (self.target(), target) {
-            (Some(TargetInfo::Class { classes }), Target::Classes(found)) => {
-                if found.len() != samples {
-                    return Err(StepError::Target { expected: samples, found: found.len() });
+            (
+                Some(info @ (TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. })),
+                Target::Classes(found),
+            ) => {
+                let expected = samples * info.width();
+                if found.len() != expected {
+                    return Err(StepError::Target { expected, found: found.len() });
                 }
                 let limits = self.limits();
                 match found.iter().position(|class| !limits.class_fits(*class, classes)) {
-                    Some(sample) => Err(StepError::Class {
-                        sample,
-                        class: found.get(sample).copied().unwrap_or(0),
+                    Some(at) => Err(StepError::Class {
+                        sample: at / info.width(),
+                        class: found.get(at).copied().unwrap_or(0),
                         classes,
                     }),
                     None => Ok(samples),
@@ -310,10 +337,17 @@ impl ModelInfo {
             (Some(TargetInfo::Values { len }), target) => {
                 Err(StepError::Target { expected: samples * len, found: target.len() })
             }
-            (Some(TargetInfo::Class { .. }) | None, target) => {
-                Err(StepError::Target { expected: samples, found: target.len() })
+            (Some(info @ (TargetInfo::Class { .. } | TargetInfo::Positions { .. })), target) => {
+                Err(StepError::Target { expected: samples * info.width(), found: target.len() })
             }
+            (None, target) => Err(StepError::Target { expected: samples, found: target.len() }),
         }
+    }
+
+    /// The place of the first input value that is not the index of a token that the model knows.
+    pub fn unknown_token<E: Element>(&self, x: &[E]) -> Option<usize> {
+        let tokens = self.tokens?;
+        x.iter().position(|token| class_of(token.to_f64()) as usize >= tokens)
     }
 }
 
@@ -329,7 +363,9 @@ impl ModelInfo {
                 for number in row.iter().skip(target_from).take(target.width()) {
                     let number = number.to_f64();
                     match target {
-                        TargetInfo::Class { classes } if !limits.class_fits(class_of(number), classes) => {
+                        TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. }
+                            if !limits.class_fits(class_of(number), classes) =>
+                        {
                             return Err(StepError::Class { sample, class: class_of(number), classes });
                         }
                         // What is not a number makes a loss that is none, which is told by its own name.
@@ -420,6 +456,17 @@ pub enum StepError {
         /// What the loss takes.
         limits: TargetLimits,
     },
+    /// An input value that is not the index of a token that the model knows.
+    Token {
+        /// The sample in the batch.
+        sample: usize,
+        /// Its place in the sample.
+        position: usize,
+        /// The value found.
+        token: f64,
+        /// Number of tokens.
+        tokens: usize,
+    },
 }
 
 impl core::fmt::Display for TargetLimits {
@@ -444,6 +491,12 @@ impl core::fmt::Display for StepError {
             Self::Value { sample, value, limits } => {
                 write!(f, "sample {sample}: target {value} is not {limits}, as the loss needs it")
             }
+            Self::Token { sample, position, token, tokens } => {
+                write!(
+                    f,
+                    "sample {sample}, position {position}: {token} is not the index of one of the {tokens} tokens"
+                )
+            }
         }
     }
 }
@@ -459,7 +512,7 @@ impl From<ShapeError> for StepError {
 /// The targets of a batch.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target<'a, E> {
-    /// One class index a sample.
+    /// One class index a sample, or one for each of its positions.
     Classes(&'a [u32]),
     /// Rows of values, sample after sample.
     Values(&'a [E]),

@@ -264,7 +264,7 @@ fn target_columns_are_dealt_out_to_the_outputs() {
         assert_tells(&error, "E0416", &[words, "one of the 3 classes of `kind`"]);
     }
     let target = [0.5, 0.5, 2.0, 0.5, 0.5, 7.0];
-    let error = info.check_batch(2, &Target::Values(&target)).unwrap_err();
+    let error = info.check_batch(&[0.0; 2], &Target::Values(&target)).unwrap_err();
     assert_eq!(error, StepError::Class { sample: 1, class: 7, classes: 3 });
 }
 

@@ -128,15 +128,15 @@ fn targets_that_the_loss_does_not_take_are_refused() {
 #[test]
 fn a_batch_with_targets_that_the_loss_does_not_take_is_refused() {
     let sign = limited(-1.0, 1.0, true);
-    assert_eq!(sign.check_batch(4, &Target::Values(&[-1.0_f32, 1.0])), Ok(2));
-    let error = sign.check_batch(4, &Target::Values(&[-1.0_f32, 0.0])).unwrap_err();
+    assert_eq!(sign.check_batch(&[0.0_f32; 4], &Target::Values(&[-1.0_f32, 1.0])), Ok(2));
+    let error = sign.check_batch(&[0.0_f32; 4], &Target::Values(&[-1.0_f32, 0.0])).unwrap_err();
     assert_eq!(error.to_string(), "sample 1: target 0 is not -1 or 1, as the loss needs it");
     let share = limited(0.0, 1.0, false);
-    assert_eq!(share.check_batch(2, &Target::Values(&[0.5_f64])), Ok(1));
-    let error = share.check_batch(2, &Target::Values(&[1.5_f64])).unwrap_err();
+    assert_eq!(share.check_batch(&[0.0_f64; 2], &Target::Values(&[0.5_f64])), Ok(1));
+    let error = share.check_batch(&[0.0_f64; 2], &Target::Values(&[1.5_f64])).unwrap_err();
     assert!(matches!(error, StepError::Value { sample: 0, value: 1.5, .. }));
     // The loss is then no number either, and that has a name of its own.
-    assert_eq!(share.check_batch(2, &Target::Values(&[f32::NAN])), Ok(1));
+    assert_eq!(share.check_batch(&[0.0_f32; 2], &Target::Values(&[f32::NAN])), Ok(1));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What the differential tests share: figures from files, models by the traits, and comparisons.
 #![allow(dead_code)]
 
+pub mod differential;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

@@ -85,7 +85,7 @@ impl Model for Compiled {
 
 impl Train for Compiled {
     fn step_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        self.info.check_batch(x.len(), &target)?;
+        self.info.check_batch(x, &target)?;
         let mut loss = f32::NAN;
         // SAFETY: see above.
         let code =
@@ -94,7 +94,7 @@ impl Train for Compiled {
     }
 
     fn loss_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        self.info.check_batch(x.len(), &target)?;
+        self.info.check_batch(x, &target)?;
         let mut loss = f32::NAN;
         // SAFETY: see above.
         let code =

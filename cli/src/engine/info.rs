@@ -30,6 +30,9 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         name: text(&output.name),
         shape: list(output.shape.iter().copied()),
         target: output.target.map(|target| match target.kind {
+            TargetKind::Class if target.positions > 1 => {
+                TargetInfo::Positions { classes: target.len, positions: target.positions }
+            }
             TargetKind::Class => TargetInfo::Class { classes: target.len },
             TargetKind::Values => TargetInfo::Values { len: target.len },
         }),
@@ -55,6 +58,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         source: text(&info.source),
         spec_hash: text(&info.spec_hash),
         input: list(info.input.iter().copied()),
+        tokens: info.tokens,
         output: list(info.output.iter().copied()),
         outputs: list(outputs),
         batch: info.batch,

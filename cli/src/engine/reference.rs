@@ -117,7 +117,7 @@ impl Model for Interpreted {
 
 impl Train for Interpreted {
     fn step_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        self.info.check_batch(x.len(), &target)?;
+        self.info.check_batch(x, &target)?;
         let x = wide(x);
         let loss = with_targets(target, |target| self.interpreter.step(&x, target));
         self.round();
@@ -126,7 +126,7 @@ impl Train for Interpreted {
     }
 
     fn loss_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        self.info.check_batch(x.len(), &target)?;
+        self.info.check_batch(x, &target)?;
         Ok(with_targets(target, |target| self.interpreter.loss(&wide(x), target)) as f32)
     }
 

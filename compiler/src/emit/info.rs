@@ -20,6 +20,8 @@ pub struct ModelInfo {
     pub spec_hash: String,
     /// Shape of one input sample.
     pub input: Vec<usize>,
+    /// How many tokens the input may name.
+    pub tokens: Option<usize>,
     /// Shape of one output.
     pub output: Vec<usize>,
     /// The outputs, in the order in which they stand in a row.
@@ -44,6 +46,11 @@ impl ModelInfo {
     /// What a sample is compared with: its kind, and classes or values.
     pub fn target(&self) -> Option<(TargetKind, usize)> {
         row_of_targets(&self.outputs)
+    }
+
+    /// Positions of a sample that have a class each, where classes alone are compared.
+    pub fn positions(&self) -> usize {
+        self.outputs.iter().find_map(|output| output.target).map_or(1, |target| target.positions)
     }
 }
 
@@ -90,6 +97,7 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         source: file.to_owned(),
         spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
         input: graph.node(graph.input).shape.clone(),
+        tokens: graph.tokens,
         output: if output.is_empty() { vec![1] } else { output },
         outputs: graph.outputs.clone(),
         batch: graph.batch,
@@ -125,6 +133,10 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         let (name, shape, limits) = (&output.name, shape(&output.shape), limits(output));
         let target = match output.target.map(|target| (target.kind, number(target.len))) {
             None => quote!(None),
+            Some((TargetKind::Class, classes)) if output.target.is_some_and(|target| target.positions > 1) => {
+                let positions = number(output.target.map_or(1, |target| target.positions));
+                quote!(Some(rt::TargetInfo::Positions { classes: #classes, positions: #positions }))
+            }
             Some((TargetKind::Class, classes)) => quote!(Some(rt::TargetInfo::Class { classes: #classes })),
             Some((TargetKind::Values, len)) => quote!(Some(rt::TargetInfo::Values { len: #len })),
         };
@@ -150,14 +162,15 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
     });
     let states = &info.states;
-    let average = match info.average {
-        Some(state) => {
-            let state = number(state);
-            quote!(Some(#state))
+    let option = |value: Option<usize>| match value {
+        Some(value) => {
+            let value = number(value);
+            quote!(Some(#value))
         }
         None => quote!(None),
     };
     let warmup = super::scalar::literal(info.warmup, Precision::F64);
+    let (average, tokens) = (option(info.average), option(info.tokens));
     let normalize = info.normalize.iter().map(|Normalization { kind, buffers, over_all }| {
         let kind = match kind {
             NormalizationKind::Standard => quote!(Standard),
@@ -181,6 +194,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             source: #source,
             spec_hash: #hash,
             input: #input,
+            tokens: #tokens,
             output: #output,
             outputs: &[#(#outputs),*],
             batch: #batch,

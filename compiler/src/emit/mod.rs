@@ -60,7 +60,8 @@ pub enum Feature {
 }
 
 impl Feature {
-    fn tokens(&self) -> TokenStream {
+    /// As code.
+    pub fn tokens(&self) -> TokenStream {
         match self {
             Self::Constant(n) => number(*n),
             Self::Running(tokens) => tokens.clone(),

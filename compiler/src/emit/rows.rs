@@ -11,23 +11,28 @@ use super::locals::locals;
 use super::scalar::{Style, Writer, literal};
 use super::{Domain, Feature, PassCx, names, number};
 use crate::graph::{Node, NodeId, Op};
+use crate::plan::rows::Frame;
 use crate::plan::{Function, LANES, rows};
 use crate::program::Reduction;
 use crate::scalar::{Scalar, Variable};
 
 /// The code of a step over rows.
 pub fn rows(cx: PassCx<'_>, function: &Function, nodes: &[NodeId]) -> TokenStream {
+    let frame = rows::frame(cx.graph(), nodes).unwrap_or(Frame { positions: 1, width: 1 });
     let mut rows = Rows {
         cx,
         function,
         nodes,
-        width: rows::width(cx.graph(), nodes),
+        frame,
+        width: frame.width,
         phases: rows::phases(cx.graph(), nodes),
         lanes: HashMap::new(),
         names: locals(cx, nodes),
     };
     let unrolled = cx.domain == Domain::Batch && rows::is_unrolled(cx.graph(), nodes);
     let body = if unrolled { rows.unrolled() } else { rows.loops() };
+    let positions = number(frame.positions);
+    let body = if frame.positions > 1 { quote!(for t in 0..#positions { #body }) } else { body };
     match cx.domain {
         Domain::Batch => {
             let groups = cx.groups(function);
@@ -41,6 +46,7 @@ struct Rows<'a> {
     cx: PassCx<'a>,
     function: &'a Function,
     nodes: &'a [NodeId],
+    frame: Frame,
     width: usize,
     phases: BTreeMap<NodeId, usize>,
     /// What narrow values are called, and in unrolled code the features of wide ones.
@@ -55,7 +61,67 @@ impl<'a> Rows<'a> {
     }
 
     fn is_wide(&self, id: NodeId) -> bool {
-        self.node(id).len() > 1
+        self.frame.is_wide(self.cx.graph(), id)
+    }
+
+    /// Lanes of a value that lies in memory; of `[positions, features]` those of position `t`.
+    fn load(&self, id: NodeId, feature: &Feature) -> TokenStream {
+        if self.frame.positions == 1 {
+            return self.cx.load(id, if self.is_wide(id) { feature } else { &Feature::Constant(0) });
+        }
+        let node = self.node(id);
+        if !node.batched && node.len() == self.width {
+            return self.cx.load(id, feature);
+        }
+        match (self.cx.domain, self.place(id, feature)) {
+            (Domain::Batch, Some((at, _))) => self.cx.load(id, &Feature::Running(at)),
+            (Domain::Single, Some((at, count))) => {
+                let name = match node.op {
+                    Op::Parameter(parameter) => {
+                        let name = self.cx.parameter_name(parameter);
+                        quote!(&parameters.#name)
+                    }
+                    _ => {
+                        let name = self.cx.value_name(id);
+                        quote!(#name)
+                    }
+                };
+                if self.is_wide(id) {
+                    quote!(rt::pack::load_at::<L>(#name, #at, #count))
+                } else {
+                    quote!(L::splat(#name.as_flattened()[#at]))
+                }
+            }
+            (_, None) => self.cx.load(id, &Feature::Constant(0)),
+        }
+    }
+
+    /// A statement that stores lanes of a value.
+    fn store(&self, id: NodeId, feature: &Feature, value: &TokenStream) -> TokenStream {
+        if self.frame.positions == 1 {
+            return self.cx.store(id, feature, value);
+        }
+        match (self.cx.domain, self.place(id, feature)) {
+            (Domain::Batch, Some((at, _))) => self.cx.store(id, &Feature::Running(at), value),
+            (Domain::Single, Some((at, count))) => {
+                let name = self.cx.value_name(id);
+                quote!(rt::pack::store_at::<L>(#value, #name, #at, #count);)
+            }
+            (_, None) => self.cx.store(id, &Feature::Constant(0), value),
+        }
+    }
+
+    /// Where lanes of position `t` begin in a value that has some for each, and how many features they are at most.
+    fn place(&self, id: NodeId, feature: &Feature) -> Option<(TokenStream, TokenStream)> {
+        let (width, feature) = (number(self.width), feature.tokens());
+        match self.node(id).len() {
+            _ if self.is_wide(id) && self.cx.domain == Domain::Single => {
+                Some((quote!(t * #width + 16 * #feature), quote!(#width - 16 * #feature)))
+            }
+            _ if self.is_wide(id) => Some((quote!(t * #width + #feature), quote!(1))),
+            1 => None,
+            _ => Some((quote!(t), quote!(1))),
+        }
     }
 
     fn is_inside(&self, id: NodeId) -> bool {
@@ -201,7 +267,7 @@ impl<'a> Rows<'a> {
 
     fn total(&self, node: &Node) -> TokenStream {
         let lane = |id: &NodeId| {
-            self.lanes.get(&(*id, 0)).cloned().unwrap_or_else(|| self.cx.load(*id, &Feature::Constant(0)))
+            self.lanes.get(&(*id, 0)).cloned().unwrap_or_else(|| self.load(*id, &Feature::Constant(0)))
         };
         let pairs = node.inputs.chunks_exact(2).filter_map(|pair| match pair {
             [loss, scale] => Some((lane(loss), lane(scale))),
@@ -233,12 +299,12 @@ impl<'a> Rows<'a> {
             match &node.op {
                 Op::Pointwise(scalar) => {
                     let feature = Feature::Constant(0);
-                    let (lanes, cx) = (&self.lanes, self.cx);
+                    let lanes = &self.lanes;
                     let mut leaf = |input: NodeId| {
                         lanes
                             .get(&(input, 0))
                             .cloned()
-                            .unwrap_or_else(|| cx.load(input, &Feature::Constant(0)))
+                            .unwrap_or_else(|| self.load(input, &Feature::Constant(0)))
                     };
                     let (lets, value) = self.formula(scalar, &node.inputs, &feature, &mut leaf);
                     let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
@@ -246,7 +312,7 @@ impl<'a> Rows<'a> {
                     out.push(quote!(let #name = #value;));
                     let name = quote!(#name);
                     if self.is_stored(*id) {
-                        out.push(self.cx.store(*id, &feature, &name));
+                        out.push(self.store(*id, &feature, &name));
                     }
                     self.lanes.insert((*id, 0), name);
                 }
@@ -286,7 +352,7 @@ impl<'a> Rows<'a> {
         let mut inside: HashMap<NodeId, TokenStream> = HashMap::new();
         for id in stored {
             let value = self.wide(id, phase, &feature, &mut body, &mut inside);
-            body.push(self.cx.store(id, &feature, &value));
+            body.push(self.store(id, &feature, &value));
         }
         for id in reductions {
             let node = self.node(id);
@@ -295,7 +361,7 @@ impl<'a> Rows<'a> {
             let value = if self.is_wide(x) {
                 self.wide(x, phase, &feature, &mut body, &mut inside)
             } else {
-                self.lanes.get(&(x, 0)).cloned().unwrap_or_else(|| self.cx.load(x, &Feature::Constant(0)))
+                self.lanes.get(&(x, 0)).cloned().unwrap_or_else(|| self.load(x, &Feature::Constant(0)))
             };
             let name = self.name(id);
             let (start, more) = self.accumulate(&name, value, reduction, &variable);
@@ -311,7 +377,7 @@ impl<'a> Rows<'a> {
             after.push(quote!(let #name = #whole;));
             let name = quote!(#name);
             if self.is_stored(id) {
-                after.push(self.cx.store(id, &Feature::Constant(0), &name));
+                after.push(self.store(id, &Feature::Constant(0), &name));
             }
             self.lanes.insert((id, 0), name);
         }
@@ -367,13 +433,13 @@ impl<'a> Rows<'a> {
                 .lanes
                 .get(&(id, 0))
                 .cloned()
-                .unwrap_or_else(|| self.cx.load(id, &Feature::Constant(0)));
+                .unwrap_or_else(|| self.load(id, &Feature::Constant(0)));
         }
         let earlier = self.phases.get(&id).copied().unwrap_or(0) < phase;
         let node = self.node(id);
-        let Op::Pointwise(scalar) = &node.op else { return self.cx.load(id, feature) };
+        let Op::Pointwise(scalar) = &node.op else { return self.load(id, feature) };
         if !self.is_inside(id) || (earlier && self.is_stored(id)) {
-            return self.cx.load(id, feature);
+            return self.load(id, feature);
         }
         let operands: HashMap<NodeId, TokenStream> = node
             .inputs

@@ -44,6 +44,8 @@ pub struct Graph {
     pub layers: Vec<LayerOrigin>,
     /// The input.
     pub input: NodeId,
+    /// How many tokens the input may name, where it is indices of an `embedding`.
+    pub tokens: Option<usize>,
     /// The output: a single one as it is, several one after the other in a row.
     pub output: NodeId,
     /// The outputs by themselves, in the order of the row.
@@ -95,6 +97,36 @@ impl Node {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Number of values along the last axis of `[positions, features]`; of any other shape, all of them.
+    pub fn row(&self) -> usize {
+        match self.shape.as_slice() {
+            [_, features] => *features,
+            _ => self.len(),
+        }
+    }
+}
+
+/// The shape of what is left when the values of a sample are reduced: nothing, or the positions of
+/// `[positions, features]`, each of which is reduced by itself.
+pub fn reduced(shape: &[usize]) -> Vec<usize> {
+    match shape {
+        [positions, _] => vec![*positions],
+        _ => Vec::new(),
+    }
+}
+
+/// Which value of an operand belongs to an element of a pointwise node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// The one of the same place.
+    Elements,
+    /// The only one.
+    One,
+    /// That of the element's position.
+    Positions,
+    /// That of the element's place along the last axis.
+    Features,
 }
 
 /// The part of a step that a node belongs to.
@@ -122,11 +154,13 @@ pub enum Op {
     /// Numbers that are written in the source: a name for them, and the numbers.
     Constant(String, Arc<[f64]>),
     /// A scalar function of each element. An operand that has one value a sample, or one value in all, is the same
-    /// for all elements; an operand without a batch is the same for all samples.
+    /// for all elements; an operand without a batch is the same for all samples. Of `[positions, features]` an operand
+    /// may have one value a position, or without a batch one for each feature: see [`Spread`].
     Pointwise(Scalar),
-    /// Over the values of a sample: one number.
+    /// Over the values of a sample: one number; or over those of each position, one for each of them.
     Reduce(Reduction),
-    /// Sum over samples of the first operand times the second: the loss.
+    /// Sum over samples of the first operand times the second: the loss. Where it has one value a position, over
+    /// positions too.
     Total,
     /// The same values under another shape.
     Reshape,
@@ -331,6 +365,8 @@ pub struct OutputTarget {
     pub kind: TargetKind,
     /// Classes, or values a sample.
     pub len: usize,
+    /// Positions of a sample that have a class each; 1 for values.
+    pub positions: usize,
     /// A class that the data may hold though no output stands for it.
     pub ignored: Option<u32>,
     /// The smallest and largest number that a target may be.
@@ -343,7 +379,7 @@ impl OutputTarget {
     /// Numbers that it takes in a row of targets.
     pub fn width(&self) -> usize {
         match self.kind {
-            TargetKind::Class => 1,
+            TargetKind::Class => self.positions,
             TargetKind::Values => self.len,
         }
     }
@@ -431,6 +467,19 @@ impl Graph {
     #[allow(clippy::indexing_slicing)]
     pub fn layer(&self, id: LayerId) -> &LayerOrigin {
         &self.layers[id.0 as usize]
+    }
+
+    /// How the values of an operand are spread over those of a pointwise node; `None` where they do not fit.
+    pub fn spread(&self, node: &Node, operand: NodeId) -> Option<Spread> {
+        let (operand, len) = (self.node(operand), node.len());
+        let row = node.row();
+        match operand.len() {
+            n if n == len => Some(Spread::Elements),
+            1 => Some(Spread::One),
+            n if n == row && !operand.batched => Some(Spread::Features),
+            n if n * row == len => Some(Spread::Positions),
+            _ => None,
+        }
     }
 
     /// All ids, in order.

@@ -1,8 +1,9 @@
 //! What holds of every graph, after every pass:
 //!
 //! 1. operands come before the node that uses them (so there is no cycle), and are in the graph;
-//! 2. every operand number of a pointwise formula exists, and its operands have as many values as it, or one;
-//! 3. a reduction has one operand with a batch, and gives one number a sample;
+//! 2. every operand number of a pointwise formula exists, and its operands have as many values as it, or one, or one a
+//!    position, or without a batch one a feature of all positions;
+//! 3. a reduction has one operand with a batch, and gives one number a sample, or one for each position;
 //! 4. a parameter node has its parameter's shape and no batch;
 //! 5. input, output, loss and every update name nodes of the graph; an update's gradient has its parameter's shape;
 //! 6. a parameter is updated at most once.
@@ -62,15 +63,17 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
             }
             for input in &node.inputs {
                 let len = graph.node(*input).len();
-                if len != node.len() && len != 1 {
+                if graph.spread(node, *input).is_none() {
                     return Err(format!("{id} has {} values, its operand {input} has {len}", node.len()));
                 }
             }
         }
         Op::Reduce(_) => {
             let operand_is_batched = node.inputs.first().is_some_and(|input| graph.node(*input).batched);
-            if node.inputs.len() != 1 || !operand_is_batched || !node.shape.is_empty() {
-                return Err(format!("{id} is not a reduction of one batched value to one number"));
+            let len = node.inputs.first().map_or(0, |input| graph.node(*input).len());
+            let fits = node.shape.len() <= 1 && len.is_multiple_of(node.len().max(1));
+            if node.inputs.len() != 1 || !operand_is_batched || !fits {
+                return Err(format!("{id} is not a reduction of one batched value to one number, or one a position"));
             }
         }
         Op::Parameter(parameter) => {

@@ -4,11 +4,13 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use super::ValueLowering;
 use crate::gain::Gain;
-use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Loss, NodeId, Op, Output, OutputTarget};
+use crate::graph::{
+    Builder, Direction, Graph, LayerId, LayerOrigin, Loss, NodeId, Op, Output, OutputTarget, reduced,
+};
 use crate::ops::concat::concat;
 use crate::ops::slice::Slice;
 use crate::ops::weighted_scale::WeightedScale;
-use crate::program::{LossUse, Program, TargetKind, ValueExpr};
+use crate::program::{LossUse, Program, Reduction, TargetKind, ValueExpr};
 use crate::scalar::{Binary, Scalar};
 
 /// Says what the model gives: its only output as it is, or several one after the other in one row.
@@ -74,7 +76,10 @@ pub(super) fn add_losses(
         let Some(output) = graph.outputs.get_mut(loss.output) else { continue };
         match output.target {
             None => output.target = Some(target),
-            Some(before) if before.kind == target.kind && before.len == target.len => {
+            Some(before)
+                if (before.kind, before.len, before.positions)
+                    == (target.kind, target.len, target.positions) =>
+            {
                 let range = (before.range.0.max(target.range.0), before.range.1.min(target.range.1));
                 let ignored = before.ignored.or(target.ignored);
                 let only_ends = before.only_ends || target.only_ends;
@@ -116,24 +121,39 @@ pub(super) fn add_losses(
         }
         let Some(value) = nodes.get(loss.output).copied() else { continue };
         let mut lowering =
-            ValueLowering { cx, value, target: Some(target), parameters: Vec::new(), known: Vec::new() };
+            ValueLowering {
+                cx,
+                value,
+                target: Some(target),
+                by_position: loss.is_of_classes,
+                parameters: Vec::new(),
+                known: Vec::new(),
+            };
         let mut sample = lowering.value(&loss.body)?;
         let weight = loss.sample_weight.as_ref().map(|weight| lowering.value(weight)).transpose()?;
+        let by_position = lowering.by_position;
         let mut cx = lowering.cx;
-        if !cx.shape(sample).is_empty() {
+        let rank = if by_position { reduced(cx.shape(value)) } else { Vec::new() };
+        if cx.shape(sample) != rank {
             return Err(cx.error(
                 Code::E0217,
                 format!("`{}` is not one number a sample", loss.name),
                 "its body needs a reduction such as `mean` or `sum`",
             ));
         }
-        if loss.weight != 1.0 {
-            let weighted = Scalar::binary(Binary::Mul, Scalar::Number(loss.weight), Scalar::input(0));
-            sample = cx.pointwise(weighted, vec![sample], Vec::new());
+        // The mean over a batch is one over all positions; that of weighted ones divides by their weights already.
+        let positions = rank.iter().product::<usize>();
+        let is_weighted = weight.is_some_and(|weight| cx.shape(weight) == rank);
+        let is_mean = !is_weighted && loss.reduction == Reduction::Mean;
+        let share = if is_mean { loss.weight / positions as f64 } else { loss.weight };
+        if share != 1.0 {
+            let weighted = Scalar::binary(Binary::Mul, Scalar::Number(share), Scalar::input(0));
+            sample = cx.pointwise(weighted, vec![sample], rank);
         }
         let mut scale = *scale.get_or_insert_with(|| cx.node(Op::SampleScale, Vec::new(), Vec::new(), true));
         if let Some(weight) = weight {
-            scale = cx.operator(WeightedScale, vec![scale, weight], Vec::new());
+            let shape = cx.shape(weight).to_vec();
+            scale = cx.operator(WeightedScale, vec![scale, weight], shape);
         }
         pairs.extend([sample, scale]);
     }
@@ -161,12 +181,29 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
     let target = OutputTarget {
         kind: loss.target,
         len: values,
+        positions: 1,
         ignored: loss.ignored,
         range,
         only_ends: loss.only_ends,
     };
+    // Of `[positions, classes]` each position has a class.
+    let (positions, classes) = match *shape.as_slice() {
+        [positions, classes] => (positions, classes),
+        _ => (1, values),
+    };
+    if loss.is_of_classes && shape.len() > 2 {
+        return Err(Box::new(
+            Diagnostic::new(
+                Code::E0305,
+                format!("`{}` compares one row of outputs, or one for each position", loss.name),
+                loss.span,
+                format!("expected [classes] or [positions, classes], found {shape:?}"),
+            )
+            .with_help("put `flatten` and `dense(classes)` before the end of the model"),
+        ));
+    }
     match loss.target {
-        TargetKind::Class if values < 2 => Err(Box::new(
+        TargetKind::Class if classes < 2 => Err(Box::new(
             Diagnostic::new(
                 Code::E0305,
                 format!("`{}` needs at least two outputs", loss.name),
@@ -177,7 +214,9 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
                 "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output",
             ),
         )),
-        TargetKind::Class => Ok((target, Vec::new())),
+        TargetKind::Class => {
+            Ok((OutputTarget { len: classes, positions, ..target }, reduced(&shape)))
+        }
         TargetKind::Values => {
             let parts = parts_of_output(&loss.body).unwrap_or(1);
             if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {
@@ -196,6 +235,7 @@ fn other_target(
     target: OutputTarget,
 ) -> Box<Diagnostic> {
     let of = |target: OutputTarget| match target.kind {
+        TargetKind::Class if target.positions > 1 => format!("a class at {} positions", target.positions),
         TargetKind::Class => "a class".to_owned(),
         TargetKind::Values => format!("{} values", target.len),
     };

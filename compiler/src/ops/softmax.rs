@@ -1,4 +1,5 @@
-//! Softmax and its logarithm, over the features of a sample: `softmax` and `log_softmax` of the language.
+//! Softmax and its logarithm, over the features of a sample, or of each position of `[positions, features]`: `softmax`
+//! and `log_softmax` of the language.
 //!
 //! y_i = exp(x_i - max x) / sum_j exp(x_j - max x). Subtracting the largest value keeps `exp` from overflowing and
 //! changes nothing else. Under a loss that takes `log_softmax`, a trailing `softmax` is fused with it (W0101).
@@ -7,7 +8,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
-use crate::graph::{Builder, Graph, Node, NodeId, Operator};
+use crate::graph::{Builder, Graph, Node, NodeId, Operator, reduced};
 use crate::plan::Strategy;
 use crate::program::Reduction;
 use crate::scalar::{Binary, Scalar, Unary};
@@ -16,12 +17,12 @@ use crate::simplify::Lowering;
 /// Checks that `x` has a softmax; `name` is the function's.
 ///
 /// # Errors
-/// E0301 for one value, E0303 for what is not a vector.
+/// E0301 for one value, E0303 for what is neither a vector nor one for each position.
 pub fn check(cx: &Builder<'_>, name: &str, x: NodeId) -> Result<(), Box<Diagnostic>> {
     let shape = cx.shape(x);
     match shape {
-        [features] if *features >= 2 => Ok(()),
-        [_] => {
+        [features] | [_, features] if *features >= 2 => Ok(()),
+        [_] | [_, _] => {
             let always = if name == Softmax::NAME { "1" } else { "0" };
             let mut error = cx.error(
                 Code::E0301,
@@ -34,8 +35,8 @@ pub fn check(cx: &Builder<'_>, name: &str, x: NodeId) -> Result<(), Box<Diagnost
         _ => {
             let mut error = cx.error(
                 Code::E0303,
-                format!("`{name}` takes a vector"),
-                format!("expected [features], found {shape:?}"),
+                format!("`{name}` takes a vector, or one for each position"),
+                format!("expected [features] or [positions, features], found {shape:?}"),
             );
             error.help.push("put `flatten` before it".to_owned());
             Err(error)
@@ -81,7 +82,7 @@ impl Operator for Softmax {
         let shape = cx.graph.node(cx.id).shape.clone();
         let product = Scalar::binary(Binary::Mul, Scalar::input(0), Scalar::input(1));
         let weighted = cx.pointwise(product, vec![cx.d_y, cx.id], shape.clone());
-        let sum = cx.node(crate::graph::Op::Reduce(Reduction::Sum), vec![weighted], Vec::new(), true);
+        let sum = cx.node(crate::graph::Op::Reduce(Reduction::Sum), vec![weighted], reduced(&shape), true);
         let centered = Scalar::binary(Binary::Sub, Scalar::input(1), Scalar::input(2));
         let d_x = Scalar::binary(Binary::Mul, Scalar::input(0), centered);
         vec![(0, cx.pointwise(d_x, vec![cx.id, cx.d_y, sum], shape))]
@@ -132,7 +133,7 @@ impl Operator for LogSoftmax {
         }
         let shape = cx.graph.node(cx.id).shape.clone();
         let softmax = cx.operator(Softmax, vec![cx.operand(0)], shape.clone(), true);
-        let sum = cx.node(crate::graph::Op::Reduce(Reduction::Sum), vec![cx.d_y], Vec::new(), true);
+        let sum = cx.node(crate::graph::Op::Reduce(Reduction::Sum), vec![cx.d_y], reduced(&shape), true);
         let product = Scalar::binary(Binary::Mul, Scalar::input(1), Scalar::input(2));
         let d_x = Scalar::binary(Binary::Sub, Scalar::input(0), product);
         vec![(0, cx.pointwise(d_x, vec![cx.d_y, softmax, sum], shape))]

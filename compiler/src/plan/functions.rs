@@ -138,6 +138,10 @@ fn epilogue_of(
     if graph.no_fold && reads_buffer(graph, id) {
         return None;
     }
+    // In a tile a value has one place: what looks at positions is computed in a pass of its own.
+    if rows::frame(graph, &[id]).is_none_or(|frame| frame.positions > 1) {
+        return None;
+    }
     let in_tile = |input: &NodeId| input == root || epilogue.contains(input);
     let fits = kernel.len() == node.len()
         && kernel.batched
@@ -188,10 +192,20 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, u
                 strategy: op.strategy(graph, node),
             });
         }
-        _ => match function.steps.last_mut() {
-            Some(Step::Rows { nodes }) if rows::width_with(graph, nodes, id).is_some() => nodes.push(id),
-            _ => function.steps.push(Step::Rows { nodes: vec![id] }),
-        },
+        _ => {
+            let last = match function.steps.last_mut() {
+                Some(Step::Rows { nodes }) => Some(nodes),
+                _ => None,
+            };
+            let joined = last.filter(|nodes| {
+                let with: Vec<NodeId> = nodes.iter().copied().chain([id]).collect();
+                rows::frame(graph, &with).is_some()
+            });
+            match joined {
+                Some(nodes) => nodes.push(id),
+                None => function.steps.push(Step::Rows { nodes: vec![id] }),
+            }
+        }
     }
     (at, function.steps.len() - 1)
 }

@@ -2,12 +2,13 @@
 //!
 //! Wide values have one number a feature, narrow ones one number a sample. A reduction needs a whole pass over the
 //! features before its result can be used, so a step is cut into passes: `phase` says in which pass a wide value can
-//! be computed, and after how many passes a narrow one is there.
+//! be computed, and after how many passes a narrow one is there. Of `[positions, features]` all of this may be so for
+//! each position by itself: wide values have one number a feature, narrow ones one number a position.
 
 use std::collections::BTreeMap;
 
-use crate::graph::{Graph, NodeId, Op};
-use crate::scalar::cost;
+use crate::graph::{Graph, NodeId, Op, Spread};
+use crate::scalar::{Variable, cost};
 
 /// Statements up to which a pass is written out feature by feature.
 const STATEMENTS_UNROLLED: usize = 160;
@@ -16,24 +17,91 @@ const FEATURES_UNROLLED: usize = 16;
 /// Vector instructions above which a value is kept for a later pass instead of being computed again.
 const CHEAP: u32 = 6;
 
-/// Features of the wide values of a step: 1 when all are narrow.
-pub fn width(graph: &Graph, nodes: &[NodeId]) -> usize {
-    let lens = nodes.iter().flat_map(|id| {
-        let node = graph.node(*id);
-        std::iter::once(node.len()).chain(node.inputs.iter().map(|input| graph.node(*input).len()))
-    });
-    lens.max().unwrap_or(1)
+/// What a step runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Positions of a sample, each of which is computed by itself: 1 where nothing looks at them.
+    pub positions: usize,
+    /// Features of the wide values, of each position: 1 when all are narrow.
+    pub width: usize,
 }
 
-/// The width of a step with one more node; `None` if it does not belong with the others.
-pub fn width_with(graph: &Graph, nodes: &[NodeId], more: NodeId) -> Option<usize> {
-    let (old, new) = (width(graph, nodes), width(graph, &[more]));
-    (old == 1 || new == 1 || old == new).then_some(old.max(new))
+impl Frame {
+    /// Whether a value has one number a feature, or a position's features each.
+    pub fn is_wide(self, graph: &Graph, id: NodeId) -> bool {
+        let (node, whole) = (graph.node(id), self.positions * self.width);
+        let is_list = !node.batched && node.len() == self.width;
+        self.width > 1 && (node.len() == whole || is_list)
+    }
+}
+
+/// What a step of these nodes runs over; `None` if they do not belong together.
+pub fn frame(graph: &Graph, nodes: &[NodeId]) -> Option<Frame> {
+    let mut by_position: Option<Frame> = None;
+    for wanted in nodes.iter().filter_map(|id| frame_of(graph, *id)) {
+        let known = by_position.get_or_insert(wanted);
+        if known.positions != wanted.positions || (known.width != wanted.width && known.width.min(wanted.width) > 1) {
+            return None;
+        }
+        known.width = known.width.max(wanted.width);
+    }
+    let fits = |id: &NodeId, lens: &[usize]| lens.contains(&graph.node(*id).len());
+    let Some(frame) = by_position else {
+        let lens = nodes.iter().flat_map(|id| std::iter::once(id).chain(&graph.node(*id).inputs));
+        let width = lens.map(|id| graph.node(*id).len()).max().unwrap_or(1);
+        let all_fit = nodes.iter().all(|id| {
+            fits(id, &[1, width]) && graph.node(*id).inputs.iter().all(|input| fits(input, &[1, width]))
+        });
+        return all_fit.then_some(Frame { positions: 1, width });
+    };
+    // What is one number a sample would be computed again for each position, and is not there before the last.
+    let (positions, whole) = (frame.positions, frame.positions * frame.width);
+    let all_fit = nodes.iter().all(|id| {
+        let node = graph.node(*id);
+        let is_total = matches!(node.op, Op::Total);
+        let fits_input = |input: &NodeId| {
+            let is_list = !graph.node(*input).batched && fits(input, &[frame.width]);
+            is_list || fits(input, &[1, positions, whole])
+        };
+        let is_inside = node.inputs.iter().all(|input| !nodes.contains(input) || !fits(input, &[1]));
+        is_inside && node.inputs.iter().all(fits_input) && (is_total || fits(id, &[positions, whole]))
+    });
+    all_fit.then_some(frame)
+}
+
+/// The frame that a node asks for, if it looks at positions.
+fn frame_of(graph: &Graph, id: NodeId) -> Option<Frame> {
+    let node = graph.node(id);
+    match &node.op {
+        Op::Pointwise(scalar) => {
+            let spread = |input: &NodeId| graph.spread(node, *input);
+            let by_position =
+                |input: &NodeId| matches!(spread(input), Some(Spread::Positions | Spread::Features));
+            let looks = scalar.depends_on(Variable::Index) && node.shape.len() == 2;
+            let positions = node.len() / node.row().max(1);
+            (looks || node.inputs.iter().any(by_position)).then_some(Frame { positions, width: node.row() })
+        }
+        Op::Reduce(_) if node.len() > 1 => {
+            let whole = node.inputs.first().map_or(1, |input| graph.node(*input).len());
+            Some(Frame { positions: node.len(), width: whole / node.len() })
+        }
+        Op::Total => {
+            let lens = node.inputs.iter().step_by(2).map(|loss| graph.node(*loss).len());
+            let positions = lens.max().unwrap_or(1);
+            (positions > 1).then_some(Frame { positions, width: 1 })
+        }
+        _ => None,
+    }
+}
+
+/// Features of the wide values of a step: 1 when all are narrow.
+pub fn width(graph: &Graph, nodes: &[NodeId]) -> usize {
+    frame(graph, nodes).map_or(1, |frame| frame.width)
 }
 
 /// Whether the passes are written out feature by feature.
 pub fn is_unrolled(graph: &Graph, nodes: &[NodeId]) -> bool {
-    let width = width(graph, nodes);
+    let Some(Frame { positions: 1, width }) = frame(graph, nodes) else { return false };
     width <= FEATURES_UNROLLED && width * nodes.len() <= STATEMENTS_UNROLLED
 }
 
@@ -56,7 +124,8 @@ pub fn kept(graph: &Graph, nodes: &[NodeId]) -> Vec<NodeId> {
     }
     let phases = phases(graph, nodes);
     let phase = |id: &NodeId| phases.get(id).copied().unwrap_or(0);
-    let is_wide = |id: &NodeId| graph.node(*id).len() > 1;
+    let frame = frame(graph, nodes).unwrap_or(Frame { positions: 1, width: 1 });
+    let is_wide = |id: &NodeId| frame.is_wide(graph, *id);
     let expensive = |id: &NodeId| match &graph.node(*id).op {
         Op::Pointwise(scalar) => cost(scalar) > CHEAP,
         _ => false,

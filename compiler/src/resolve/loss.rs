@@ -178,6 +178,7 @@ impl Cx<'_> {
             return None;
         }
         let body = self.value_body(&formula, call.span)?;
+        let is_of_classes = kind == TargetKind::Class;
         let target = if is_rows { TargetKind::Values } else { kind };
         let kind = definition.parameters.get(1).and_then(|target| target.kind.as_ref());
         let range = if is_rows { Some((0.0, 1.0)) } else { kind.and_then(|kind| range_of(&kind.name)) };
@@ -194,6 +195,7 @@ impl Cx<'_> {
             range,
             only_ends,
             target,
+            is_of_classes,
             reduction,
             span,
         })

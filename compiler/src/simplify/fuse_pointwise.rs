@@ -5,8 +5,8 @@
 
 use super::inline::inlined;
 use super::rewrite::rewrite;
-use crate::graph::{Graph, Op};
-use crate::scalar::Scalar;
+use crate::graph::{Graph, Node, Op, Spread};
+use crate::scalar::{Scalar, Variable};
 
 /// Joins chains of scalar functions.
 pub fn fuse_pointwise(graph: Graph) -> Graph {
@@ -20,6 +20,8 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
             let (scalar, inputs) = inlined(out, scalar, &node.inputs, |id, inner| {
                 let operand = out.node(id);
                 let same_elements = operand.len() == node.len() && operand.batched == node.batched;
+                // What is spread over positions, or looks at its place among features, is so by the shape of its node.
+                let same_elements = same_elements && (operand.shape == node.shape || is_plain(out, operand));
                 let count = new_uses.get(id.0 as usize).copied().unwrap_or(2);
                 same_elements && (count <= 1 || inner.size() == 0)
             });
@@ -43,4 +45,12 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
         }
         id
     })
+}
+
+/// Whether a node is the same function of the same elements under any shape.
+fn is_plain(graph: &Graph, node: &Node) -> bool {
+    let Op::Pointwise(scalar) = &node.op else { return false };
+    let spreads = node.inputs.iter().map(|input| graph.spread(node, *input));
+    let mut spreads = spreads.map(|spread| matches!(spread, Some(Spread::Elements | Spread::One)));
+    spreads.all(|is_plain| is_plain) && !scalar.depends_on(Variable::Index)
 }

@@ -1,7 +1,7 @@
 //! Operators that are only a name for simpler nodes are written out.
 
 use super::rewrite::rewrite;
-use crate::graph::{Direction, Graph, LayerId, Node, NodeId, Op};
+use crate::graph::{Direction, Graph, LayerId, Node, NodeId, Op, reduced};
 use crate::program::Reduction;
 use crate::scalar::Scalar;
 
@@ -77,9 +77,10 @@ impl Lowering<'_> {
         self.push(Op::Pointwise(scalar), inputs, shape)
     }
 
-    /// Adds a reduction over the values of a sample.
+    /// Adds a reduction over the values of a sample, or of each position of the operator's shape.
     pub fn reduce(&mut self, reduction: Reduction, x: NodeId) -> NodeId {
-        self.push(Op::Reduce(reduction), vec![x], Vec::new())
+        let shape = reduced(&self.shape);
+        self.push(Op::Reduce(reduction), vec![x], shape)
     }
 
     fn push(&mut self, op: Op, inputs: Vec<NodeId>, shape: Vec<usize>) -> NodeId {

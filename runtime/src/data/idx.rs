@@ -209,6 +209,13 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
     };
     data.targets = match info.target() {
         None => return Err(super::no_loss(info)),
+        Some(TargetInfo::Positions { positions, .. }) => {
+            let message = format!(
+                "model `{}` is compared with classes at {positions} positions, an image has one label",
+                info.name
+            );
+            return Err(Error::new("E0416", message).at(path));
+        }
         Some(TargetInfo::Values { len: 1 }) => {
             Targets::Values(labels.values().map(|value| value as f32).collect(), 1)
         }

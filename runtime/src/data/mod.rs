@@ -45,6 +45,8 @@ pub struct DataSet {
 pub enum Targets {
     /// One class index a sample.
     Classes(Vec<u32>),
+    /// A class index for each position of every sample, sample after sample, and the number of positions.
+    Positions(Vec<u32>, usize),
     /// Rows of values, sample after sample, and the number of values in each row.
     Values(Vec<f32>, usize),
 }
@@ -60,6 +62,10 @@ impl Targets {
     pub fn range(&self, from: usize, to: usize) -> Target<'_, f32> {
         match self {
             Self::Classes(classes) => Target::Classes(classes.get(from..to).unwrap_or_default()),
+            Self::Positions(classes, width) => {
+                let range = from.saturating_mul(*width)..to.saturating_mul(*width);
+                Target::Classes(classes.get(range).unwrap_or_default())
+            }
             Self::Values(values, width) => {
                 let range = from.saturating_mul(*width)..to.saturating_mul(*width);
                 Target::Values(values.get(range).unwrap_or_default())
@@ -71,7 +77,8 @@ impl Targets {
     pub fn rows(&self) -> usize {
         match self {
             Self::Classes(classes) => classes.len(),
-            Self::Values(_, 0) => 0,
+            Self::Values(_, 0) | Self::Positions(_, 0) => 0,
+            Self::Positions(classes, width) => classes.len() / width,
             Self::Values(values, width) => values.len() / width,
         }
     }
@@ -99,10 +106,13 @@ impl DataSet {
             );
             return Err(Error::new("E0416", message));
         }
-        if let Targets::Values(values, width) = &targets
-            && rows.checked_mul(*width) != Some(values.len())
-        {
-            let message = format!("expected rows of {width} target values, found {} values", values.len());
+        let given = match &targets {
+            Targets::Classes(_) => None,
+            Targets::Positions(classes, width) => Some((classes.len(), width)),
+            Targets::Values(values, width) => Some((values.len(), width)),
+        };
+        if let Some((found, width)) = given.filter(|(found, width)| rows.checked_mul(**width) != Some(*found)) {
+            let message = format!("expected rows of {width} target values, found {found} values");
             return Err(Error::new("E0416", message));
         }
         Ok(Self { rows, features, inputs, targets, ..Self::default() })
@@ -154,10 +164,20 @@ impl DataSet {
             return Err(no_loss(info));
         };
         match (&self.targets, target) {
-            (Targets::Classes(found), TargetInfo::Class { classes }) => {
+            (Targets::Positions(_, width), TargetInfo::Positions { positions, .. }) if *width != positions => {
+                let message = format!(
+                    "model `{}` is compared with classes at {}, found {width}",
+                    info.name,
+                    count(positions, "position")
+                );
+                return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+            (Targets::Classes(found), TargetInfo::Class { classes })
+            | (Targets::Positions(found, _), TargetInfo::Positions { classes, .. }) => {
                 let limits = info.limits();
-                if let Some(row) = found.iter().position(|&class| !limits.class_fits(class, classes)) {
-                    let class = found.get(row).copied().unwrap_or_default();
+                if let Some(at) = found.iter().position(|&class| !limits.class_fits(class, classes)) {
+                    let class = found.get(at).copied().unwrap_or_default();
+                    let row = at / target.width();
                     let message = format!(
                         "class {class} in row {} is outside the {classes} classes of model `{}`",
                         row + 1,
@@ -179,14 +199,27 @@ impl DataSet {
                 self.check_finite(values, len, "target")?;
                 info.compared().try_for_each(|compared| self.check_target(values, len, compared, info))?;
             }
-            (Targets::Classes(_), TargetInfo::Values { len }) => {
+            (Targets::Classes(_) | Targets::Positions(..), TargetInfo::Values { len }) => {
                 let message =
                     format!("model `{}` is compared with {}, found classes", info.name, count(len, "value"));
                 return Err(self.place(Error::new("E0416", message), 0, None));
             }
-            (Targets::Values(..), TargetInfo::Class { classes }) => {
+            (Targets::Values(..), TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. }) => {
                 let message =
                     format!("model `{}` is compared with {classes} classes, found values", info.name);
+                return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+            (Targets::Positions(..), TargetInfo::Class { .. }) => {
+                let message =
+                    format!("model `{}` is compared with one class a sample, found several", info.name);
+                return Err(self.place(Error::new("E0416", message), 0, None));
+            }
+            (Targets::Classes(_), TargetInfo::Positions { positions, .. }) => {
+                let message = format!(
+                    "model `{}` is compared with classes at {}, found one class a sample",
+                    info.name,
+                    count(positions, "position")
+                );
                 return Err(self.place(Error::new("E0416", message), 0, None));
             }
         }
@@ -207,7 +240,7 @@ impl DataSet {
             let targets = targets.iter().skip(target_from).take(target.width());
             for (n, &value) in targets.enumerate() {
                 let expected = match target {
-                    TargetInfo::Class { classes } => {
+                    TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. } => {
                         let fits = limits.class_fits(class_of(f64::from(value)), classes);
                         (!fits).then(|| format!("one of the {classes} classes of `{}`", output.name))
                     }
@@ -248,7 +281,23 @@ impl DataSet {
             );
             return Err(self.place(Error::new("E0416", message), 0, None));
         }
-        self.check_finite(&self.inputs, expected, "input")
+        self.check_finite(&self.inputs, expected, "input")?;
+        self.check_tokens(info)
+    }
+
+    fn check_tokens(&self, info: &ModelInfo) -> Result<(), Error> {
+        let (Some(tokens), Some(at)) = (info.tokens, info.unknown_token(&self.inputs)) else { return Ok(()) };
+        let (row, position) = (at / self.features.max(1), at % self.features.max(1));
+        let token = self.inputs.get(at).copied().unwrap_or_default();
+        let message = format!(
+            "input value {} of row {} is {token}, which is not the index of a token: model `{}` knows {tokens}",
+            position + 1,
+            row + 1,
+            info.name
+        );
+        let name = self.feature_names().into_iter().nth(position);
+        let error = self.place(Error::new("E0416", message), row, name);
+        Err(error.help(format!("an index is a whole number from 0 to {}", tokens.saturating_sub(1))))
     }
 
     fn wrong_features(&self, info: &ModelInfo) -> Error {
@@ -320,6 +369,13 @@ impl DataSet {
             Targets::Classes(classes) => {
                 Targets::Classes(rows().filter_map(|row| classes.get(row).copied()).collect())
             }
+            Targets::Positions(classes, width) => {
+                let mut chosen = Vec::with_capacity(indices.len().saturating_mul(*width));
+                rows().for_each(|row| {
+                    chosen.extend_from_slice(classes.get(row * width..(row + 1) * width).unwrap_or_default());
+                });
+                Targets::Positions(chosen, *width)
+            }
             Targets::Values(values, width) => {
                 let mut chosen = Vec::with_capacity(indices.len().saturating_mul(*width));
                 rows().for_each(|row| {
@@ -349,7 +405,7 @@ pub(crate) fn no_loss(info: &ModelInfo) -> Error {
 /// What to do about a target that a loss does not take.
 fn how_to_fit(target: TargetInfo, limits: TargetLimits) -> String {
     match target {
-        TargetInfo::Class { classes } => {
+        TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. } => {
             format!("classes are whole numbers from 0 to {}", classes.saturating_sub(1))
         }
         TargetInfo::Values { .. } if limits.only_ends => {

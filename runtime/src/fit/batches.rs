@@ -20,16 +20,17 @@ pub(super) struct Batches<'a> {
 impl<'a> Batches<'a> {
     /// Room for batches of up to `batch` samples, which come in the order of the data until they are shuffled.
     pub fn new(data: &'a DataSet, batch: usize) -> Self {
-        let width = match &data.targets {
-            Targets::Classes(_) => 0,
-            Targets::Values(_, width) => *width,
+        let (classes, values) = match &data.targets {
+            Targets::Classes(_) => (1, 0),
+            Targets::Positions(_, width) => (*width, 0),
+            Targets::Values(_, width) => (0, *width),
         };
         Self {
             data,
             order: (0..data.rows as u32).collect(),
             inputs: vec![0.0; batch * data.features],
-            classes: vec![0; if width == 0 { batch } else { 0 }],
-            values: vec![0.0; batch * width],
+            classes: vec![0; batch * classes],
+            values: vec![0.0; batch * values],
         }
     }
 
@@ -52,6 +53,13 @@ impl<'a> Batches<'a> {
                     *place = classes.get(row as usize).copied().unwrap_or_default();
                 }
                 (inputs, Target::Classes(self.classes.get(..rows).unwrap_or_default()))
+            }
+            Targets::Positions(classes, width) => {
+                for (place, &row) in self.classes.chunks_exact_mut((*width).max(1)).zip(order) {
+                    let row = row as usize;
+                    place.copy_from_slice(classes.get(row * width..(row + 1) * width).unwrap_or_default());
+                }
+                (inputs, Target::Classes(self.classes.get(..rows * width).unwrap_or_default()))
             }
             Targets::Values(values, width) => {
                 for (place, &row) in self.values.chunks_exact_mut((*width).max(1)).zip(order) {

@@ -105,13 +105,55 @@ pub fn copy_features<E: Element>(
     }
 }
 
-/// Classes as lanes; behind the last sample the first is repeated.
+/// Up to sixteen neighbouring features of one sample, from feature `at` on; 0 in the lanes behind `count`.
 #[inline(always)]
-pub fn classes<E: Element, const G: usize>(classes: &[u32], n: usize, lanes: &mut [[Row<E>; 1]; G]) {
-    let first = classes.first().copied().unwrap_or(0);
-    for (index, lane) in lanes.as_flattened_mut().as_flattened_mut().iter_mut().enumerate() {
-        let class = if index < n { classes.get(index).copied().unwrap_or(first) } else { first };
-        *lane = E::from_f64(f64::from(class));
+pub fn load_at<L: Lanes>(rows: &[Row<L::Elem>], at: usize, count: usize) -> L {
+    let values = &rows.as_flattened()[at..];
+    match values.first_chunk() {
+        Some(row) if count >= LANES => L::load(row),
+        _ => {
+            let mut row = [L::Elem::ZERO; LANES];
+            for (to, from) in row.iter_mut().zip(values).take(count) {
+                *to = *from;
+            }
+            L::load(&row)
+        }
+    }
+}
+
+/// Stores up to sixteen neighbouring features of one sample, from feature `at` on; lanes behind `count` are left out.
+#[inline(always)]
+pub fn store_at<L: Lanes>(lanes: L, rows: &mut [Row<L::Elem>], at: usize, count: usize) {
+    let values = &mut rows.as_flattened_mut()[at..];
+    match values.first_chunk_mut() {
+        Some(row) if count >= LANES => lanes.store(row),
+        _ => {
+            let mut row = [L::Elem::ZERO; LANES];
+            lanes.store(&mut row);
+            for (to, from) in values.iter_mut().zip(row).take(count) {
+                *to = from;
+            }
+        }
+    }
+}
+
+/// Classes as lanes, one for each of `T` positions of a sample; behind the last sample the first is repeated.
+#[inline(always)]
+pub fn classes<E: Element, const T: usize, const G: usize>(
+    classes: &[u32],
+    n: usize,
+    lanes: &mut [[Row<E>; T]; G],
+) {
+    let (samples, _) = classes.as_chunks::<T>();
+    let Some(first) = samples.first() else { return };
+    for (g, group) in lanes.iter_mut().enumerate() {
+        for (t, row) in group.iter_mut().enumerate() {
+            for (lane, value) in row.iter_mut().enumerate() {
+                let index = g * LANES + lane;
+                let sample = if index < n { samples.get(index).unwrap_or(first) } else { first };
+                *value = E::from_f64(f64::from(sample[t]));
+            }
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Meter {
         }
         let several = compared.len() > 1;
         // Whether numbers are on one side of 0.5 is of interest where nothing else is classified.
-        let has_classes = compared.iter().any(|part| matches!(part.target, TargetInfo::Class { .. }));
+        let has_classes = compared.iter().any(|part| part.target.classes().is_some());
         let target_width = compared.iter().map(|part| part.target.width()).sum();
         let parts = compared
             .into_iter()
@@ -100,9 +100,9 @@ impl Meter {
         let outputs = outputs.chunks_exact(self.width.max(1));
         match target {
             Target::Classes(classes) => {
-                for (output, &class) in outputs.zip(classes) {
+                for (output, classes) in outputs.zip(classes.chunks_exact(self.target_width.max(1))) {
                     self.rows += 1;
-                    self.parts.iter_mut().for_each(|part| part.update_class(part.of(output), class));
+                    self.parts.iter_mut().for_each(|part| part.update_classes(part.of(output), classes));
                 }
             }
             Target::Values(values) => {
@@ -114,7 +114,7 @@ impl Meter {
         }
     }
 
-    /// Samples seen. Those of a class that the loss leaves out do not count.
+    /// Samples seen, or positions of them that have a class each. Those of a class that the loss leaves out do not count.
     pub fn rows(&self) -> u64 {
         match self.parts.as_slice() {
             [only] => only.rows,
@@ -139,7 +139,7 @@ impl Meter {
 fn fit(metric: Metric, compared: &Compared, info: &ModelInfo) -> Result<(), Error> {
     let (outputs, name) = (compared.output.len(), metric.name());
     let is_class = match compared.target {
-        TargetInfo::Class { .. } => true,
+        TargetInfo::Class { .. } | TargetInfo::Positions { .. } => true,
         TargetInfo::Values { len } if len != outputs => {
             let message = format!(
                 "metric `{name}` compares outputs with targets, model `{}` has {outputs} outputs and {len} targets",
@@ -166,10 +166,7 @@ fn middle(limits: TargetLimits) -> f32 {
 
 impl Part {
     fn new(compared: Compared, several: bool, metrics: Vec<Metric>) -> Self {
-        let classes = match compared.target {
-            TargetInfo::Class { classes } => Some(classes),
-            TargetInfo::Values { .. } => None,
-        };
+        let classes = compared.target.classes();
         Self {
             compared,
             name: if several { compared.output.name } else { "" },
@@ -206,9 +203,21 @@ impl Part {
         let target = targets.get(from..from + self.compared.target.width()).unwrap_or_default();
         let output = self.of(outputs);
         match (self.compared.target, target) {
-            (TargetInfo::Class { .. }, &[class]) => self.update_class(output, class_of(f64::from(class))),
-            (TargetInfo::Class { .. }, _) => {}
+            (TargetInfo::Class { .. } | TargetInfo::Positions { .. }, target) => {
+                let outputs = output.chunks_exact((output.len() / target.len().max(1)).max(1));
+                for (output, class) in outputs.zip(target) {
+                    self.update_class(output, class_of(f64::from(*class)));
+                }
+            }
             (TargetInfo::Values { .. }, target) => self.update_values(output, target),
+        }
+    }
+
+    /// One class, or one for each position: every position counts as a sample of its own.
+    fn update_classes(&mut self, output: &[f32], classes: &[u32]) {
+        let outputs = output.chunks_exact((output.len() / classes.len().max(1)).max(1));
+        for (output, &class) in outputs.zip(classes) {
+            self.update_class(output, class);
         }
     }
 

@@ -62,6 +62,7 @@ impl Linear {
             batch: 8,
             tensors: &TENSORS,
             states: &["velocity"],
+            tokens: None,
             average: None,
             warmup: 0.0,
             normalize: &[NormalizeInfo {
@@ -149,7 +150,7 @@ impl Train for Linear {
     }
 
     fn loss_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        let samples = self.info.check_batch(x.len(), &target)?;
+        let samples = self.info.check_batch(x, &target)?;
         let Target::Values(targets) = target else { unreachable!("checked with the batch") };
         let errors = x.chunks(2).zip(targets).map(|(sample, target)| self.output(sample) - target);
         Ok(errors.map(|error| error * error).sum::<f32>() / samples as f32)
@@ -218,6 +219,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         batch: 16,
         tensors: &[],
         states: &[],
+        tokens: None,
         average: None,
         warmup: 0.0,
         normalize: &[],

@@ -23,7 +23,13 @@ impl Model<'_> {
         let flat =
             (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
         let (target_ty, target) = match self.info.target() {
-            Some((TargetKind::Class, _)) => (quote!(u32), quote!(rt::Target::Classes(target))),
+            Some((TargetKind::Class, _)) => match self.info.positions() {
+                1 => (quote!(u32), quote!(rt::Target::Classes(target))),
+                positions => {
+                    let positions = number(positions);
+                    (quote!([u32; #positions]), quote!(rt::Target::Classes(target.as_flattened())))
+                }
+            },
             Some((TargetKind::Values, len)) if len != self.info.output.iter().product() => {
                 (array_type(&[len], element), quote!(rt::Target::Values(target.as_flattened())))
             }
@@ -66,6 +72,9 @@ impl Model<'_> {
                 let at = from;
                 from += target.width();
                 match target.kind {
+                    TargetKind::Class if target.positions > 1 => {
+                        format!("the classes of `{name}` at {at}..{from}")
+                    }
                     TargetKind::Class => format!("the class of `{name}` at {at}"),
                     TargetKind::Values => format!("`{name}` at {at}..{from}"),
                 }
@@ -165,7 +174,7 @@ impl Model<'_> {
         quote! {
             impl rt::Train for #name {
                 fn step_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
-                    let samples = INFO.check_batch(x.len(), &target)?;
+                    let samples = INFO.check_batch(x, &target)?;
                     let simd = self.simd;
                     let arena = &mut *self.arena;
                     let parameters = &mut *self.parameters;
@@ -187,7 +196,7 @@ impl Model<'_> {
                 }
 
                 fn loss_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
-                    let samples = INFO.check_batch(x.len(), &target)?;
+                    let samples = INFO.check_batch(x, &target)?;
                     let simd = self.simd;
                     let arena = &mut *self.arena;
                     let parameters = &*self.parameters;

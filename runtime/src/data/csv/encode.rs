@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Table, fault, find, is_missing, number};
 use crate::data::{DataSet, Feature, Schema, TargetSchema, Targets, one_hot};
 use crate::error::{Error, closest, count, listed};
-use crate::model::{ModelInfo, Target, TargetInfo, TargetLimits};
+use crate::model::{ModelInfo, Target, TargetInfo, TargetLimits, class_of};
 
 /// Makes a data set of a table, with its targets.
 ///
@@ -136,7 +136,7 @@ fn targets(table: &Table, schema: &Schema, info: &ModelInfo) -> Result<Targets, 
     }
     let widths = parts.iter().map(|part| match part {
         Targets::Classes(_) => 1,
-        Targets::Values(_, width) => *width,
+        Targets::Positions(_, width) | Targets::Values(_, width) => *width,
     });
     let width = widths.sum();
     let mut values = Vec::with_capacity(table.rows().saturating_mul(width));
@@ -167,7 +167,7 @@ fn target(
         let classes = (0..table.rows()).map(|row| class(table, row, column, &by_name));
         let classes = classes.collect::<Result<Vec<u32>, _>>()?;
         return Ok(match target {
-            TargetInfo::Class { .. } => Targets::Classes(classes),
+            TargetInfo::Class { .. } | TargetInfo::Positions { .. } => Targets::Classes(classes),
             TargetInfo::Values { len: 1 } => {
                 let values = classes.into_iter().map(|class| class as f32);
                 Targets::Values(values.map(|value| end(value, limits)).collect(), 1)
@@ -188,7 +188,14 @@ fn target(
             values.push(finite(table, row, column)?);
         }
     }
-    Ok(Targets::Values(values, columns.len()))
+    Ok(match target {
+        // What is no class at all is one that no model has: checked with the others, against the model.
+        TargetInfo::Positions { .. } => {
+            let classes = values.into_iter().map(|value| class_of(f64::from(value)));
+            Targets::Positions(classes.collect(), columns.len())
+        }
+        _ => Targets::Values(values, columns.len()),
+    })
 }
 
 /// 0 or 1, as a loss has it that takes two numbers alone: -1 or 1 for `hinge`.

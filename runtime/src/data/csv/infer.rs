@@ -40,6 +40,9 @@ pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Sc
             .iter()
             .map(|Compared { output, target, .. }| match target {
                 TargetInfo::Class { .. } => format!("a column of classes for `{}`", output.name),
+                TargetInfo::Positions { positions, .. } => {
+                    format!("{} of classes for `{}`", count(*positions, "column"), output.name)
+                }
                 TargetInfo::Values { len } => format!("{} for `{}`", count(*len, "column"), output.name),
             })
             .collect();
@@ -78,6 +81,17 @@ fn classes(
         (TargetInfo::Class { .. }, _) => {
             let message =
                 format!("model `{}` has classes, which one column names, found {}", info.name, target.len());
+            return Err(Error::new("E0416", message).at(table.source()));
+        }
+        // Indices of classes: the columns of the positions have no names for them in common.
+        (TargetInfo::Positions { positions, .. }, columns) if columns.len() == positions => Vec::new(),
+        (TargetInfo::Positions { positions, .. }, columns) => {
+            let message = format!(
+                "model `{}` is compared with classes at {}, the target is {}",
+                info.name,
+                count(positions, "position"),
+                count(columns.len(), "column")
+            );
             return Err(Error::new("E0416", message).at(table.source()));
         }
         (TargetInfo::Values { len: 1 }, &[column]) if is_text(table, column) => {
