@@ -26,4 +26,5 @@ macro_rules! models {
 
 models! {
     positions: Positions = "tests/data/models/positions.nn";
+    sequence: Sequence = "tests/data/models/sequence.nn";
 }

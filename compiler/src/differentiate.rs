@@ -7,6 +7,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use crate::graph::{Direction, Graph, Node, NodeId, Op, Operator, Role, Update};
 use crate::ops::batch_sum::{BatchSum, SampleRows};
+use crate::ops::spread::Gather;
 use crate::program::Reduction;
 use crate::scalar::{self, Binary, Relation, Scalar, Variable};
 
@@ -264,9 +265,11 @@ impl Gradient<'_> {
             gradient = self.node(Op::Reduce(Reduction::Sum), vec![gradient], shape, true);
         }
         if !target.batched {
-            // With two axes the rows are those of all positions, which are summed over as samples are.
-            let by_position = target.len() > 1 && target.len() < whole.len();
-            let shape = if by_position { whole.shape } else { vec![target.len()] };
+            let shape = vec![target.len()];
+            if target.len() > 1 && target.len() < whole.len() {
+                let gather = Gather { inner: 1, len: target.len() };
+                gradient = self.operator(gather, vec![gradient], shape.clone(), true);
+            }
             let rows = self.operator(SampleRows, vec![gradient], shape, true);
             gradient = self.operator(BatchSum, vec![rows], target.shape, false);
         }

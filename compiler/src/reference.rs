@@ -541,7 +541,8 @@ fn pointwise(
         for k in 0..len {
             out.push(evaluate(scalar, &mut |variable| match variable {
                 Variable::Input(n) => {
-                    let (batched, width, spread) = sources.get(n as usize).copied().unwrap_or((true, 1, None));
+                    let (batched, width, spread) =
+                        sources.get(n as usize).copied().unwrap_or((true, 1, None));
                     let feature = match spread {
                         Some(Spread::Elements) | None => k,
                         Some(Spread::One) => 0,

@@ -133,7 +133,9 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         let (name, shape, limits) = (&output.name, shape(&output.shape), limits(output));
         let target = match output.target.map(|target| (target.kind, number(target.len))) {
             None => quote!(None),
-            Some((TargetKind::Class, classes)) if output.target.is_some_and(|target| target.positions > 1) => {
+            Some((TargetKind::Class, classes))
+                if output.target.is_some_and(|target| target.positions > 1) =>
+            {
                 let positions = number(output.target.map_or(1, |target| target.positions));
                 quote!(Some(rt::TargetInfo::Positions { classes: #classes, positions: #positions }))
             }

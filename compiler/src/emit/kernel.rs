@@ -8,7 +8,7 @@ use quote::{format_ident, quote};
 use super::optimizer::UpdateCall;
 use super::scalar::{Style, Writer, literal};
 use super::{Domain, Feature, PassCx, number};
-use crate::graph::{Graph, Node, NodeId, Op};
+use crate::graph::{Graph, Node, NodeId, Op, Spread};
 use crate::plan::{Function, LANES, Strategy};
 use crate::scalar::{Scalar, Variable};
 
@@ -90,6 +90,12 @@ impl KernelCx<'_> {
         quote!(SAMPLES)
     }
 
+    /// Rows of values that have one for each of so many positions of a sample.
+    pub fn rows_of(&self, positions: usize) -> TokenStream {
+        let positions = number(positions);
+        quote!({ SAMPLES * #positions })
+    }
+
     /// Samples in a full batch.
     pub fn batch(&self) -> TokenStream {
         quote!(BATCH)
@@ -160,6 +166,28 @@ impl KernelCx<'_> {
         quote!(#(#statements)*)
     }
 
+    /// Lanes of an operand of a scalar function in the tile; a list for the features of every position repeats itself.
+    fn load_in_tile(&self, id: NodeId, input: NodeId, feature: &Feature) -> TokenStream {
+        let node = self.graph.node(id);
+        if self.graph.spread(node, input) != Some(Spread::Features) {
+            return self.cx.load(input, feature);
+        }
+        let (row, at) = (node.row(), feature.tokens());
+        let period = number(row);
+        match (self.cx.domain, &self.graph.node(input).op) {
+            (Domain::Batch, _) => self.cx.load(input, &Feature::Running(quote!((#at % #period)))),
+            (Domain::Single, _) if row.is_multiple_of(LANES) => {
+                let rows = number(row / LANES);
+                self.cx.load(input, &Feature::Running(quote!((#at % #rows))))
+            }
+            (Domain::Single, Op::Parameter(parameter)) => {
+                let name = self.cx.parameter_name(*parameter);
+                quote!(rt::pack::load_repeated::<L>(&parameters.#name, 16 * #at, #period))
+            }
+            (Domain::Single, _) => self.cx.load(input, feature),
+        }
+    }
+
     fn pointwise(
         &self,
         id: NodeId,
@@ -170,7 +198,9 @@ impl KernelCx<'_> {
         let inputs = &self.graph.node(id).inputs;
         let mut leaf = |variable| match variable {
             Variable::Input(n) => match inputs.get(n as usize) {
-                Some(input) => lanes.get(input).cloned().unwrap_or_else(|| self.cx.load(*input, feature)),
+                Some(input) => {
+                    lanes.get(input).cloned().unwrap_or_else(|| self.load_in_tile(id, *input, feature))
+                }
                 None => quote!(()),
             },
             Variable::Index => self.cx.index(feature),

@@ -81,6 +81,16 @@ pub fn number(n: usize) -> TokenStream {
     quote!(#literal)
 }
 
+/// `[[row; SAMPLES]; panels]`: what lies as [`crate::graph::ValueLayout::SampleRows`], with a row for each position.
+pub(crate) fn sample_rows(len: usize, row: usize, of: &TokenStream) -> TokenStream {
+    let (panels, positions) = (number(row.div_ceil(LANES)), len / row.max(1));
+    if positions < 2 {
+        return quote!([[#of; SAMPLES]; #panels]);
+    }
+    let positions = number(positions);
+    quote!([[#of; SAMPLES * #positions]; #panels])
+}
+
 impl<'a> PassCx<'a> {
     /// The graph.
     pub fn graph(&self) -> &'a Graph {
@@ -197,8 +207,7 @@ impl<'a> PassCx<'a> {
                 quote!([Row; #rows])
             }
             (Domain::Batch, crate::graph::ValueLayout::SampleRows) => {
-                let rows = number(len.div_ceil(LANES));
-                quote!([[Row; SAMPLES]; #rows])
+                sample_rows(len, self.graph().node(id).row(), &quote!(Row))
             }
             (Domain::Batch, crate::graph::ValueLayout::Splat) => {
                 let len = number(len);

@@ -429,11 +429,7 @@ impl<'a> Rows<'a> {
             return known.clone();
         }
         if !self.is_wide(id) {
-            return self
-                .lanes
-                .get(&(id, 0))
-                .cloned()
-                .unwrap_or_else(|| self.load(id, &Feature::Constant(0)));
+            return self.lanes.get(&(id, 0)).cloned().unwrap_or_else(|| self.load(id, &Feature::Constant(0)));
         }
         let earlier = self.phases.get(&id).copied().unwrap_or(0) < phase;
         let node = self.node(id);

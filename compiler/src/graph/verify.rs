@@ -73,7 +73,9 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
             let len = node.inputs.first().map_or(0, |input| graph.node(*input).len());
             let fits = node.shape.len() <= 1 && len.is_multiple_of(node.len().max(1));
             if node.inputs.len() != 1 || !operand_is_batched || !fits {
-                return Err(format!("{id} is not a reduction of one batched value to one number, or one a position"));
+                return Err(format!(
+                    "{id} is not a reduction of one batched value to one number, or one a position"
+                ));
             }
         }
         Op::Parameter(parameter) => {

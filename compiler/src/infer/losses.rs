@@ -120,15 +120,14 @@ pub(super) fn add_losses(
             *place = Some(target);
         }
         let Some(value) = nodes.get(loss.output).copied() else { continue };
-        let mut lowering =
-            ValueLowering {
-                cx,
-                value,
-                target: Some(target),
-                by_position: loss.is_of_classes,
-                parameters: Vec::new(),
-                known: Vec::new(),
-            };
+        let mut lowering = ValueLowering {
+            cx,
+            value,
+            target: Some(target),
+            by_position: loss.is_of_classes,
+            parameters: Vec::new(),
+            known: Vec::new(),
+        };
         let mut sample = lowering.value(&loss.body)?;
         let weight = loss.sample_weight.as_ref().map(|weight| lowering.value(weight)).transpose()?;
         let by_position = lowering.by_position;
@@ -214,9 +213,7 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
                 "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output",
             ),
         )),
-        TargetKind::Class => {
-            Ok((OutputTarget { len: classes, positions, ..target }, reduced(&shape)))
-        }
+        TargetKind::Class => Ok((OutputTarget { len: classes, positions, ..target }, reduced(&shape))),
         TargetKind::Values => {
             let parts = parts_of_output(&loss.body).unwrap_or(1);
             if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {

@@ -1,7 +1,8 @@
 //! The sum over samples: the gradient of a value that was the same for all of them.
 //!
 //! Products and sums over samples want lanes over features. [`SampleRows`] turns a gradient round once, and both the
-//! weight's and the bias's gradient use it.
+//! weight's and the bias's gradient use it. Of `[positions, features]` each position of each sample is a row, and the
+//! sum is over them all.
 
 use quote::quote;
 
@@ -43,6 +44,12 @@ impl Operator for BatchSum {
         let (panels, samples, batch) = (cx.panels(cx.node.len()), cx.samples(), cx.batch());
         let rows = cx.operand(0);
         let finish = cx.closure(&["p"]);
+        let positions = cx.operand_len(0) / cx.node.len().max(1);
+        if positions > 1 {
+            // Behind the last sample gradients are 0.
+            let all = cx.rows_of(positions);
+            return quote!(rt::dense::bias_gradient::<L, #panels, #all, #all>(#rows, #finish););
+        }
         quote!(rt::dense::bias_gradient::<L, #panels, #samples, #batch>(#rows, #finish);)
     }
 
@@ -52,7 +59,18 @@ impl Operator for BatchSum {
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        super::reference::batch_sum(operands)
+        // The node has the number of features.
+        super::reference::batch_sum(operands, 1)
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference_of(
+        &self,
+        operands: &[&ndarray::ArrayD<f64>],
+        shape: &[usize],
+        _: bool,
+    ) -> ndarray::ArrayD<f64> {
+        super::reference::batch_sum(operands, shape.iter().product())
     }
 }
 
@@ -86,9 +104,18 @@ impl Operator for SampleRows {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
-        let features = cx.node.len();
+        let (features, all) = (cx.node.row(), cx.node.len());
         let (panels, samples, groups) = (cx.panels(features), cx.samples(), cx.groups());
         let (d_y, rows) = (cx.operand(0), cx.output());
+        if all > features {
+            let rows_of_all = cx.rows_of(all / features);
+            let (features, all) = (cx.number(features), cx.number(all));
+            return quote! {
+                rt::dense::transpose_gradient_positions::<L, #groups, #all, #features, #panels, #rows_of_all>(
+                    #d_y, #rows
+                );
+            };
+        }
         let features = cx.number(features);
         quote!(rt::dense::transpose_gradient::<L, #groups, #features, #panels, #samples>(#d_y, #rows);)
     }

@@ -51,7 +51,9 @@ pub fn affine(cx: &mut Builder<'_>, x: NodeId, along: Affine, has_bias: bool) ->
     let named = |text: &str, value: f64| Initializer { text: text.to_owned(), scalar: Scalar::Number(value) };
     let mut number = |part: &str, initializer: Initializer| {
         let id = cx.parameter(part, vec![len], initializer, (1, 1));
-        if len == values { id } else { cx.operator(Spread { inner, len }, vec![id], shape.clone()) }
+        // A number for each feature of every position is spread by what uses it.
+        let is_row = matches!(along, Affine::Last) && shape.len() == 2;
+        if len == values || is_row { id } else { cx.operator(Spread { inner, len }, vec![id], shape.clone()) }
     };
     let weight = number("weight", named("ones", 1.0));
     let mut operands = vec![x, weight];

@@ -2,12 +2,13 @@
 //!
 //! `dense(units)`: y = W x + b, every output from every input. PyTorch calls it `Linear`, Keras `Dense`.
 //!
-//! Shapes: `[F]` to `[units]`. Parameters: `weight` `[units, F]`, `bias` `[units]`.
+//! Shapes: `[F]` to `[units]`; `[T, F]` to `[T, units]`, each position by itself with the same weights. Parameters:
+//! `weight` `[units, F]`, `bias` `[units]`.
 //!
 //! Arguments: `units`, from 1; `bias = true`; `init = he`, how the weight starts; `bias_init = zeros`;
 //! `unroll = auto`: `full` asks for straight-line code up to 2,048 products, `none` for loops.
 //!
-//! Gradients: d_x = Wᵀ d_y, d_W = d_y xᵀ summed over samples, d_b = d_y summed over samples.
+//! Gradients: d_x = Wᵀ d_y, d_W = d_y xᵀ summed over samples and positions, d_b = d_y summed over them.
 //!
 //! Example: `hidden: dense(16) -> relu`. Source: PyTorch `torch.nn.Linear`.
 
@@ -85,11 +86,11 @@ impl Layer for DenseLayer {
             return Err(cx.error(Code::E0302, "`dense` takes one value", format!("found {}", inputs.len())));
         };
         let shape = cx.shape(*x).to_vec();
-        let [features] = shape.as_slice() else {
+        let ([features] | [_, features]) = shape.as_slice() else {
             let mut error = cx.error(
                 Code::E0303,
-                "`dense` takes a vector",
-                format!("expected [features], found {shape:?}"),
+                "`dense` takes a vector, or one for each position",
+                format!("expected [features] or [positions, features], found {shape:?}"),
             );
             let sum = shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" * ");
             error.notes.push(format!("{sum} = {}", shape.iter().product::<usize>()));
@@ -117,28 +118,49 @@ pub fn dense(
         let init = arguments.init("bias_init").cloned().ok_or_else(|| missing(cx))?;
         operands.push(cx.parameter(bias, vec![units], init, (features, units)));
     }
-    Ok(cx.operator(Dense { unroll }, operands, vec![units]))
+    let mut shape = cx.shape(x).to_vec();
+    match shape.as_mut_slice() {
+        [_, last] => *last = units,
+        _ => shape = vec![units],
+    }
+    Ok(cx.operator(Dense { unroll, features, units }, operands, shape))
 }
 
 /// Operands: x, weight, and bias if there is one.
 #[derive(Debug)]
 pub struct Dense {
     unroll: Unroll,
+    features: usize,
+    units: usize,
 }
 
 /// Operands: d_y, weight.
 #[derive(Debug)]
 struct DenseInputGradient {
     unroll: Unroll,
+    features: usize,
+    units: usize,
 }
 
 /// Operands: x, d_y with lanes over outputs.
 #[derive(Debug)]
-struct DenseWeightGradient;
+struct DenseWeightGradient {
+    features: usize,
+    units: usize,
+}
 
-/// Inputs of a product: values of its first operand.
-fn operand_len(graph: &Graph, node: &Node, n: usize) -> usize {
-    node.inputs.get(n).map_or(0, |id| graph.node(*id).len())
+/// The strategy of a product at each position; there is straight-line code for one position alone.
+fn strategy(inputs: usize, outputs: usize, positions: usize, unroll: Unroll) -> Strategy {
+    if positions < 2 {
+        return matrix_strategy(inputs, outputs, unroll);
+    }
+    let mut strategy = matrix_strategy(inputs, outputs, Unroll::None);
+    let sum = format!("{inputs} x {outputs} = {} products", thousands(inputs * outputs));
+    strategy.reason = match strategy.kind {
+        StrategyKind::Blocked(_) => format!("{}, at each of {positions} positions", strategy.reason),
+        _ => format!("{sum} at each of {positions} positions"),
+    };
+    strategy
 }
 
 impl Operator for Dense {
@@ -152,26 +174,27 @@ impl Operator for Dense {
         // The gradient of the input first: it reads the weight, which the weight's own gradient may update.
         if cx.needs(0) {
             let shape = cx.graph.node(x).shape.clone();
-            let op = DenseInputGradient { unroll: self.unroll };
+            let op = DenseInputGradient { unroll: self.unroll, features: self.features, units: self.units };
             gradients.push((0, cx.operator(op, vec![cx.d_y, weight], shape, true)));
         }
         if cx.needs(1) || cx.needs(2) {
-            let units = cx.graph.node(cx.id).shape.clone();
-            let rows = cx.operator(SampleRows, vec![cx.d_y], units.clone(), true);
+            let shape = cx.graph.node(cx.id).shape.clone();
+            let rows = cx.operator(SampleRows, vec![cx.d_y], shape, true);
             if cx.needs(1) {
                 let shape = cx.graph.node(weight).shape.clone();
-                gradients.push((1, cx.operator(DenseWeightGradient, vec![x, rows], shape, false)));
+                let op = DenseWeightGradient { features: self.features, units: self.units };
+                gradients.push((1, cx.operator(op, vec![x, rows], shape, false)));
             }
             if cx.needs(2) {
-                gradients.push((2, cx.operator(BatchSum, vec![rows], units, false)));
+                gradients.push((2, cx.operator(BatchSum, vec![rows], vec![self.units], false)));
             }
         }
         gradients
     }
 
-    fn flops(&self, graph: &Graph, node: &Node) -> u64 {
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
         let bias = if node.inputs.len() > 2 { node.len() } else { 0 };
-        (2 * node.len() * operand_len(graph, node, 0) + bias) as u64
+        (2 * node.len() * self.features + bias) as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
@@ -182,12 +205,13 @@ impl Operator for Dense {
         }
     }
 
-    fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
-        matrix_strategy(operand_len(graph, node, 0), node.len(), self.unroll)
+    fn strategy(&self, _: &Graph, node: &Node) -> Strategy {
+        strategy(self.features, self.units, node.len() / self.units.max(1), self.unroll)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (inputs, outputs) = (operand_len(cx.graph, cx.node, 0), cx.node.len());
+        let (inputs, outputs) = (self.features, self.units);
+        let is_sequence = cx.node.len() > outputs;
         let (x, weight) = (cx.operand(0), cx.operand(1));
         let bias = (cx.node.inputs.len() > 2).then(|| cx.operand(2));
         let groups = cx.groups();
@@ -232,7 +256,21 @@ impl Operator for Dense {
                     None => quote!(None),
                 };
                 let finish = cx.closure(&["g", "o"]);
+                let (all_i, all_o) = (cx.number(cx.operand_len(0)), cx.number(cx.node.len()));
                 match kind {
+                    StrategyKind::Blocked(block) if is_sequence => {
+                        let (block, partial) = (cx.number(block), cx.partial());
+                        quote! {
+                            rt::dense::forward_blocked_positions::<L, #groups, #all_i, #all_o, #i, #o, #panels, #block>(
+                                #x, #weight, #bias, #partial, #finish
+                            );
+                        }
+                    }
+                    _ if is_sequence => quote! {
+                        rt::dense::forward_positions::<L, #groups, #all_i, #i, #o, #panels>(
+                            #x, #weight, #bias, #finish
+                        );
+                    },
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
@@ -250,7 +288,7 @@ impl Operator for Dense {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let inputs = operand_len(cx.graph, cx.node, 0);
+        let (inputs, outputs) = (self.features, self.units);
         let (x, weight) = (cx.operand(0), cx.operand(1));
         let bias = if cx.node.inputs.len() > 2 {
             let bias = cx.operand(2);
@@ -258,8 +296,17 @@ impl Operator for Dense {
         } else {
             quote!(None)
         };
-        let (rows, i, panels) = (cx.panels(inputs), cx.number(inputs), cx.panels(cx.node.len()));
+        let (rows, i, panels) = (cx.panels(cx.operand_len(0)), cx.number(inputs), cx.panels(outputs));
         let finish = cx.closure(&["p"]);
+        if cx.node.len() > outputs {
+            let (o, all) = (cx.number(outputs), cx.panels(cx.node.len()));
+            let positions = cx.number(cx.node.len() / outputs.max(1));
+            return quote! {
+                rt::dense::single_positions::<L, #i, #o, #rows, #panels, #all>(
+                    #x, #weight, #bias, #positions, #finish
+                );
+            };
+        }
         quote!(rt::dense::single::<L, #i, #rows, #panels>(#x, #weight, #bias, #finish);)
     }
 
@@ -267,7 +314,7 @@ impl Operator for Dense {
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
         let [x, weight, rest @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
         let weight = super::reference::matrix(weight);
-        let mut y = super::reference::matrix(x).dot(&weight.t()).into_dyn();
+        let mut y = super::reference::rows(x, self.features).dot(&weight.t()).into_dyn();
         if let [bias] = rest {
             y += *bias;
         }
@@ -284,8 +331,8 @@ impl Operator for DenseInputGradient {
         Vec::new()
     }
 
-    fn flops(&self, graph: &Graph, node: &Node) -> u64 {
-        (2 * node.len() * operand_len(graph, node, 0)) as u64
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
+        (2 * node.len() * self.units) as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
@@ -295,12 +342,13 @@ impl Operator for DenseInputGradient {
         }
     }
 
-    fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
-        matrix_strategy(node.len(), operand_len(graph, node, 0), self.unroll)
+    fn strategy(&self, _: &Graph, node: &Node) -> Strategy {
+        strategy(self.features, self.units, node.len() / self.features.max(1), self.unroll)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (inputs, outputs) = (cx.node.len(), operand_len(cx.graph, cx.node, 0));
+        let (inputs, outputs) = (self.features, self.units);
+        let is_sequence = cx.node.len() > inputs;
         let (d_y, weight, groups) = (cx.operand(0), cx.operand(1), cx.groups());
         match cx.strategy.kind {
             StrategyKind::Unrolled => {
@@ -333,7 +381,21 @@ impl Operator for DenseInputGradient {
             kind => {
                 let (i, o, panels) = (cx.number(inputs), cx.number(outputs), cx.panels(outputs));
                 let finish = cx.closure(&["g", "o"]);
+                let (all_i, all_o) = (cx.number(cx.node.len()), cx.number(cx.operand_len(0)));
                 match kind {
+                    StrategyKind::Blocked(block) if is_sequence => {
+                        let (block, partial) = (cx.number(block / LANES), cx.partial());
+                        quote! {
+                            rt::dense::input_gradient_blocked_positions::<
+                                L, #groups, #all_i, #all_o, #i, #o, #panels, #block
+                            >(#d_y, #weight, #partial, #finish);
+                        }
+                    }
+                    _ if is_sequence => quote! {
+                        rt::dense::input_gradient_positions::<L, #groups, #all_o, #i, #o, #panels>(
+                            #d_y, #weight, #finish
+                        );
+                    },
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
@@ -357,7 +419,7 @@ impl Operator for DenseInputGradient {
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
         let [d_y, weight] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
-        super::reference::matrix(d_y).dot(&super::reference::matrix(weight)).into_dyn()
+        super::reference::rows(d_y, self.units).dot(&super::reference::matrix(weight)).into_dyn()
     }
 }
 
@@ -374,8 +436,9 @@ impl Operator for DenseWeightGradient {
         ValueLayout::Parameter
     }
 
-    fn flops(&self, _: &Graph, node: &Node) -> u64 {
-        2 * node.len() as u64
+    fn flops(&self, graph: &Graph, node: &Node) -> u64 {
+        let x = node.inputs.first().map_or(0, |x| graph.node(*x).len());
+        (2 * node.len() * (x / self.features.max(1))) as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
@@ -385,19 +448,30 @@ impl Operator for DenseWeightGradient {
         }
     }
 
-    fn strategy(&self, _: &Graph, node: &Node) -> Strategy {
-        Strategy::new(
-            StrategyKind::Tiled,
-            format!("{} sums over the samples, 16 outputs a row", thousands(node.len())),
-        )
+    fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
+        let x = node.inputs.first().map_or(0, |x| graph.node(*x).len());
+        let over = match x / self.features.max(1) {
+            0 | 1 => "the samples".to_owned(),
+            positions => format!("the samples and their {positions} positions"),
+        };
+        let sums = thousands(node.len());
+        Strategy::new(StrategyKind::Tiled, format!("{sums} sums over {over}, 16 outputs a row"))
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let inputs = operand_len(cx.graph, cx.node, 0);
-        let outputs = operand_len(cx.graph, cx.node, 1);
+        let (inputs, outputs) = (self.features, self.units);
         let (x, rows, groups) = (cx.operand(0), cx.operand(1), cx.groups());
         let (i, panels, samples, batch) = (cx.number(inputs), cx.panels(outputs), cx.samples(), cx.batch());
         let finish = cx.closure(&["p", "i"]);
+        if cx.operand_len(0) > inputs {
+            let all = cx.number(cx.operand_len(0));
+            let rows_of_all = cx.rows_of(cx.operand_len(0) / inputs.max(1));
+            return quote! {
+                rt::dense::weight_gradient_positions::<L, #groups, #all, #i, #panels, #rows_of_all, #batch>(
+                    #x, #rows, #finish
+                );
+            };
+        }
         quote!(rt::dense::weight_gradient::<L, #groups, #i, #panels, #samples, #batch>(#x, #rows, #finish);)
     }
 
@@ -408,6 +482,7 @@ impl Operator for DenseWeightGradient {
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
         let [x, d_y] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
-        super::reference::matrix(d_y).t().dot(&super::reference::matrix(x)).into_dyn()
+        let d_y = super::reference::rows(d_y, self.units);
+        d_y.t().dot(&super::reference::rows(x, self.features)).into_dyn()
     }
 }

@@ -14,9 +14,18 @@ pub fn log_softmax(operands: &[&ArrayD<f64>]) -> ArrayD<f64> {
     y
 }
 
-/// The sum over samples.
-pub fn batch_sum(operands: &[&ArrayD<f64>]) -> ArrayD<f64> {
-    operands.first().map_or_else(|| ArrayD::zeros(vec![0]), |x| x.sum_axis(Axis(0)))
+/// The sum over samples, and over positions where each of those has `features` values.
+pub fn batch_sum(operands: &[&ArrayD<f64>], features: usize) -> ArrayD<f64> {
+    let Some(x) = operands.first() else { return ArrayD::zeros(vec![0]) };
+    rows(x, features).sum_axis(Axis(0)).into_dyn()
+}
+
+/// Neighbouring values as rows of a matrix: those of each position of each sample.
+pub fn rows(x: &ArrayD<f64>, features: usize) -> ndarray::Array2<f64> {
+    let rows = x.len().checked_div(features).unwrap_or(0);
+    let values: Vec<f64> = x.iter().copied().collect();
+    ndarray::Array2::from_shape_vec((rows, features), values)
+        .unwrap_or_else(|_| ndarray::Array2::zeros((0, 0)))
 }
 
 /// Rows of samples as a matrix `[samples, features]`.

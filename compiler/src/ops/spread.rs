@@ -19,9 +19,11 @@ pub struct Spread {
 
 /// The sums over what [`Spread`] makes the same.
 #[derive(Debug)]
-struct Gather {
-    inner: usize,
-    len: usize,
+pub struct Gather {
+    /// Neighbouring features that share a number.
+    pub inner: usize,
+    /// Numbers of the result.
+    pub len: usize,
 }
 
 /// The sums over each `inner` neighbouring features of a gradient: `len` numbers a sample.

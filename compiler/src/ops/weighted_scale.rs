@@ -89,6 +89,10 @@ impl Operator for WeightedScale {
         let scales = scale.iter().flat_map(|scale| std::iter::repeat_n(*scale, positions));
         let scales: Vec<f64> = scales.collect();
         let sum: f64 = scales.iter().zip(weight.iter()).map(|(scale, weight)| scale * weight).sum();
-        scales.into_iter().map(|scale| if sum > 0.0 { scale / sum } else { 0.0 }).collect::<ndarray::Array1<f64>>().into_dyn()
+        scales
+            .into_iter()
+            .map(|scale| if sum > 0.0 { scale / sum } else { 0.0 })
+            .collect::<ndarray::Array1<f64>>()
+            .into_dyn()
     }
 }

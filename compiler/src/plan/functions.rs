@@ -139,7 +139,7 @@ fn epilogue_of(
         return None;
     }
     // In a tile a value has one place: what looks at positions is computed in a pass of its own.
-    if rows::frame(graph, &[id]).is_none_or(|frame| frame.positions > 1) {
+    if rows::looks_at_positions(graph, id) {
         return None;
     }
     let in_tile = |input: &NodeId| input == root || epilogue.contains(input);

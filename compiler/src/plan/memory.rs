@@ -17,6 +17,8 @@ pub struct Value {
     pub layout: ValueLayout,
     /// Features of a sample.
     pub len: usize,
+    /// Features of a position of it: all of them where it has none.
+    pub row: usize,
     /// The first function that it is there for; before the first one for what is given.
     pub from: usize,
     /// The last function that needs it.
@@ -34,6 +36,8 @@ pub struct Slot {
     pub layout: ValueLayout,
     /// Features of a sample.
     pub len: usize,
+    /// Features of a row, where they lie in rows of a sample or a position.
+    pub row: usize,
     /// Names of the values in it, in order.
     pub values: Vec<String>,
 }
@@ -45,7 +49,7 @@ impl Slot {
             return self.len * LANES * number;
         }
         let features = match self.layout {
-            ValueLayout::SampleRows => self.len.div_ceil(LANES) * LANES,
+            ValueLayout::SampleRows => self.row.div_ceil(LANES) * LANES * (self.len / self.row.max(1)),
             _ => self.len,
         };
         features * groups * LANES * number
@@ -83,6 +87,11 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
             name,
             layout: graph.layout(node),
             len: graph.node(node).len(),
+            // Only rows of samples lie otherwise for it.
+            row: match graph.layout(node) {
+                ValueLayout::SampleRows => graph.node(node).row(),
+                _ => graph.node(node).len(),
+            },
             from,
             until,
             slot: usize::MAX,
@@ -194,13 +203,13 @@ fn assign(graph: &Graph, values: &mut [Value]) {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by_key(|n| values.get(*n).map_or((0, 0), |value| (value.from, value.node.0)));
     // Form of each slot, and the last function that needs what is in it.
-    let mut slots: Vec<(ValueLayout, usize, usize)> = Vec::new();
+    let mut slots: Vec<(ValueLayout, (usize, usize), usize)> = Vec::new();
     for n in order {
         let Some(value) = values.get_mut(n) else { continue };
         // What is given stays where it was put: the caller fills it before the first function.
         let given = matches!(graph.node(value.node).op, Op::Input | Op::Target | Op::SampleScale);
         let free = slots.iter().position(|(layout, len, until)| {
-            !given && *layout == value.layout && *len == value.len && *until < value.from
+            !given && *layout == value.layout && *len == (value.len, value.row) && *until < value.from
         });
         let until = if given { usize::MAX } else { value.until };
         match free {
@@ -212,7 +221,7 @@ fn assign(graph: &Graph, values: &mut [Value]) {
             }
             None => {
                 value.slot = slots.len();
-                slots.push((value.layout, value.len, until));
+                slots.push((value.layout, (value.len, value.row), until));
             }
         }
     }
@@ -230,6 +239,7 @@ pub fn slots(values: &[Value]) -> Vec<Slot> {
                 name: first.map_or_else(String::new, |value| value.name.clone()),
                 layout: first.map_or(ValueLayout::BatchLane, |value| value.layout),
                 len: first.map_or(0, |value| value.len),
+                row: first.map_or(0, |value| value.row),
                 values: inside.iter().map(|value| value.name.clone()).collect(),
             }
         })

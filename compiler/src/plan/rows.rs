@@ -40,7 +40,9 @@ pub fn frame(graph: &Graph, nodes: &[NodeId]) -> Option<Frame> {
     let mut by_position: Option<Frame> = None;
     for wanted in nodes.iter().filter_map(|id| frame_of(graph, *id)) {
         let known = by_position.get_or_insert(wanted);
-        if known.positions != wanted.positions || (known.width != wanted.width && known.width.min(wanted.width) > 1) {
+        if known.positions != wanted.positions
+            || (known.width != wanted.width && known.width.min(wanted.width) > 1)
+        {
             return None;
         }
         known.width = known.width.max(wanted.width);
@@ -67,6 +69,15 @@ pub fn frame(graph: &Graph, nodes: &[NodeId]) -> Option<Frame> {
         is_inside && node.inputs.iter().all(fits_input) && (is_total || fits(id, &[positions, whole]))
     });
     all_fit.then_some(frame)
+}
+
+/// Whether a scalar function has operands or an index that depend on the position, so that its elements have more than
+/// one place.
+pub fn looks_at_positions(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let Op::Pointwise(scalar) = &node.op else { return true };
+    let by_index = scalar.depends_on(Variable::Index) && node.shape.len() == 2;
+    by_index || node.inputs.iter().any(|input| graph.spread(node, *input) == Some(Spread::Positions))
 }
 
 /// The frame that a node asks for, if it looks at positions.

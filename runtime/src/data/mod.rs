@@ -111,7 +111,8 @@ impl DataSet {
             Targets::Positions(classes, width) => Some((classes.len(), width)),
             Targets::Values(values, width) => Some((values.len(), width)),
         };
-        if let Some((found, width)) = given.filter(|(found, width)| rows.checked_mul(**width) != Some(*found)) {
+        if let Some((found, width)) = given.filter(|(found, width)| rows.checked_mul(**width) != Some(*found))
+        {
             let message = format!("expected rows of {width} target values, found {found} values");
             return Err(Error::new("E0416", message));
         }
@@ -164,7 +165,9 @@ impl DataSet {
             return Err(no_loss(info));
         };
         match (&self.targets, target) {
-            (Targets::Positions(_, width), TargetInfo::Positions { positions, .. }) if *width != positions => {
+            (Targets::Positions(_, width), TargetInfo::Positions { positions, .. })
+                if *width != positions =>
+            {
                 let message = format!(
                     "model `{}` is compared with classes at {}, found {width}",
                     info.name,

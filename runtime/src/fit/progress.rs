@@ -139,7 +139,9 @@ impl Conditions {
 pub(super) fn fingerprint(data: &DataSet) -> u64 {
     let inputs = data.inputs.iter().map(|value| value.to_bits());
     match &data.targets {
-        Targets::Classes(classes) | Targets::Positions(classes, _) => hash(inputs.chain(classes.iter().copied())),
+        Targets::Classes(classes) | Targets::Positions(classes, _) => {
+            hash(inputs.chain(classes.iter().copied()))
+        }
         Targets::Values(values, _) => hash(inputs.chain(values.iter().map(|value| value.to_bits()))),
     }
 }

@@ -8,6 +8,9 @@
 //! | bias | `[P]` rows | lanes are outputs |
 //! | d_y rows | `[P][S]` rows | panel, sample; lanes are outputs |
 //!
+//! Of values with positions, `[G][T * I]` rows, each position is a group of its own, `[G * T][I]`: the kernels that end in
+//! `positions` see them so, and number what they finish as the value lies.
+//!
 //! Every kernel keeps a tile of sums in registers and hands each finished sum to `finish`, which applies what follows in
 //! the network and stores it, so that a value is written once. A tile is 8 x 2 registers of AVX-512, 4 x 1 pairs of
 //! AVX2. Each sum is made in one order, from the first product to the last, whatever the tile or the block.
@@ -15,6 +18,8 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
+use super::pack::store_at;
+use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 
 /// Rows of a tile, for a set with wide registers.
@@ -65,30 +70,59 @@ pub fn forward<L: Lanes, const G: usize, const I: usize, const O: usize, const P
     x: &[[Row<L::Elem>; I]; G],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    finish: impl FnMut(usize, usize, L),
+) {
+    forward_all::<L, I, O, P>(x, weight, bias, finish);
+}
+
+/// [`forward`] at each of `T` positions of `TI = T * I` inputs: `finish` is given the place among `T * O` outputs.
+#[inline(always)]
+pub fn forward_positions<
+    L: Lanes,
+    const G: usize,
+    const TI: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+>(
+    x: &[[Row<L::Elem>; TI]; G],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TI / I;
+    forward_all::<L, I, O, P>(
+        x.as_flattened().as_chunks().0,
+        weight,
+        bias,
+        #[inline(always)]
+        |g, o, sum| finish(g / positions, g % positions * O + o, sum),
+    );
+}
+
+/// All outputs of all groups.
+#[inline(always)]
+fn forward_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    x: &[[Row<L::Elem>; I]],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let mut g = 0;
-    while L::IS_WIDE && g + 2 <= G {
-        forward_groups::<L, G, I, O, P, 2>(x, weight, bias, g, &mut finish);
+    while L::IS_WIDE && g + 2 <= x.len() {
+        forward_groups::<L, I, O, P, 2>(x, weight, bias, g, &mut finish);
         g += 2;
     }
-    while g < G {
-        forward_groups::<L, G, I, O, P, 1>(x, weight, bias, g, &mut finish);
+    while g < x.len() {
+        forward_groups::<L, I, O, P, 1>(x, weight, bias, g, &mut finish);
         g += 1;
     }
 }
 
 /// All outputs of `C` groups.
 #[inline(always)]
-fn forward_groups<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
-    const C: usize,
->(
-    x: &[[Row<L::Elem>; I]; G],
+fn forward_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     g: usize,
@@ -174,18 +208,60 @@ pub fn forward_blocked<
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; O]; G],
+    finish: impl FnMut(usize, usize, L),
+) {
+    forward_blocks::<L, I, O, P, KB>(x, weight, bias, partial, finish);
+}
+
+/// [`forward_blocked`] at each of `TI / I` positions, as [`forward_positions`].
+#[inline(always)]
+pub fn forward_blocked_positions<
+    L: Lanes,
+    const G: usize,
+    const TI: usize,
+    const TO: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const KB: usize,
+>(
+    x: &[[Row<L::Elem>; TI]; G],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    partial: &mut [[Row<L::Elem>; TO]; G],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TI / I;
+    let partial = partial.as_flattened_mut().as_chunks_mut().0;
+    forward_blocks::<L, I, O, P, KB>(
+        x.as_flattened().as_chunks().0,
+        weight,
+        bias,
+        partial,
+        #[inline(always)]
+        |g, o, sum| finish(g / positions, g % positions * O + o, sum),
+    );
+}
+
+/// All outputs of all groups, a block of inputs at a time.
+#[inline(always)]
+fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
+    x: &[[Row<L::Elem>; I]],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    partial: &mut [[Row<L::Elem>; O]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let mut from = 0;
     while from < I {
         let to = (from + KB).min(I);
         let mut g = 0;
-        while L::IS_WIDE && g + 2 <= G {
-            block_groups::<L, G, I, O, P, 2>(x, weight, bias, partial, (from, to), g, &mut finish);
+        while L::IS_WIDE && g + 2 <= x.len() {
+            block_groups::<L, I, O, P, 2>(x, weight, bias, partial, (from, to), g, &mut finish);
             g += 2;
         }
-        while g < G {
-            block_groups::<L, G, I, O, P, 1>(x, weight, bias, partial, (from, to), g, &mut finish);
+        while g < x.len() {
+            block_groups::<L, I, O, P, 1>(x, weight, bias, partial, (from, to), g, &mut finish);
             g += 1;
         }
         from = to;
@@ -194,11 +270,11 @@ pub fn forward_blocked<
 
 /// All outputs of `C` groups over one block of inputs.
 #[inline(always)]
-fn block_groups<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize, const C: usize>(
-    x: &[[Row<L::Elem>; I]; G],
+fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; O]; G],
+    partial: &mut [[Row<L::Elem>; O]],
     (from, to): (usize, usize),
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
@@ -238,30 +314,56 @@ fn block_groups<L: Lanes, const G: usize, const I: usize, const O: usize, const 
 pub fn input_gradient<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize>(
     d_y: &[[Row<L::Elem>; O]; G],
     weight: &[[Row<L::Elem>; I]; P],
+    finish: impl FnMut(usize, usize, L),
+) {
+    gradient_all::<L, I, O, P>(d_y, weight, finish);
+}
+
+/// [`input_gradient`] at each of `TO / O` positions: `finish` is given the place among the inputs of all.
+#[inline(always)]
+pub fn input_gradient_positions<
+    L: Lanes,
+    const G: usize,
+    const TO: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+>(
+    d_y: &[[Row<L::Elem>; TO]; G],
+    weight: &[[Row<L::Elem>; I]; P],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TO / O;
+    gradient_all::<L, I, O, P>(
+        d_y.as_flattened().as_chunks().0,
+        weight,
+        #[inline(always)]
+        |g, i, sum| finish(g / positions, g % positions * I + i, sum),
+    );
+}
+
+/// All inputs of all groups.
+#[inline(always)]
+fn gradient_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let mut g = 0;
-    while L::IS_WIDE && g + 2 <= G {
-        gradient_groups::<L, G, I, O, P, 2>(d_y, weight, g, &mut finish);
+    while L::IS_WIDE && g + 2 <= d_y.len() {
+        gradient_groups::<L, I, O, P, 2>(d_y, weight, g, &mut finish);
         g += 2;
     }
-    while g < G {
-        gradient_groups::<L, G, I, O, P, 1>(d_y, weight, g, &mut finish);
+    while g < d_y.len() {
+        gradient_groups::<L, I, O, P, 1>(d_y, weight, g, &mut finish);
         g += 1;
     }
 }
 
 /// All inputs of `C` groups.
 #[inline(always)]
-fn gradient_groups<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
-    const C: usize,
->(
-    d_y: &[[Row<L::Elem>; O]; G],
+fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    d_y: &[[Row<L::Elem>; O]],
     weight: &[[Row<L::Elem>; I]; P],
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
@@ -315,18 +417,57 @@ pub fn input_gradient_blocked<
     d_y: &[[Row<L::Elem>; O]; G],
     weight: &[[Row<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; I]; G],
+    finish: impl FnMut(usize, usize, L),
+) {
+    gradient_blocks::<L, I, O, P, PB>(d_y, weight, partial, finish);
+}
+
+/// [`input_gradient_blocked`] at each of `TO / O` positions, as [`input_gradient_positions`].
+#[inline(always)]
+pub fn input_gradient_blocked_positions<
+    L: Lanes,
+    const G: usize,
+    const TI: usize,
+    const TO: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const PB: usize,
+>(
+    d_y: &[[Row<L::Elem>; TO]; G],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; TI]; G],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TO / O;
+    let partial = partial.as_flattened_mut().as_chunks_mut().0;
+    gradient_blocks::<L, I, O, P, PB>(
+        d_y.as_flattened().as_chunks().0,
+        weight,
+        partial,
+        #[inline(always)]
+        |g, i, sum| finish(g / positions, g % positions * I + i, sum),
+    );
+}
+
+/// All inputs of all groups, a block of panels at a time.
+#[inline(always)]
+fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; I]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let mut from = 0;
     while from < P {
         let to = (from + PB).min(P);
         let mut g = 0;
-        while L::IS_WIDE && g + 2 <= G {
-            gradient_block::<L, G, I, O, P, 2>(d_y, weight, partial, (from, to), g, &mut finish);
+        while L::IS_WIDE && g + 2 <= d_y.len() {
+            gradient_block::<L, I, O, P, 2>(d_y, weight, partial, (from, to), g, &mut finish);
             g += 2;
         }
-        while g < G {
-            gradient_block::<L, G, I, O, P, 1>(d_y, weight, partial, (from, to), g, &mut finish);
+        while g < d_y.len() {
+            gradient_block::<L, I, O, P, 1>(d_y, weight, partial, (from, to), g, &mut finish);
             g += 1;
         }
         from = to;
@@ -335,17 +476,10 @@ pub fn input_gradient_blocked<
 
 /// All inputs of `C` groups over one block of panels.
 #[inline(always)]
-fn gradient_block<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
-    const C: usize,
->(
-    d_y: &[[Row<L::Elem>; O]; G],
+fn gradient_block<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    d_y: &[[Row<L::Elem>; O]],
     weight: &[[Row<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; I]; G],
+    partial: &mut [[Row<L::Elem>; I]],
     (from, to): (usize, usize),
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
@@ -381,6 +515,31 @@ pub fn transpose_gradient<L: Lanes, const G: usize, const O: usize, const P: usi
     d_y: &[[Row<L::Elem>; O]; G],
     rows: &mut [[Row<L::Elem>; S]; P],
 ) {
+    transpose_all::<L, O, P, S>(d_y, rows);
+}
+
+/// [`transpose_gradient`] of each of `TO / O` positions: `rows[p][16 (T g + t) + l]` is of lane `l` of group `g` at
+/// position `t`.
+#[inline(always)]
+pub fn transpose_gradient_positions<
+    L: Lanes,
+    const G: usize,
+    const TO: usize,
+    const O: usize,
+    const P: usize,
+    const S: usize,
+>(
+    d_y: &[[Row<L::Elem>; TO]; G],
+    rows: &mut [[Row<L::Elem>; S]; P],
+) {
+    transpose_all::<L, O, P, S>(d_y.as_flattened().as_chunks().0, rows);
+}
+
+#[inline(always)]
+fn transpose_all<L: Lanes, const O: usize, const P: usize, const S: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    rows: &mut [[Row<L::Elem>; S]; P],
+) {
     for (p, panel) in rows.iter_mut().enumerate() {
         let outputs = LANES.min(O - p * LANES);
         for (group, samples) in d_y.iter().zip(panel.chunks_mut(LANES)) {
@@ -408,42 +567,64 @@ pub fn weight_gradient<
 >(
     x: &[[Row<L::Elem>; I]; G],
     rows: &[[Row<L::Elem>; S]; P],
+    finish: impl FnMut(usize, usize, L),
+) {
+    weight_all::<L, I, P, S, N>(x, rows, 1, finish);
+}
+
+/// [`weight_gradient`], summed over `TI / I` positions of each sample too.
+#[inline(always)]
+pub fn weight_gradient_positions<
+    L: Lanes,
+    const G: usize,
+    const TI: usize,
+    const I: usize,
+    const P: usize,
+    const S: usize,
+    const N: usize,
+>(
+    x: &[[Row<L::Elem>; TI]; G],
+    rows: &[[Row<L::Elem>; S]; P],
+    finish: impl FnMut(usize, usize, L),
+) {
+    weight_all::<L, I, P, S, N>(x.as_flattened().as_chunks().0, rows, TI / I, finish);
+}
+
+/// All inputs of all panels.
+#[inline(always)]
+fn weight_all<L: Lanes, const I: usize, const P: usize, const S: usize, const N: usize>(
+    x: &[[Row<L::Elem>; I]],
+    rows: &[[Row<L::Elem>; S]; P],
+    positions: usize,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let mut p = 0;
     while L::IS_WIDE && p + 2 <= P {
-        weight_panels::<L, G, I, P, S, N, 2>(x, rows, p, &mut finish);
+        weight_panels::<L, I, P, S, N, 2>(x, rows, positions, p, &mut finish);
         p += 2;
     }
     while p < P {
-        weight_panels::<L, G, I, P, S, N, 1>(x, rows, p, &mut finish);
+        weight_panels::<L, I, P, S, N, 1>(x, rows, positions, p, &mut finish);
         p += 1;
     }
 }
 
 /// All inputs of `C` panels.
 #[inline(always)]
-fn weight_panels<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const P: usize,
-    const S: usize,
-    const N: usize,
-    const C: usize,
->(
-    x: &[[Row<L::Elem>; I]; G],
+fn weight_panels<L: Lanes, const I: usize, const P: usize, const S: usize, const N: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
     rows: &[[Row<L::Elem>; S]; P],
+    positions: usize,
     p: usize,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
     let d_y: [&[Row<L::Elem>; S]; C] = core::array::from_fn(|c| &rows[p + c]);
     cover!(L, I, |i, R| {
         let mut sums = [[L::zero(); C]; R];
-        for g in 0..N.div_ceil(LANES) {
+        for g in 0..N.div_ceil(LANES) * positions {
             let inputs: [&Row<L::Elem>; R] =
                 core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
-            for lane in 0..LANES.min(N - g * LANES) {
+            for lane in 0..LANES.min(N - g / positions * LANES) {
                 let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][g * LANES + lane]));
                 for r in 0..R {
                     for c in 0..C {
@@ -502,3 +683,47 @@ pub fn single<L: Lanes, const I: usize, const XP: usize, const P: usize>(
         }
     });
 }
+
+/// [`single`] at each of the positions of one sample, `I` features each, one after the other. `finish` is given a row of
+/// the `O` outputs of all positions, one after the other.
+#[inline(always)]
+pub fn single_positions<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const XP: usize,
+    const P: usize,
+    const YP: usize,
+>(
+    x: &[Row<L::Elem>; XP],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    positions: usize,
+    mut finish: impl FnMut(usize, L),
+) {
+    let mut y = [[L::Elem::ZERO; LANES]; YP];
+    let (x, _) = x.as_flattened().as_chunks::<I>();
+    for t in (0..positions).step_by(AT_ONCE) {
+        // Behind the last position the last is repeated; nobody asks for those sums.
+        let x: [&[L::Elem; I]; AT_ONCE] = core::array::from_fn(|c| &x[(t + c).min(positions - 1)]);
+        for (p, panel) in weight.iter().enumerate() {
+            let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
+            let mut sums = [start; AT_ONCE];
+            for (i, row) in panel.iter().enumerate() {
+                let row = L::load(row);
+                for c in 0..AT_ONCE {
+                    sums[c] = sums[c].add_mul(x[c][i], row);
+                }
+            }
+            for (c, sum) in sums.into_iter().enumerate().take(positions - t) {
+                store_at(sum, &mut y, (t + c) * O + p * LANES, O - p * LANES);
+            }
+        }
+    }
+    for (p, row) in y.iter().enumerate() {
+        finish(p, L::load(row));
+    }
+}
+
+/// Positions of one sample that share a load of the weights.
+const AT_ONCE: usize = 8;

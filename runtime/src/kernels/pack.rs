@@ -121,6 +121,14 @@ pub fn load_at<L: Lanes>(rows: &[Row<L::Elem>], at: usize, count: usize) -> L {
     }
 }
 
+/// Sixteen features of a value that repeats the same `period` numbers, from feature `from` on.
+#[inline(always)]
+pub fn load_repeated<L: Lanes>(numbers: &[Row<L::Elem>], from: usize, period: usize) -> L {
+    let numbers = numbers.as_flattened();
+    let row: Row<L::Elem> = core::array::from_fn(|lane| numbers[(from + lane) % period]);
+    L::load(&row)
+}
+
 /// Stores up to sixteen neighbouring features of one sample, from feature `at` on; lanes behind `count` are left out.
 #[inline(always)]
 pub fn store_at<L: Lanes>(lanes: L, rows: &mut [Row<L::Elem>], at: usize, count: usize) {

@@ -10,7 +10,7 @@ use crate::emit::comments::docs;
 use crate::emit::parameters::{parameters_item, state_item};
 use crate::emit::{names, number};
 use crate::graph::{NodeId, ValueLayout};
-use crate::plan::{LANES, Pass, Slot};
+use crate::plan::{Pass, Slot};
 
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;
@@ -172,8 +172,8 @@ impl Model<'_> {
 fn slot_type(slot: &Slot, groups: &TokenStream) -> (TokenStream, TokenStream) {
     match slot.layout {
         ValueLayout::SampleRows => {
-            let rows = number(slot.len.div_ceil(LANES));
-            (quote!([[Row; SAMPLES]; #rows]), quote!([[ZERO_ROW; SAMPLES]; #rows]))
+            let of = |row: &TokenStream| crate::emit::sample_rows(slot.len, slot.row, row);
+            (of(&quote!(Row)), of(&quote!(ZERO_ROW)))
         }
         ValueLayout::Splat => {
             let len = number(slot.len);
