@@ -82,6 +82,26 @@ mod using_inline {
     }
 }
 
+/// A model that begins with another; its weights are the program's business.
+mod importing {
+    nnc::network!("tests/data/use/letters.nn");
+}
+
+/// The same inline.
+mod importing_inline {
+    nnc::network! {
+        import Net from "tests/data/use/net.nn" weights "tests/data/use/net.safetensors"
+
+        pub model Letters {
+            input x: [4]
+            frozen { Net -> dense(6) }
+            head: dense(3)
+            loss cross_entropy
+            optimizer adam(lr = 0.01)
+        }
+    }
+}
+
 const IRIS: &str = include_str!("../examples/iris/iris.nn");
 
 fn samples() -> (Vec<[f32; 4]>, Vec<u32>) {
@@ -181,6 +201,28 @@ fn used_files_are_the_same_through_every_door() {
     }
     assert_eq!(weights(&file), weights(&inline));
     assert_eq!(file.info().spec_hash, inline.info().spec_hash);
+}
+
+#[test]
+fn imported_models_are_the_same_through_every_door() {
+    let (x, y) = samples();
+    let (mut file, mut inline) = (importing::Letters::new(7), importing_inline::Letters::new(7));
+    let before = weights(&file);
+    assert!(before.iter().any(|(name, _)| name == "Net.dense.weight"), "{before:?}");
+    assert_eq!(before, weights(&inline));
+    for _ in 0..20 {
+        let losses = (file.train_step(&x, &y), inline.train_step(&x, &y));
+        assert_eq!(losses.0.map(f32::to_bits), losses.1.map(f32::to_bits));
+    }
+    assert_eq!(weights(&file), weights(&inline));
+    for (before, after) in before.iter().zip(weights(&file)) {
+        assert_eq!(*before == after, !before.0.starts_with("head."), "{}", before.0);
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/use/letters.nn");
+    let text = std::fs::read_to_string(&path).expect("the model is there");
+    let compilation = compile_with("letters.nn", &text, &Options::default(), &mut Files::beside(&path));
+    assert_eq!(compilation.diagnostics, []);
+    assert_built("tests/data/use/letters.nn", door::modules(&compilation, &quote::quote!(pub)));
 }
 
 #[test]

@@ -3,6 +3,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
+
+use nnc::Train;
+use nnc_compiler::graph::Role;
+
 use common::differential::{batch, check, check_slopes, text};
 use common::{Emitted, Expected, Numbers, compiled, random_tensors};
 
@@ -40,6 +45,8 @@ models! {
     pools: Pools = "tests/data/models/pools.nn";
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
+    frozen: Half = "tests/data/models/frozen.nn";
+    frozen_stored: Stored = "tests/data/models/frozen_stored.nn";
 }
 
 /// Gradients of emitted code against central differences of a loss that is computed here from its predictions.
@@ -70,5 +77,51 @@ fn emitted_gradients_are_slopes() {
             let error = (gradient[at] - slope).abs();
             assert!(error <= 1e-6 * largest, "d_{tensor}[{at}] = {}, by differences {slope}", gradient[at]);
         }
+    }
+}
+
+/// What is frozen keeps its bits, and what is not does not.
+#[test]
+fn frozen_tensors_stay_as_they_are() {
+    for path in ["tests/data/models/frozen.nn", "tests/data/models/frozen_stored.nn"] {
+        let model = compiled(&text(path));
+        let mut numbers = Numbers(4);
+        let tensors = random_tensors(&model, &mut numbers);
+        let mut emitted: Box<dyn Steps> = if path.contains("stored") {
+            Box::new(Emitted(frozen_stored::Stored::new(0)))
+        } else {
+            Box::new(Emitted(frozen::Half::new(0)))
+        };
+        let after = emitted.after(&tensors, &batch(&model, 16, &mut numbers));
+        for tensor in &model.info.tensors {
+            let is_same = after[&tensor.name] == tensors[&tensor.name];
+            let below = tensor.layer.starts_with("batch_norm") && !tensor.layer.ends_with("_2");
+            let is_kept = tensor.role == Role::Frozen || tensor.role == Role::Buffer && below;
+            assert_eq!(is_same, is_kept, "{path}: `{}`", tensor.name);
+        }
+        assert!(model.info.tensors.iter().any(|tensor| tensor.role == Role::Frozen));
+    }
+}
+
+/// Models of several types behind one face.
+trait Steps {
+    fn after(
+        &mut self,
+        tensors: &BTreeMap<String, Vec<f64>>,
+        batch: &(Vec<f64>, Expected),
+    ) -> BTreeMap<String, Vec<f64>>;
+}
+
+impl<M: Train> Steps for Emitted<M> {
+    fn after(
+        &mut self,
+        tensors: &BTreeMap<String, Vec<f64>>,
+        batch: &(Vec<f64>, Expected),
+    ) -> BTreeMap<String, Vec<f64>> {
+        self.set(tensors);
+        for _ in 0..4 {
+            self.step(&batch.0, &batch.1);
+        }
+        self.get()
     }
 }

@@ -75,6 +75,9 @@ pub enum Command {
         /// The weights; without it `<model file>.safetensors` in the working folder.
         #[arg(long, value_name = "FILE")]
         weights: Option<PathBuf>,
+        /// Takes of `--weights` what fits by name and shape, and reports the rest.
+        #[arg(long, requires = "weights")]
+        partial: bool,
     },
     /// Predicts rows of a CSV file: the columns of the answer go to the standard output.
     Predict {
@@ -173,6 +176,9 @@ pub struct TrainArguments {
     /// Weights to start from.
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub weights: Option<PathBuf>,
+    /// Takes of `--weights` what fits by name and shape, and reports the rest.
+    #[arg(long, requires = "weights")]
+    pub partial: bool,
     /// Goes on from the checkpoint beside the weights.
     #[arg(long)]
     pub resume: bool,

@@ -34,15 +34,36 @@ pub fn update_flops(graph: &Graph) -> u64 {
 
 /// Bytes of a model's parameters and buffers, padding included.
 pub fn parameter_bytes(graph: &Graph) -> usize {
+    bytes_of(graph, |_| true)
+}
+
+/// Bytes of the parameters of some roles, padding included.
+fn bytes_of(graph: &Graph, is_of: impl Fn(Role) -> bool) -> usize {
     let rows: usize = graph
         .parameters
         .iter()
+        .filter(|parameter| is_of(parameter.role))
         .map(|parameter| {
             let (rows, inputs) = parameter.rows();
             rows * inputs.unwrap_or(1)
         })
         .sum();
     rows * LANES * number_bytes(graph)
+}
+
+/// What the optimizer keeps of each parameter: how many numbers, its states and the gradient where that is stored.
+fn kept_copies(model: &CompiledModel) -> Option<usize> {
+    let optimizer = model.plan.train.as_ref()?.graph.optimizer.as_ref()?;
+    // Gradients of several steps are a state already.
+    let stored = optimizer.stores_gradients() && optimizer.accumulate == 1;
+    Some(model.info.states.len() + usize::from(stored))
+}
+
+/// Bytes that the optimizer keeps, and those that it would keep more if nothing were frozen.
+pub fn optimizer_bytes(model: &CompiledModel) -> Option<(usize, usize)> {
+    let (copies, graph) = (kept_copies(model)?, &model.graph);
+    let of = |role| bytes_of(graph, |found| found == role) * copies;
+    Some((of(Role::Trained), of(Role::Frozen)))
 }
 
 /// Bytes to predict: parameters and the values of a batch.
@@ -59,11 +80,8 @@ pub fn training_bytes(model: &CompiledModel) -> Option<usize> {
     let train = model.plan.train.as_ref()?;
     let size = number_bytes(&train.graph);
     let values: usize = train.slots.iter().map(|slot| slot.bytes(model.plan.groups, size)).sum();
-    // Gradients of several steps are a state already.
-    let stores = train.graph.optimizer.as_ref();
-    let stored = stores.is_some_and(|optimizer| optimizer.stores_gradients() && optimizer.accumulate == 1);
-    let copies = 1 + model.info.states.len() + usize::from(stored);
-    Some(parameter_bytes(&train.graph) * copies + values)
+    let (kept, _) = optimizer_bytes(model)?;
+    Some(parameter_bytes(&train.graph) + kept + values)
 }
 
 fn number_bytes(graph: &Graph) -> usize {

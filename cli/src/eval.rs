@@ -8,11 +8,12 @@ use nnc_runtime::fit::evaluate;
 use crate::arguments::Run;
 use crate::data;
 use crate::output::{Object, Output};
+use crate::partial;
 use crate::session::{Prepared, can_be_measured, default_weights};
 use crate::source::Failure;
 
 /// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
-pub fn run(run: &Run, weights: Option<&Path>, output: &Output) -> Result<(), Failure> {
+pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output) -> Result<(), Failure> {
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
         if model.program.optimizer.is_none() {
@@ -24,8 +25,15 @@ pub fn run(run: &Run, weights: Option<&Path>, output: &Output) -> Result<(), Fai
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
     let metrics = prepared.metrics()?;
+    let imported = if is_partial { prepared.imported()? } else { Vec::new() };
     let mut session = prepared.start(run, output)?;
-    session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
+    let weights = weights.map_or_else(|| default_weights(run), Path::to_path_buf);
+    if is_partial {
+        session.begin(&split.train, &imported)?;
+        partial::load(&mut session, &weights, output)?;
+    } else {
+        session.load_weights(&weights)?;
+    }
     let (part, rows) = match (&split.test, &split.validation) {
         (Some(test), _) => ("test", test),
         (None, Some(validation)) => ("validation", validation),

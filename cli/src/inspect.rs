@@ -148,7 +148,9 @@ impl Inspector {
         let rows = data.select(&indices);
         let x: Vec<f64> = rows.inputs.iter().copied().map(f64::from).collect();
         let outcome = match &rows.targets {
-            Targets::Classes(classes) | Targets::Positions(classes, _) => self.interpreter.gradients(&x, Given::Classes(classes)),
+            Targets::Classes(classes) | Targets::Positions(classes, _) => {
+                self.interpreter.gradients(&x, Given::Classes(classes))
+            }
             Targets::Values(values, _) => {
                 let values: Vec<f64> = values.iter().copied().map(f64::from).collect();
                 self.interpreter.gradients(&x, Given::Values(&values))

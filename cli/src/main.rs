@@ -19,6 +19,7 @@ mod lints;
 mod list;
 mod new;
 mod output;
+mod partial;
 mod predict;
 mod session;
 mod source;
@@ -68,7 +69,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Expand { source, stage } => expand::run(source, *stage, output),
         Command::Train(arguments) => train::run(arguments, output),
         Command::Sweep(arguments) => sweep::run(arguments, output),
-        Command::Eval { run, weights } => eval::run(run, weights.as_deref(), output),
+        Command::Eval { run, weights, partial } => eval::run(run, weights.as_deref(), *partial, output),
         Command::Predict { run, weights, input } => {
             predict::run(run, weights.as_deref(), input.as_deref(), output)
         }

@@ -6,9 +6,10 @@ use nnc_compiler::CompiledModel;
 use nnc_compiler::allow::Allowed;
 use nnc_grammar::span::SourceMap;
 use nnc_runtime::Error;
+use nnc_runtime::data::{DataSet, fit_normalize};
 use nnc_runtime::metrics::{Metric, parse_metrics};
 use nnc_runtime::model::{Compared, ModelInfo, TargetInfo};
-use nnc_runtime::safetensors::{LoadOptions, Metadata};
+use nnc_runtime::safetensors::{LoadOptions, Metadata, read_prefixed};
 
 use crate::arguments::Run;
 use crate::engine::{self, Network};
@@ -107,6 +108,23 @@ impl Prepared {
         Ok(metrics)
     }
 
+    /// Weights of imported models: number and values of each tensor.
+    ///
+    /// # Errors
+    /// As [`read_prefixed`].
+    pub fn imported(&self) -> Result<Vec<(usize, Vec<f32>)>, Error> {
+        let mut tensors = Vec::new();
+        for import in &self.model.program.imports {
+            let Some(weights) = &import.weights else { continue };
+            // Beside the file that says it, as all paths of a file.
+            let path = Path::new(&weights.file).with_file_name(&weights.path);
+            let place = self.sources.place(weights.span);
+            let read = read_prefixed(self.info, &path, &import.prefix);
+            tensors.extend(read.map_err(|error| error.note(format!("they are asked for at {place}")))?);
+        }
+        Ok(tensors)
+    }
+
     /// Makes it run.
     ///
     /// # Errors
@@ -119,6 +137,19 @@ impl Prepared {
 }
 
 impl Session {
+    /// What training begins with, beside what is drawn: the figures of `normalize` and the like, and what imported models
+    /// bring, their own figures among it.
+    ///
+    /// # Errors
+    /// As [`fit_normalize`].
+    pub fn begin(&mut self, train: &DataSet, imported: &[(usize, Vec<f32>)]) -> Result<(), Error> {
+        fit_normalize(&mut *self.network, train)?;
+        for (tensor, values) in imported {
+            self.network.write_tensor(*tensor, values);
+        }
+        Ok(())
+    }
+
     /// Loads weights into the model, and returns what was saved with them.
     ///
     /// # Errors

@@ -44,7 +44,7 @@ fn table(model: &CompiledModel) -> String {
             layer.name.clone(),
             without_label(&layer.name, &layer.text).to_owned(),
             format!("{:?}", last.shape),
-            initializer(graph, id),
+            if layer.is_frozen && parameters > 0 { "frozen".to_owned() } else { initializer(graph, id) },
             thousands(parameters),
             thousands(flops as usize),
         ]);
@@ -59,10 +59,18 @@ fn table(model: &CompiledModel) -> String {
             .map(|parameter| parameter.len())
             .sum()
     };
-    let (trained, buffers) = (count(|role| *role == Role::Trained), count(|role| *role != Role::Trained));
+    let trained = count(|role| *role == Role::Trained);
+    let (frozen, buffers) = (count(|role| *role == Role::Frozen), count(|role| *role == Role::Buffer));
     text.push_str(&format!("\nparameters   {}", thousands(trained)));
-    if buffers > 0 {
-        text.push_str(&format!(" trained, {} not", thousands(buffers)));
+    match (frozen, buffers) {
+        (0, 0) => {}
+        (0, buffers) => text.push_str(&format!(" trained, {} not", thousands(buffers))),
+        (frozen, 0) => text.push_str(&format!(" trained, {} frozen", thousands(frozen))),
+        (frozen, buffers) => text.push_str(&format!(
+            " trained, {} frozen, {} never trained",
+            thousands(frozen),
+            thousands(buffers)
+        )),
     }
     let forward = costs::total_flops(&model.graphs.predict);
     text.push_str(&format!(
@@ -80,6 +88,13 @@ fn table(model: &CompiledModel) -> String {
             bytes(memory),
             model.info.batch
         ));
+        if let Some((kept, saved)) = costs::optimizer_bytes(model).filter(|_| frozen > 0) {
+            text.push_str(&format!(
+                "\noptimizer    {}, and {} saved by what is frozen",
+                bytes(kept),
+                bytes(saved)
+            ));
+        }
     }
     text
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nnc_runtime::Error;
-use nnc_runtime::data::{Split, fit_normalize};
+use nnc_runtime::data::Split;
 use nnc_runtime::fit::{EarlyStopping, Evaluation, FitOptions, FitReport, Stopped, evaluate, fit};
 use nnc_runtime::safetensors::{Metadata, save};
 
@@ -13,6 +13,7 @@ use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
 use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
+use crate::partial;
 use crate::session::{Prepared, can_be_measured, can_be_trained, can_warm_up, default_weights};
 use crate::source::Failure;
 
@@ -35,14 +36,19 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
     let checkpoint = out.with_extension("checkpoint.safetensors");
     check_room(&out)?;
+    let is_fresh = !arguments.resume && (arguments.weights.is_none() || arguments.partial);
+    let imported = if is_fresh { prepared.imported()? } else { Vec::new() };
     let mut session = prepared.start(run, output)?;
     let train = session.model.program.train.clone();
     let mut metadata = Metadata::new();
     split.train.schema.to_metadata(&mut metadata);
-    if let Some(weights) = &arguments.weights {
-        session.load_weights(weights)?;
-    } else if !arguments.resume {
-        fit_normalize(&mut *session.network, &split.train)?;
+    if is_fresh {
+        session.begin(&split.train, &imported)?;
+    }
+    match &arguments.weights {
+        Some(weights) if arguments.partial => partial::load(&mut session, weights, output)?,
+        Some(weights) => drop(session.load_weights(weights)?),
+        None => {}
     }
     listen();
     let options = FitOptions {

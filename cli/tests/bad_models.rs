@@ -122,7 +122,6 @@ fn what_later_versions_bring_is_told_apart_from_mistakes() {
         "cell c(n) {\n    state h: [n] = 0\n    output h\n}\n\nmodel M {\n    input [4]\n    dense(2)\n}\n",
         "E0501",
     );
-    changed("head: dense(2)", "frozen { head: dense(2) }", "E0501");
 }
 
 #[test]

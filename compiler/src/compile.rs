@@ -15,7 +15,7 @@ use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
 use crate::resolve::{Resolved, resolve, set};
-use crate::simplify::{inference, simplify, stable_forms};
+use crate::simplify::{frozen, inference, simplify, stable_forms};
 use crate::std_library::Library;
 
 /// What the user sets from outside.
@@ -115,7 +115,9 @@ pub fn compile_with(name: &str, text: &str, options: &Options, loader: &mut dyn 
     }
     let (allowed, faults) = Allowed::of(file, &parsed.ast, &uses);
     diagnostics.extend(faults);
-    diagnostics.retain(|diagnostic| !allowed.hides(diagnostic));
+    // What lints say of an imported model they say where it is a model of its own.
+    let is_of_import = |fault: &Diagnostic| !fault.is_error() && uses.is_imported(fault.primary.span.file);
+    diagnostics.retain(|diagnostic| !allowed.hides(diagnostic) && !is_of_import(diagnostic));
     diagnostic::sort(&mut diagnostics);
     Compilation { sources, file, ast: parsed.ast, uses, models, allowed, diagnostics }
 }
@@ -221,7 +223,7 @@ fn graphs(graph: &Graph, notes: &mut Vec<Diagnostic>) -> Result<Graphs, Vec<Diag
     let stable = checked(stable)?;
     let evaluate = checked(simplify(inference(stable.clone())))?;
     let train = if graph.optimizer.is_some() {
-        let differentiated = checked(differentiate(stable)?)?;
+        let differentiated = checked(differentiate(frozen(stable))?)?;
         Some(checked(simplify(differentiated))?)
     } else {
         None

@@ -103,7 +103,22 @@ fn sum(graph: &mut Graph, id: NodeId, contributions: &[NodeId]) -> NodeId {
     graph.push(node)
 }
 
+/// A model that is to be trained, and of which every parameter is frozen.
+fn nothing_to_train(graph: &Graph) -> Option<Diagnostic> {
+    let has = |role| graph.parameters.iter().any(|parameter| parameter.role == role);
+    let optimizer = graph.optimizer.as_ref().filter(|_| has(Role::Frozen) && !has(Role::Trained))?;
+    let message = format!("every parameter of `{}` is frozen", graph.name);
+    let label = "expected something that it can change, found nothing";
+    Some(
+        Diagnostic::new(Code::E0404, message, optimizer.span, label)
+            .with_help("put a layer behind them that is trained, or take one out of `frozen { … }`"),
+    )
+}
+
 fn without_gradient(graph: &Graph) -> Vec<Diagnostic> {
+    if let Some(fault) = nothing_to_train(graph) {
+        return vec![fault];
+    }
     let mut faults: Vec<Diagnostic> = Vec::new();
     for (n, parameter) in graph.parameters.iter().enumerate() {
         let updated = graph.updates.iter().any(|update| update.parameter.0 as usize == n);
@@ -125,7 +140,9 @@ fn without_gradient(graph: &Graph) -> Vec<Diagnostic> {
         if let Some((layer, derivative)) = stopped {
             fault = fault.with_label(graph.layer(layer).span, derivative);
         }
-        faults.push(fault.with_help("use a layer whose derivative is not zero, or take the layer out"));
+        faults.push(fault.with_help(
+            "use a layer whose derivative is not zero, or take the layer out; or `frozen { … }` keeps it",
+        ));
     }
     faults
 }

@@ -33,6 +33,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
             name: input.name.clone(),
             text: sources.text(input.span).to_owned(),
             span: input.span,
+            is_frozen: false,
         }],
         input: NodeId(0),
         tokens: None,
@@ -61,6 +62,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
     let mut diagnostics = Vec::new();
     // Value n of the program; `None` where a fault was reported.
     let mut values: Vec<Option<NodeId>> = vec![Some(NodeId(0))];
+    check_imports(program, &graph, 0, &mut values, &mut diagnostics);
     let mut gains = Gains::new(program);
     let mut n_checked = 0;
     for (n, application) in program.applications.iter().enumerate() {
@@ -75,6 +77,8 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
             }
         });
         values.push(value);
+        let last = values.len() - 1;
+        check_imports(program, &graph, last, &mut values, &mut diagnostics);
         size.check(&graph, batch, application.span)?;
         check_initializers(&graph, &mut n_checked, application, &mut diagnostics);
     }
@@ -95,6 +99,43 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         }
     }
     if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }
+}
+
+/// Reports a value that is given to an imported model of another shape. It stays silent from there on.
+fn check_imports(
+    program: &Program,
+    graph: &Graph,
+    value: usize,
+    values: &mut [Option<NodeId>],
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let Some(known) = values.get_mut(value) else { return };
+    let Some(node) = *known else { return };
+    for import in &program.imports {
+        let Some((_, expected, span)) = import.input.as_ref().filter(|(id, ..)| id.0 as usize == value)
+        else {
+            continue;
+        };
+        let found = &graph.node(node).shape;
+        if found == expected {
+            continue;
+        }
+        let layer = graph.layer(graph.node(node).layer);
+        let mut fault = Diagnostic::new(
+            Code::E0320,
+            format!("the imported model takes {expected:?}"),
+            import.span,
+            format!("expected {expected:?}, found {found:?}"),
+        )
+        .with_label(*span, format!("its input is {expected:?}"))
+        .with_label(layer.span, format!("`{}` is {found:?}", layer.name));
+        if expected.len() == 1 && expected.iter().product::<usize>() == found.iter().product() {
+            fault = fault.with_help("put `flatten` before it");
+        }
+        diagnostics.push(fault);
+        *known = None;
+        return;
+    }
 }
 
 /// Reports initializers that need a matrix and were given to a vector.
@@ -183,6 +224,7 @@ fn apply(
         name: application.layer.clone(),
         text: one_line(sources.text(application.call_span), &application.layer, application.labelled),
         span: application.span,
+        is_frozen: !application.trainable,
     });
     let mut cx = Builder {
         graph,

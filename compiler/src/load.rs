@@ -1,11 +1,11 @@
-//! `use "my.nn"`: the files that a text uses, and those that they use.
+//! `use "my.nn"` and `import Base from "base.nn"`: the files that a text uses, and those that they use.
 //!
 //! The compiler reads no file itself: a [`Loader`] is handed in and turns a path as written into a text. Each file is
 //! read once, however many use it. What comes out is ordered: a file stands behind all that it uses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nnc_grammar::ast::{Ast, Item, Use};
+use nnc_grammar::ast::{Ast, Item, Text};
 use nnc_grammar::diagnostic::{self, Code, Diagnostic, Suggestion};
 use nnc_grammar::span::{FileId, SourceMap, Span};
 
@@ -129,7 +129,7 @@ pub fn relative(from: &str, path: &str) -> String {
     format!("{start}{}", parts.join("/"))
 }
 
-/// A file that is used.
+/// A file that is used, or of which a model is imported.
 #[derive(Debug, Clone)]
 pub struct Used {
     /// The file.
@@ -149,7 +149,11 @@ pub struct Uses {
     pub direct: Vec<(Span, FileId)>,
     /// Whether every file could be read and none uses itself; else any name may be missing for that.
     pub is_complete: bool,
-    /// Files that each file can see: those that it uses, and those that they use.
+    /// Imports of all files, each with the file that it means.
+    pub imports: Vec<(Span, FileId)>,
+    /// The file that compilation began with.
+    root: FileId,
+    /// Files that each file can see: those that it uses, and those that they use. What is imported is not among them.
     reach: BTreeMap<FileId, BTreeSet<FileId>>,
 }
 
@@ -157,6 +161,32 @@ impl Uses {
     /// Whether the definitions of `other` can be seen in `file`.
     pub fn sees(&self, file: FileId, other: FileId) -> bool {
         file == other || self.reach.get(&file).is_some_and(|reach| reach.contains(&other))
+    }
+
+    /// Whether the text that compilation began with sees the definitions of `file`.
+    pub fn root_sees(&self, file: FileId) -> bool {
+        self.sees(self.root, file)
+    }
+
+    /// Whether there is a file that sees the definitions of both: they cannot share a name there.
+    pub fn are_seen_together(&self, one: FileId, other: FileId) -> bool {
+        let mut files = self.reach.keys();
+        files.any(|file| self.sees(*file, one) && self.sees(*file, other))
+    }
+
+    /// Whether a file is there for the sake of its model alone.
+    pub fn is_imported(&self, file: FileId) -> bool {
+        self.tree(file).is_some() && !self.root_sees(file)
+    }
+
+    /// The file that compilation began with.
+    pub fn root(&self) -> FileId {
+        self.root
+    }
+
+    /// The tree of a file that is used or imported.
+    pub fn tree(&self, file: FileId) -> Option<&Ast> {
+        self.files.iter().find(|used| used.file == file).map(|used| &used.ast)
     }
 
     /// The item in the text that compilation began with by which `file` is there.
@@ -177,7 +207,7 @@ pub fn load(
     loader: &mut dyn Loader,
 ) -> (Uses, Vec<Diagnostic>) {
     let key = loader.root();
-    let uses = Uses { is_complete: true, ..Uses::default() };
+    let uses = Uses { is_complete: true, root, ..Uses::default() };
     let known = BTreeMap::from([(key.clone(), root)]);
     let mut walk = Walk { sources, loader, uses, known, stack: Vec::new(), diagnostics: Vec::new() };
     walk.file(root, &key, ast);
@@ -200,22 +230,30 @@ impl Walk<'_> {
         let mut reach = BTreeSet::new();
         let mut direct: Vec<(FileId, Span)> = Vec::new();
         for item in &ast.items {
-            let Item::Use(include) = item else { continue };
-            let Some(used) = self.follow(file, key, include) else {
+            let (path, span) = match item {
+                Item::Use(include) => (&include.path, include.span),
+                Item::Import(import) => (&import.path, import.span),
+                _ => continue,
+            };
+            let Some(used) = self.follow(file, key, path, span) else {
                 self.uses.is_complete = false;
                 continue;
             };
+            if matches!(item, Item::Import(_)) {
+                self.uses.imports.push((span, used));
+                continue;
+            }
             if let Some((_, first)) = direct.iter().find(|(first, _)| *first == used) {
                 let diagnostic = Diagnostic::new(
                     Code::W0102,
-                    format!("`{}` is used twice", include.path.value),
-                    include.span,
+                    format!("`{}` is used twice", path.value),
+                    span,
                     "this changes nothing",
                 );
                 self.diagnostics.push(diagnostic.with_label(*first, "used here already"));
                 continue;
             }
-            direct.push((used, include.span));
+            direct.push((used, span));
             reach.insert(used);
             reach.extend(self.uses.reach.get(&used).into_iter().flatten().copied());
         }
@@ -226,55 +264,54 @@ impl Walk<'_> {
     }
 
     /// The file that an item means, read if it was not before. `None` after a report.
-    fn follow(&mut self, from: FileId, from_key: &str, include: &Use) -> Option<FileId> {
-        let found = self.loader.find(&include.path.value, from_key);
-        let key = found.map_err(|fault| self.diagnostics.push(unreadable(include, fault))).ok()?;
+    fn follow(&mut self, from: FileId, from_key: &str, path: &Text, item: Span) -> Option<FileId> {
+        let found = self.loader.find(&path.value, from_key);
+        let key = found.map_err(|fault| self.diagnostics.push(unreadable(path, fault))).ok()?;
         if let Some(file) = self.known.get(&key).copied() {
             let is_open = file == from || self.stack.iter().any(|(open, _)| *open == file);
             if is_open {
-                self.report_circle(file, include);
+                self.report_circle(file, path.span);
                 return None;
             }
             return Some(file);
         }
         if self.stack.len() >= DEEPEST {
             let text = "this file is too deep";
-            let diagnostic =
-                Diagnostic::new(Code::E0502, "files use each other too deeply", include.path.span, text)
-                    .with_note(format!("a file may be reached through {DEEPEST} others"));
+            let diagnostic = Diagnostic::new(Code::E0502, "files use each other too deeply", path.span, text)
+                .with_note(format!("a file may be reached through {DEEPEST} others"));
             self.diagnostics.push(diagnostic);
             return None;
         }
         let from_name = self.sources.get(from).map_or_else(String::new, |file| file.name.clone());
         let read = self.loader.read(&key);
-        let text = read.map_err(|fault| self.diagnostics.push(unreadable(include, fault))).ok()?;
-        let file = self.sources.add(relative(&from_name, &include.path.value), text);
+        let text = read.map_err(|fault| self.diagnostics.push(unreadable(path, fault))).ok()?;
+        let file = self.sources.add(relative(&from_name, &path.value), text);
         self.known.insert(key.clone(), file);
         let parsed = nnc_grammar::parse(self.sources, file);
         self.diagnostics.extend(parsed.diagnostics);
-        let site = self.stack.first().map_or(include.span, |(_, site)| *site);
-        self.stack.push((from, include.span));
+        let site = self.stack.first().map_or(item, |(_, site)| *site);
+        self.stack.push((from, item));
         self.file(file, &key, &parsed.ast);
         self.stack.pop();
         self.uses.files.push(Used { file, ast: parsed.ast, site });
         Some(file)
     }
 
-    fn report_circle(&mut self, file: FileId, include: &Use) {
+    fn report_circle(&mut self, file: FileId, span: Span) {
         let name = |file: FileId| self.sources.get(file).map_or("", |file| file.name.as_str());
         let around: Vec<(FileId, Span)> =
             self.stack.iter().skip_while(|(open, _)| *open != file).copied().collect();
         let message = format!("`{}` uses itself", name(file));
         let diagnostic = if around.is_empty() {
-            Diagnostic::new(Code::E0222, message, include.path.span, "this is the file itself")
+            Diagnostic::new(Code::E0222, message, span, "this is the file itself")
                 .with_help("a file sees its own definitions: take this line out")
         } else {
             let mut way: Vec<String> = around.iter().map(|(file, _)| format!("`{}`", name(*file))).collect();
-            way.push(format!("`{}`", name(include.span.file)));
+            way.push(format!("`{}`", name(span.file)));
             way.push(format!("`{}`", name(file)));
             let label = format!("`{}` is used again", name(file));
-            let mut diagnostic = Diagnostic::new(Code::E0222, message, include.path.span, label);
-            let next = around.iter().skip(1).map(|(file, _)| *file).chain([include.span.file]);
+            let mut diagnostic = Diagnostic::new(Code::E0222, message, span, label);
+            let next = around.iter().skip(1).map(|(file, _)| *file).chain([span.file]);
             for ((_, span), used) in around.iter().zip(next) {
                 diagnostic = diagnostic.with_label(*span, format!("uses `{}`", name(used)));
             }
@@ -286,15 +323,14 @@ impl Walk<'_> {
     }
 }
 
-fn unreadable(include: &Use, fault: LoadFault) -> Diagnostic {
-    let message = format!("cannot read `{}`: {}", include.path.value, fault.reason);
-    let mut diagnostic =
-        Diagnostic::new(Code::E0414, message, include.path.span, format!("tried `{}`", fault.tried));
+fn unreadable(path: &Text, fault: LoadFault) -> Diagnostic {
+    let message = format!("cannot read `{}`: {}", path.value, fault.reason);
+    let mut diagnostic = Diagnostic::new(Code::E0414, message, path.span, format!("tried `{}`", fault.tried));
     match fault.closest {
-        Some(path) => {
-            diagnostic = diagnostic.with_help(format!("did you mean `{path}`?"));
+        Some(closest) => {
+            diagnostic = diagnostic.with_help(format!("did you mean `{closest}`?"));
             diagnostic.suggestion =
-                Some(Suggestion { span: include.path.span, replacement: nnc_grammar::quoted(&path) });
+                Some(Suggestion { span: path.span, replacement: nnc_grammar::quoted(&closest) });
             diagnostic
         }
         None => diagnostic.with_note("the path is relative to the file that uses it"),

@@ -28,6 +28,8 @@ pub struct Program {
     pub inputs: Vec<Input>,
     /// Layers and activations, in order.
     pub applications: Vec<Application>,
+    /// Models that others define and this one is made of.
+    pub imports: Vec<ImportUse>,
     /// What the model gives: the values that `output` names, or else the last running value.
     pub outputs: Vec<Output>,
     /// Losses, in source order; their weighted sum is made small.
@@ -61,6 +63,30 @@ pub struct Input {
     /// Shape of one sample.
     pub shape: Vec<usize>,
     /// Where its shape stands.
+    pub span: Span,
+}
+
+/// A model of another file, or a part of it, as a stage.
+#[derive(Debug, Clone)]
+pub struct ImportUse {
+    /// What the names of its layers begin with: `Base.`.
+    pub prefix: String,
+    /// The value that it is given, with the shape of its input and the place of that; nothing where one layer is taken.
+    pub input: Option<(ValueId, Vec<usize>, Span)>,
+    /// The file with its weights. Nothing where they come with those of a model that is imported around it.
+    pub weights: Option<ImportedWeights>,
+    /// The use.
+    pub span: Span,
+}
+
+/// Weights that an imported model starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportedWeights {
+    /// As written, relative to the file in which it stands.
+    pub path: String,
+    /// That file, as it is called in messages.
+    pub file: String,
+    /// Where it is written.
     pub span: Span,
 }
 

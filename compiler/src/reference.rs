@@ -15,7 +15,7 @@ use crate::graph::{Graph, Node, NodeId, Op, ParameterId, Spread};
 use crate::infer::scale_of;
 use crate::program::Reduction;
 use crate::scalar::{Scalar, Variable, evaluate};
-use crate::simplify::inference;
+use crate::simplify::{frozen, inference};
 
 /// A model that is interpreted.
 #[derive(Debug, Clone)]
@@ -105,7 +105,7 @@ impl Interpreter {
     pub fn new(graph: &Graph) -> Result<Self, Vec<nnc_grammar::diagnostic::Diagnostic>> {
         let training = if graph.loss.is_some() && graph.optimizer.is_some() {
             let (stable, _) = crate::simplify::stable_forms(graph.clone());
-            Some(differentiate(stable)?)
+            Some(differentiate(frozen(stable))?)
         } else {
             None
         };

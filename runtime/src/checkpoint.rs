@@ -10,9 +10,9 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::model::{ModelInfo, Role, Train};
+use crate::model::{ModelInfo, Train};
 use crate::safetensors::{
-    BEST, Metadata, OPTIMIZER, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
+    BEST, Metadata, OPTIMIZER, Part, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
 };
 
 /// Everything that a model's next step depends on, copied out of it.
@@ -26,8 +26,8 @@ pub(crate) struct Snapshot {
 impl Snapshot {
     /// Room for a model's values; nothing is copied yet.
     pub fn new(info: &ModelInfo) -> Self {
-        let states = info.states.iter().map(|_| Tensors::new(info)).collect();
-        Self { tensors: Tensors::new(info), states, steps: 0 }
+        let states = info.states.iter().map(|_| Tensors::new(info, Part::Trained)).collect();
+        Self { tensors: Tensors::new(info, Part::All), states, steps: 0 }
     }
 
     /// Copies a model, without allocating.
@@ -68,16 +68,14 @@ impl Snapshot {
     pub fn averaged(&self, info: &ModelInfo) -> Option<Tensors> {
         let averages = self.states.get(info.average.filter(|_| self.steps > 0)?)?;
         let mut tensors = self.tensors.clone();
-        let mut from = 0;
-        for tensor in info.tensors {
-            let place = from..from + tensor.len();
-            from = place.end;
-            if tensor.role == Role::Parameter
-                && let (Some(to), Some(average)) = (tensors.0.get_mut(place.clone()), averages.0.get(place))
+        let mut averages = averages.each(info).peekable();
+        tensors.fill(info, |idx, values| {
+            if let Some((_, average)) = averages.next_if(|(of, _)| *of == idx)
+                && average.len() == values.len()
             {
-                to.copy_from_slice(average);
+                values.copy_from_slice(average);
             }
-        }
+        });
         Some(tensors)
     }
 
@@ -108,14 +106,14 @@ impl Snapshot {
         let mut states = Vec::with_capacity(info.states.len());
         for name in info.states {
             let prefix = state_prefix(name);
-            find_misfits(info, &prefix, file).map_err(|error| {
+            find_misfits(info, Part::Trained, &prefix, file).map_err(|error| {
                 let message = format!("it has no whole state `{name}` of the optimizer: {}", error.message);
                 not_resumable(file.path(), message)
             })?;
-            states.push(Tensors::from_file(info, &prefix, file)?);
+            states.push(Tensors::from_file(info, Part::Trained, &prefix, file)?);
         }
         let steps = number(file, "steps")?;
-        Ok(Self { tensors: Tensors::from_file(info, "", file)?, states, steps })
+        Ok(Self { tensors: Tensors::from_file(info, Part::All, "", file)?, states, steps })
     }
 }
 
@@ -149,7 +147,7 @@ where
 
 /// A checkpoint out of a file, checked against the model.
 pub(crate) fn read(info: &ModelInfo, file: &SafeTensors) -> Result<Snapshot, Error> {
-    find_misfits(info, "", file)?;
+    find_misfits(info, Part::All, "", file)?;
     check_hash(info, file)?;
     if file.metadata().get("kind").map(String::as_str) != Some("checkpoint") {
         let message = "it holds weights alone, without the state of the optimizer";
@@ -160,8 +158,8 @@ pub(crate) fn read(info: &ModelInfo, file: &SafeTensors) -> Result<Snapshot, Err
 
 /// The best epoch's tensors, if the checkpoint has them.
 pub(crate) fn read_best(info: &ModelInfo, file: &SafeTensors) -> Result<Option<Tensors>, Error> {
-    match find_misfits(info, BEST, file) {
-        Ok(()) => Tensors::from_file(info, BEST, file).map(Some),
+    match find_misfits(info, Part::All, BEST, file) {
+        Ok(()) => Tensors::from_file(info, Part::All, BEST, file).map(Some),
         Err(_) => Ok(None),
     }
 }

@@ -1,7 +1,7 @@
 //! Two parameters whose way is drawn, and the loss around it.
 
 use nnc_runtime::Error;
-use nnc_runtime::data::{DataSet, fit_normalize};
+use nnc_runtime::data::DataSet;
 use nnc_runtime::fit::evaluate;
 use nnc_runtime::model::{Model, ModelInfo, Role};
 
@@ -109,8 +109,9 @@ pub fn surface(
     let info = prepared.info;
     let places = Place::both(info, names.0, names.1)?;
     let (split, _) = super::trial::rows(&prepared, job, 0)?;
+    let imported = prepared.imported()?;
     let mut session = prepared.start(&run, &output.quiet())?;
-    fit_normalize(&mut *session.network, &split.train)?;
+    session.begin(&split.train, &imported)?;
     let train: &DataSet = &split.train;
     let (most, least) = STEPS;
     let steps = (MOST_SAMPLES / train.rows.max(1)).isqrt().clamp(least, most);

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use nnc_runtime::Error;
-use nnc_runtime::data::{Split, fit_normalize};
+use nnc_runtime::data::Split;
 use nnc_runtime::fit::{Callback, EarlyStopping, EpochReport, Evaluation, FitOptions, evaluate, fit};
 use nnc_runtime::model::ModelInfo;
 
@@ -86,12 +86,13 @@ fn attempt(job: &Job<'_>, trial: &mut Trial, interrupt: &AtomicBool, output: &Ou
         metrics.push(metric);
     }
     let info = prepared.info;
+    let imported = prepared.imported()?;
     let mut session = {
         // A setting is compiled once; its other seeds then find it in the cache.
         let _one = job.lock_of(trial.setting);
         prepared.start(&run, output)?
     };
-    fit_normalize(&mut *session.network, &split.train)?;
+    session.begin(&split.train, &imported)?;
     let read = |tensor: usize, out: &mut [f32]| session.network.read_tensor(tensor, out);
     if matches!(job.plot, Plot::Activations | Plot::Gradients) {
         let mut inspector = Inspector::new(&session.model)?;

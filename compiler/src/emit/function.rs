@@ -9,6 +9,7 @@ use super::comments::{comment, docs};
 use super::kernel::KernelCx;
 use super::locals::locals;
 use super::optimizer::Optimizer;
+use super::parameters::trained_type;
 use super::rows::rows;
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, NodeId, Op};
@@ -153,7 +154,8 @@ fn arguments(
         }
     }
     if function.parameters == Access::Update && stores {
-        arguments.push(fixed("gradients", true, ArgumentKind::Gradients, quote!(Parameters)));
+        let ty = trained_type(cx.graph());
+        arguments.push(fixed("gradients", true, ArgumentKind::Gradients, quote!(#ty)));
     } else if function.parameters == Access::Update
         && let Some(optimizer) = optimizer
     {

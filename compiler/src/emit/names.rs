@@ -63,6 +63,7 @@ const TYPES: &[&str] = &[
     "Some",
     "State",
     "StoreOutputs",
+    "TrainedParameters",
 ];
 
 /// Whether a model of this name would clash with a type of its own module.

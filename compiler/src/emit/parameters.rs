@@ -7,7 +7,7 @@ use super::comments::docs;
 use super::optimizer::Optimizer;
 use super::scalar::{Style, Writer};
 use super::{names, number};
-use crate::graph::{Graph, Parameter};
+use crate::graph::{Graph, Parameter, Role};
 use crate::program::Precision;
 use crate::scalar::{Scalar, Variable};
 
@@ -42,93 +42,134 @@ fn zero(parameter: &Parameter) -> TokenStream {
 
 /// `struct Parameters`, its zero, and its tensors as rows.
 pub fn parameters_item(graph: &Graph) -> TokenStream {
-    let fields = graph.parameters.iter().map(|parameter| {
+    let all: Vec<(usize, &Parameter)> = graph.parameters.iter().enumerate().collect();
+    let about = "Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.";
+    tensors_item(&format_ident!("Parameters"), about, &all, true)
+}
+
+/// The type of what is kept of each trained parameter: `Parameters`, where there is nothing else.
+pub fn trained_type(graph: &Graph) -> Ident {
+    let is_trained = |parameter: &Parameter| parameter.role == Role::Trained;
+    format_ident!(
+        "{}",
+        if graph.parameters.iter().all(is_trained) { "Parameters" } else { "TrainedParameters" }
+    )
+}
+
+/// `struct TrainedParameters`, where what is kept of each trained parameter has a form of its own.
+fn trained_item(graph: &Graph, has_rows: bool) -> TokenStream {
+    let ty = trained_type(graph);
+    if ty == "Parameters" {
+        return TokenStream::new();
+    }
+    let trained: Vec<(usize, &Parameter)> = graph
+        .parameters
+        .iter()
+        .enumerate()
+        .filter(|(_, parameter)| parameter.role == Role::Trained)
+        .collect();
+    tensors_item(&ty, "One number for each of a trained parameter, in the same form.", &trained, has_rows)
+}
+
+/// A struct of tensors.
+fn tensors_item(ty: &Ident, about: &str, tensors: &[(usize, &Parameter)], has_rows: bool) -> TokenStream {
+    let has_docs = ty == "Parameters";
+    let fields = tensors.iter().map(|(_, parameter)| {
         let (name, ty) = (field(parameter), field_type(parameter));
         let docs = docs([format!(
             "`{}`, `{:?}`, starts as `{}`.",
             parameter.name, parameter.shape, parameter.initializer.text
         )]);
+        let docs = has_docs.then_some(docs);
         quote!(#docs #name: #ty,)
     });
-    let zeros = graph.parameters.iter().map(|parameter| {
+    let zeros = tensors.iter().map(|(_, parameter)| {
         let (name, zero) = (field(parameter), zero(parameter));
         quote!(#name: #zero,)
     });
-    let arms = |rows: &Ident| {
-        let arms: Vec<TokenStream> = graph
-            .parameters
-            .iter()
-            .enumerate()
-            .map(|(n, parameter)| {
-                let (n, name) = (number(n), field(parameter));
-                let flat = match (parameter.rows().1.is_some(), rows == "rows_mut") {
-                    (true, false) => quote!(self.#name.as_flattened()),
-                    (true, true) => quote!(self.#name.as_flattened_mut()),
-                    (false, false) => quote!(&self.#name),
-                    (false, true) => quote!(&mut self.#name),
-                };
-                quote!(#n => #flat,)
-            })
-            .collect();
-        quote!(#(#arms)*)
-    };
-    let (read, write) = (arms(&format_ident!("rows")), arms(&format_ident!("rows_mut")));
+    let about = docs([about.to_owned()]);
+    let rows = has_rows.then(|| rows_items(tensors));
     quote! {
-        /// Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.
+        #about
         #[repr(C, align(64))]
         #[derive(Clone, Copy)]
-        struct Parameters {
+        struct #ty {
             #(#fields)*
         }
 
-        impl Parameters {
+        impl #ty {
             const ZERO: Self = Self { #(#zeros)* };
+            #rows
+        }
+    }
+}
 
-            /// The rows of tensor number `tensor` of [`INFO`].
-            fn rows(&self, tensor: usize) -> &[Row] {
-                match tensor {
-                    #read
-                    _ => &[],
-                }
+/// Tensors as rows, by their number.
+fn rows_items(tensors: &[(usize, &Parameter)]) -> TokenStream {
+    let arms = |is_mut: bool| {
+        let arms = tensors.iter().map(|(n, parameter)| {
+            let (n, name) = (number(*n), field(parameter));
+            let flat = match (parameter.rows().1.is_some(), is_mut) {
+                (true, false) => quote!(self.#name.as_flattened()),
+                (true, true) => quote!(self.#name.as_flattened_mut()),
+                (false, false) => quote!(&self.#name),
+                (false, true) => quote!(&mut self.#name),
+            };
+            quote!(#n => #flat,)
+        });
+        quote!(#(#arms)*)
+    };
+    let (read, write) = (arms(false), arms(true));
+    quote! {
+        /// The rows of tensor number `tensor` of [`INFO`].
+        fn rows(&self, tensor: usize) -> &[Row] {
+            match tensor {
+                #read
+                _ => &[],
             }
+        }
 
-            /// The rows of tensor number `tensor` of [`INFO`].
-            fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
-                match tensor {
-                    #write
-                    _ => &mut [],
-                }
+        /// The rows of tensor number `tensor` of [`INFO`].
+        fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
+            match tensor {
+                #write
+                _ => &mut [],
             }
         }
     }
 }
 
-/// `struct State`: what the optimizer remembers, each of the form of all parameters.
-pub fn state_item(optimizer: &Optimizer) -> TokenStream {
-    if optimizer.states.is_empty() {
-        return TokenStream::new();
-    }
+/// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
+pub fn state_item(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
     let states = &optimizer.states;
+    let is_kept = !states.is_empty() || optimizer.source.accumulate > 1;
+    let ty = trained_type(graph);
+    let trained = (is_kept || optimizer.source.stores_gradients()).then(|| trained_item(graph, is_kept));
+    if states.is_empty() {
+        return trained.unwrap_or_default();
+    }
     let numbers: Vec<TokenStream> = (0..states.len()).map(number).collect();
     quote! {
-        /// What the optimizer remembers of each parameter.
+        #trained
+
+        /// What the optimizer remembers of each trained parameter.
         #[repr(C, align(64))]
         #[derive(Clone, Copy)]
         struct State {
-            #(#states: Parameters,)*
+            #(#states: #ty,)*
         }
 
         impl State {
-            const ZERO: Self = Self { #(#states: Parameters::ZERO,)* };
+            const ZERO: Self = Self { #(#states: #ty::ZERO,)* };
 
-            fn get(&self, state: usize) -> Option<&Parameters> {
+            fn get(&self, state: usize) -> Option<&#ty> {
                 match state {
                     #(#numbers => Some(&self.#states),)*
                     _ => None,
                 }
             }
 
-            fn get_mut(&mut self, state: usize) -> Option<&mut Parameters> {
+            fn get_mut(&mut self, state: usize) -> Option<&mut #ty> {
                 match state {
                     #(#numbers => Some(&mut self.#states),)*
                     _ => None,
@@ -219,6 +260,7 @@ pub fn initialize_state(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
             |(state, initial)| {
                 let value = super::scalar::literal(*initial, Precision::F64);
                 let count = number(graph.parameters.len());
+                // Tensors that are not trained have no rows there.
                 quote! {
                     for tensor in 0..#count {
                         rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(tensor), |_| #value);

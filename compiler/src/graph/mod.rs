@@ -324,6 +324,8 @@ pub struct LayerOrigin {
     pub text: String,
     /// The place in the source.
     pub span: Span,
+    /// Whether it stands in `frozen { … }`: a step computes it as prediction does.
+    pub is_frozen: bool,
 }
 
 /// The loss of a graph: that of its only `loss`, or the weighted sum of several.

@@ -264,3 +264,165 @@ fn without_a_loader_no_file_is_read() {
     let messages: Vec<&str> = compilation.diagnostics.iter().map(|fault| fault.message.as_str()).collect();
     assert_eq!(messages, ["cannot read `a.nn`: no other file can be read here"]);
 }
+
+// ---- Imported models ------------------------------------------------------------------------------------------------
+
+const BASE: &str = "activation bent(x) = if x > 0 { x } else { 0.3 * x }
+    model Base(width = 8) {
+        input x: [4]
+        hidden: dense(width) -> bent
+        let skip = x
+        frozen { middle: dense(5) }
+        head: dense(3)
+        loss cross_entropy
+        optimizer adam(lr = 0.01)
+        metrics accuracy
+    }
+    data { csv \"base.csv\" target kind }
+    train { epochs 90 }";
+
+/// Layers with the shapes of their parameters, of the model `Net` that imports [`BASE`].
+fn layers(head: &str, body: &str) -> Vec<String> {
+    let text = format!("import Base from \"base.nn\" {head} model Net {{ input [4] {body} }}");
+    let compilation = compiled(&[("net.nn", &text), ("base.nn", BASE)]);
+    assert!(compilation.diagnostics.is_empty(), "{body}: {:#?}", compilation.diagnostics);
+    let [model] = compilation.models.as_slice() else { panic!("one model") };
+    assert_eq!(model.program.train.epochs, 10, "`train` of the imported file is its own");
+    let tensors = model.info.tensors.iter();
+    tensors.filter(|tensor| tensor.shape.len() > 1).map(|t| format!("{} {:?}", t.name, t.shape)).collect()
+}
+
+#[test]
+fn a_whole_model_a_beginning_and_one_layer_are_stages() {
+    let weights = "weights \"base.safetensors\"";
+    assert_eq!(
+        layers(weights, "Base -> dense(2)"),
+        [
+            "Base.hidden.weight [8, 4]",
+            "Base.middle.weight [5, 8]",
+            "Base.head.weight [3, 5]",
+            "dense.weight [2, 3]"
+        ]
+    );
+    assert_eq!(
+        layers(weights, "frozen { Base(until = head) } head: dense(2)"),
+        ["Base.hidden.weight [8, 4]", "Base.middle.weight [5, 8]", "head.weight [2, 5]"]
+    );
+    assert_eq!(layers("", "Base(until = middle, width = 6)"), ["Base.hidden.weight [6, 4]"]);
+    assert_eq!(
+        layers("", "dense(9) -> Base(only = middle)"),
+        ["dense.weight [9, 4]", "Base.middle.weight [5, 9]"]
+    );
+    assert_eq!(
+        layers("", "trunk: Base(until = middle, width = 4) Base(until = middle)"),
+        ["trunk.hidden.weight [4, 4]", "Base_2.hidden.weight [8, 4]"]
+    );
+    assert_eq!(
+        layers("", "two(6) } block two(n) { Base(width = n, until = middle)"),
+        ["two.Base.hidden.weight [6, 4]"]
+    );
+}
+
+#[test]
+fn what_is_imported_says_where_its_weights_are() {
+    let outer = "import Middle from \"lib/middle.nn\" weights \"m.safetensors\"
+        import Bare from \"lib/middle.nn\"
+        model Net { input [4] frozen { Middle } Bare -> dense(2) }";
+    let middle = "import Base from \"base.nn\" weights \"base.safetensors\"
+        model Middle { input [4] frozen { Base(until = head) } dense(4) }";
+    let compilation =
+        compiled(&[("models/net.nn", outer), ("models/lib/middle.nn", middle), ("models/lib/base.nn", BASE)]);
+    assert!(compilation.diagnostics.is_empty(), "{:#?}", compilation.diagnostics);
+    let program = &compilation.models.first().expect("a model").program;
+    let weights: Vec<(String, Option<(String, String)>)> = program
+        .imports
+        .iter()
+        .map(|import| {
+            let weights = import.weights.as_ref();
+            (import.prefix.clone(), weights.map(|weights| (weights.file.clone(), weights.path.clone())))
+        })
+        .collect();
+    let from = |file: &str, path: &str| Some((file.to_owned(), path.to_owned()));
+    assert_eq!(
+        weights,
+        [
+            ("Middle.".to_owned(), from("models/net.nn", "m.safetensors")),
+            // Among those of the model around it.
+            ("Middle.Base.".to_owned(), None),
+            ("Bare.".to_owned(), None),
+            ("Bare.Base.".to_owned(), from("models/lib/middle.nn", "base.safetensors")),
+        ]
+    );
+    let frozen = program.applications.iter().filter(|made| !made.trainable);
+    let frozen: Vec<&str> = frozen.map(|made| made.layer.as_str()).collect();
+    assert!(frozen.contains(&"Middle.dense") && frozen.contains(&"Bare.Base.hidden"), "{frozen:?}");
+    assert!(!frozen.contains(&"Bare.dense"));
+}
+
+#[test]
+fn definitions_of_an_imported_file_stay_there() {
+    let bent = "activation bent(x) = if x > 0 { x } else { 0.1 * x }";
+    let net = |stage: &str| {
+        format!("import Base from \"base.nn\" {bent} model Net {{ input [4] Base -> {stage} }}")
+    };
+    assert!(faults(&[("net.nn", &net("bent")), ("base.nn", BASE)]).is_empty());
+    let net = net("bent").replace(bent, "");
+    assert_eq!(
+        faults(&[("net.nn", &net), ("base.nn", BASE)]),
+        [fault(Code::E0201, &format!("net.nn:1:{}", net.find("bent").unwrap_or(0) + 1), "bent")]
+    );
+}
+
+#[test]
+fn faults_of_imports_are_told_at_their_places() {
+    let net = |import: &str, stage: &str| {
+        format!(
+            "import Base from \"{import}\"\nmodel Net {{ input [4]\n{stage}\nloss mse optimizer sgd(lr = 1) }}"
+        )
+    };
+    let told = |stage: &str, base: &str| faults(&[("net.nn", &net("base.nn", stage)), ("base.nn", base)]);
+    assert_eq!(told("Base(until = hed)", BASE), [fault(Code::E0230, "net.nn:3:14", "hed")]);
+    assert_eq!(told("Base(only = head_2)", BASE), [fault(Code::E0230, "net.nn:3:13", "head_2")]);
+    assert_eq!(told("Base(until = 3)", BASE), [fault(Code::E0204, "net.nn:3:14", "3")]);
+    assert_eq!(
+        told("Base(until = head, only = head)", BASE),
+        [fault(Code::E0206, "net.nn:3:20", "only = head")]
+    );
+    assert_eq!(told("Base(size = 3)", BASE), [fault(Code::E0202, "net.nn:3:6", "size")]);
+    assert_eq!(told("dense(5) -> Base", BASE), [fault(Code::E0320, "net.nn:3:13", "Base")]);
+    assert_eq!(told("frozen { Base } dense(1)", BASE), [fault(Code::E0430, "net.nn:3:10", "Base")]);
+    assert_eq!(told("Bose", BASE).first(), Some(&fault(Code::E0201, "net.nn:3:1", "Bose")));
+    assert_eq!(
+        told("Base", "model A { input [4] dense(1) } model B { input [4] dense(1) }"),
+        [fault(Code::E0221, "net.nn:1:8", "Base")]
+    );
+    assert_eq!(told("Base", "init one = ones"), [fault(Code::E0221, "net.nn:1:8", "Base")]);
+    assert_eq!(
+        told("Base", "model Base { input a: [4] input b: [2] dense(1) }"),
+        [fault(Code::E0501, "base.nn:1:27", "input b: [2]")]
+    );
+    assert_eq!(
+        told("Base", "model Base { input [4] let a = dense(1) let b = dense(2) output a, b }"),
+        [fault(Code::E0302, "net.nn:3:1", "Base")]
+    );
+    // What is wrong inside is told there, and what led to it.
+    let broken = "model Base { input [4] rleu }";
+    assert_eq!(told("Base", broken), [fault(Code::E0201, "base.nn:1:24", "rleu")]);
+    let compilation = compiled(&[("net.nn", &net("base.nn", "Base")), ("base.nn", broken)]);
+    let labels = compilation.diagnostics.first().map(|fault| fault.secondary.clone()).unwrap_or_default();
+    assert_eq!(labels.first().map(|label| label.text.as_str()), Some("in this use of `Base`"));
+    // Files that cannot be had.
+    let text = net("bose.nn", "Base");
+    assert_eq!(
+        faults(&[("net.nn", &text), ("base.nn", BASE)]),
+        [fault(Code::E0414, "net.nn:1:18", "\"bose.nn\"")]
+    );
+    let around = "import Net from \"net.nn\" model Base { input [4] Net }";
+    assert_eq!(told("Base", around), [fault(Code::E0222, "base.nn:1:17", "\"net.nn\"")]);
+}
+
+#[test]
+fn an_import_that_nothing_uses_is_told() {
+    let text = "import Base from \"base.nn\" model Net { input [4] dense(1) }";
+    assert_eq!(faults(&[("net.nn", text), ("base.nn", BASE)]), [fault(Code::W0102, "net.nn:1:8", "Base")]);
+}

@@ -6,9 +6,10 @@ use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::definitions::DefId;
+use super::import::Imported;
 use super::names::Names;
 use super::scalar::{Role, Scope};
-use crate::program::{Application, Kind, ValueId};
+use crate::program::{Application, ImportUse, Kind, ValueId};
 
 /// The most layers that a model may have, and bodies that its repeats and blocks are expanded to.
 pub(super) const MOST_APPLICATIONS: usize = 10_000;
@@ -59,8 +60,14 @@ pub(super) struct Walk<'a> {
     pub(super) first_input: Option<Span>,
     /// Whether a chain that continues the running value was met.
     pub(super) has_chain: bool,
+    /// Whether what is walked stands in `frozen { … }`.
+    pub(super) is_frozen: bool,
+    /// Imported models that were met.
+    pub(super) imports: Vec<ImportUse>,
+    /// The imported model that is being walked.
+    pub(super) imported: Imported<'a>,
     values: Vec<Named>,
-    unused: Vec<(String, Span)>,
+    pub(super) unused: Vec<(String, Span)>,
     n_bodies: usize,
     is_too_large: bool,
 }
@@ -70,6 +77,8 @@ pub(super) struct Walk<'a> {
 pub(super) enum Place {
     /// Directly in a model.
     Model,
+    /// Directly in a model that is imported.
+    Imported,
     /// In a block, or in the braces of a stage.
     Inside,
 }
@@ -173,6 +182,9 @@ impl<'a> Cx<'a> {
         } else {
             let n_values = walk.n_values();
             for statement in &body.statements {
+                if walk.imported.is_at_end() {
+                    break;
+                }
                 self.statement(walk, frame, statement);
             }
             walk.forget(n_values);
@@ -181,6 +193,9 @@ impl<'a> Cx<'a> {
     }
 
     fn statement(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, statement: &'a Statement) {
+        if frame.place == Place::Imported && self.imported_statement(walk, frame, statement) {
+            return;
+        }
         let is_model = frame.place == Place::Model;
         match statement {
             Statement::Input(input) if is_model => self.input(walk, frame, input),
@@ -334,7 +349,7 @@ impl<'a> Cx<'a> {
         }
     }
 
-    fn name_value(
+    pub(super) fn name_value(
         &mut self,
         walk: &mut Walk<'_>,
         frame: &Frame<'_>,
@@ -357,7 +372,13 @@ impl<'a> Cx<'a> {
     fn chain(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, chain: &'a Chain) -> Running {
         let before = frame.running.clone();
         for (n, stage) in chain.stages.iter().enumerate() {
+            if walk.imported.ends_before(frame, stage) {
+                break;
+            }
             frame.running = self.stage(walk, frame, stage, n == 0);
+            if walk.imported.is_at_end() {
+                break;
+            }
         }
         std::mem::replace(&mut frame.running, before)
     }
@@ -418,7 +439,7 @@ impl<'a> Cx<'a> {
             inputs,
             span: frame.site.unwrap_or(spans.0),
             call_span: spans.1,
-            trainable: true,
+            trainable: !walk.is_frozen,
         });
         Some(id)
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use nnc_grammar::ast::{Ast, Block, Function, Ident, Item, Optimizer, Parameter};
+use nnc_grammar::ast::{Ast, Block, Function, Ident, Import, Item, Model, Optimizer, Parameter};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::{FileId, Span};
 
@@ -54,6 +54,7 @@ pub(super) enum Sort {
     Init,
     Optimizer,
     Schedule,
+    Import,
 }
 
 impl Sort {
@@ -66,6 +67,7 @@ impl Sort {
             Self::Init => "initializer",
             Self::Optimizer => "optimizer",
             Self::Schedule => "schedule",
+            Self::Import => "import",
         }
     }
 
@@ -79,7 +81,7 @@ impl Sort {
         match self {
             Self::Activation => 1,
             Self::Loss => 2,
-            Self::Block | Self::Init | Self::Optimizer | Self::Schedule => 0,
+            Self::Block | Self::Init | Self::Optimizer | Self::Schedule | Self::Import => 0,
         }
     }
 }
@@ -90,6 +92,8 @@ pub(super) enum Tree<'a> {
     Function(&'a Function),
     Optimizer(&'a Optimizer),
     Block(&'a Block),
+    /// What is imported, and the model that it means.
+    Import(&'a Import, &'a Model),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +117,8 @@ pub(super) struct Definition<'a> {
     is_used: bool,
 }
 
-/// Definitions by who wrote them, sort and name.
-pub(super) type Index<'a> = BTreeMap<(Shelf, Sort, &'a str), DefId>;
+/// Definitions by who wrote them, sort and name. Files that nobody sees together may use a name for one each.
+pub(super) type Index<'a> = BTreeMap<(Shelf, Sort, &'a str), Vec<DefId>>;
 
 impl<'a> Cx<'a> {
     /// Adds the definitions of a tree.
@@ -128,24 +132,33 @@ impl<'a> Cx<'a> {
                 Item::Schedule(function) => (Sort::Schedule, Tree::Function(function)),
                 Item::ScheduleRule(rule) => (Sort::Schedule, Tree::Optimizer(rule)),
                 Item::Block(block) => (Sort::Block, Tree::Block(block)),
+                Item::Import(import) => match self.imported_model(import) {
+                    Some(model) => (Sort::Import, Tree::Import(import, model)),
+                    None => continue,
+                },
                 _ => continue,
             };
             let (name, parameters) = match tree {
                 Tree::Function(function) => (&function.name, function.parameters.as_slice()),
                 Tree::Optimizer(optimizer) => (&optimizer.name, optimizer.parameters.as_slice()),
                 Tree::Block(block) => (&block.name, block.parameters.as_slice()),
+                Tree::Import(import, model) => (&import.name, model.parameters.as_slice()),
             };
-            // A stage can be a block or an activation, so they cannot share a name.
+            // A stage can be a block, an activation or a model, so they cannot share a name.
             let rivals: &[Sort] = match sort {
-                Sort::Activation | Sort::Block => &[Sort::Activation, Sort::Block],
+                Sort::Activation | Sort::Block | Sort::Import => {
+                    &[Sort::Activation, Sort::Block, Sort::Import]
+                }
                 Sort::Loss => &[Sort::Loss],
                 Sort::Init => &[Sort::Init],
                 Sort::Optimizer => &[Sort::Optimizer],
                 Sort::Schedule => &[Sort::Schedule],
             };
             let shelf = origin.shelf();
-            let first = rivals.iter().find_map(|rival| self.index.get(&(shelf, *rival, name.name.as_str())));
-            if let Some(first) = first.and_then(|id| self.definitions.get(id.0)) {
+            let known =
+                rivals.iter().filter_map(|rival| self.index.get(&(shelf, *rival, name.name.as_str())));
+            let mut known = known.flatten().filter_map(|id| self.definitions.get(id.0));
+            if let Some(first) = known.find(|first| self.is_seen_with(first.origin, origin)) {
                 let mut diagnostic = defined_twice(sort.noun(), &name.name, first.name.span, name.span);
                 if first.origin != origin {
                     diagnostic = diagnostic
@@ -154,9 +167,56 @@ impl<'a> Cx<'a> {
                 self.report(diagnostic);
                 continue;
             }
-            self.index.insert((shelf, sort, &name.name), DefId(self.definitions.len()));
+            self.index.entry((shelf, sort, &name.name)).or_default().push(DefId(self.definitions.len()));
             let (state, is_used) = (State::Unchecked, false);
             self.definitions.push(Definition { sort, name, parameters, tree, origin, state, is_used });
+        }
+    }
+
+    /// The model that an import means: the one of its name, or the only one of the file. `None` after a report.
+    fn imported_model(&mut self, import: &'a Import) -> Option<&'a Model> {
+        let uses = self.uses;
+        let found = uses.imports.iter().find(|(span, _)| *span == import.span);
+        let Some(tree) = found.and_then(|(_, file)| uses.tree(*file)) else {
+            // That the file cannot be read was reported.
+            self.unsupported.push(&import.name.name);
+            return None;
+        };
+        let models: Vec<&'a Model> = tree
+            .items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Model(model) => Some(model),
+                _ => None,
+            })
+            .collect();
+        let name = &import.name.name;
+        if let Some(model) = models.iter().find(|model| model.name.name == *name) {
+            return Some(model);
+        }
+        if let [model] = models.as_slice() {
+            return Some(model);
+        }
+        let names: Vec<&str> = models.iter().map(|model| model.name.name.as_str()).collect();
+        let path = &import.path.value;
+        let message = format!("no model `{name}` in `{path}`");
+        let label = super::listed("found", &names);
+        let diagnostic = Diagnostic::new(Code::E0221, message, import.name.span, label);
+        self.report(diagnostic.with_closest(name, names.iter().copied()));
+        self.unsupported.push(name);
+        None
+    }
+
+    /// Whether someone sees the definitions of both.
+    fn is_seen_with(&self, one: Origin, other: Origin) -> bool {
+        let file = |origin: Origin| match origin {
+            Origin::User => Some(self.uses.root()),
+            Origin::Used(file) => Some(file),
+            Origin::Library => None,
+        };
+        match (file(one), file(other)) {
+            (Some(one), Some(other)) => one == other || self.uses.are_seen_together(one, other),
+            _ => true,
         }
     }
 
@@ -167,21 +227,22 @@ impl<'a> Cx<'a> {
 
     /// What `name` means to someone who sees what `origin` sees.
     pub(super) fn lookup(&self, origin: Origin, sort: Sort, name: &str) -> Option<DefId> {
-        self.lookup_user(origin, sort, name)
-            .or_else(|| self.index.get(&(Shelf::Library, sort, name)).copied())
+        let of_library = || self.index.get(&(Shelf::Library, sort, name))?.first().copied();
+        self.lookup_user(origin, sort, name).or_else(of_library)
     }
 
     /// What `name` means in the user's own definitions, as far as `origin` sees them.
     pub(super) fn lookup_user(&self, origin: Origin, sort: Sort, name: &str) -> Option<DefId> {
-        let id = self.index.get(&(Shelf::User, sort, name)).copied()?;
-        self.is_visible(origin, id).then_some(id)
+        let mut ids = self.index.get(&(Shelf::User, sort, name))?.iter().copied();
+        ids.find(|id| self.is_visible(origin, *id))
     }
 
     /// Whether what `origin` writes can use a definition.
     fn is_visible(&self, origin: Origin, id: DefId) -> bool {
         let Some(definition) = self.definitions.get(id.0) else { return false };
         match (origin, definition.origin) {
-            (_, Origin::Library) | (Origin::User, _) => true,
+            (_, Origin::Library) | (Origin::User, Origin::User) => true,
+            (Origin::User, Origin::Used(other)) => self.uses.root_sees(other),
             (Origin::Used(file), Origin::Used(other)) => self.uses.sees(file, other),
             (Origin::Used(_) | Origin::Library, _) => false,
         }
@@ -189,8 +250,10 @@ impl<'a> Cx<'a> {
 
     /// All names of a sort, the user's first.
     pub(super) fn names_of(&self, origin: Origin, sort: Sort) -> Vec<&'a str> {
-        let visible =
-            self.index.iter().filter(|((_, of, _), id)| *of == sort && self.is_visible(origin, **id));
+        let visible = self
+            .index
+            .iter()
+            .filter(|((_, of, _), ids)| *of == sort && ids.iter().any(|id| self.is_visible(origin, *id)));
         visible.map(|((_, _, name), _)| *name).collect()
     }
 
@@ -290,6 +353,8 @@ impl<'a> Cx<'a> {
             },
             Tree::Optimizer(tree) => optimizer::check(self, id, tree),
             Tree::Block(block) => body::check_block(self, id, block),
+            // A model is checked where it is used, with the numbers that it has there.
+            Tree::Import(..) => true,
         }
     }
 
@@ -328,7 +393,7 @@ impl<'a> Cx<'a> {
         let values: &[&str] = match definition.sort {
             Sort::Activation => &["x"],
             Sort::Loss => &["output", "target"],
-            Sort::Block | Sort::Init | Sort::Optimizer | Sort::Schedule => &[],
+            Sort::Block | Sort::Init | Sort::Optimizer | Sort::Schedule | Sort::Import => &[],
         };
         self.check_value_parameters(definition, values);
         let mut scope = Scope::new(definition.origin, Role::Constant);
@@ -529,6 +594,6 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
         Sort::Loss => &["reduction", "classes", "is_class"],
-        Sort::Activation => &[],
+        Sort::Activation | Sort::Import => &[],
     }
 }

@@ -25,6 +25,9 @@
 //! | `skip: residual { … }` | `skip` | `skip.dense` |
 //! | `fork: branch { … } { … }` | `fork` | `fork.1.dense`, `fork.2.dense` |
 //!
+//! | `Base`, an imported model | `Base` | `Base.dense` |
+//! | `frozen { … }` | none | `dense`: such a body counts on; with a label as in a block |
+//!
 //! Names stay unique when each `.` is replaced by `_`.
 
 mod arguments;
@@ -35,6 +38,7 @@ mod definitions;
 mod expression_call;
 mod formula;
 mod gradient;
+mod import;
 mod init;
 mod loss;
 mod model;
@@ -92,11 +96,11 @@ pub fn resolve(
     let mut cx = Cx::new(sources, uses);
     for used in &uses.files {
         cx.collect(&used.ast, Origin::Used(used.file));
-        cx.report_unsupported(&used.ast, Origin::Used(used.file));
+        cx.report_unsupported(&used.ast);
     }
     cx.collect(user, Origin::User);
     cx.collect(&library.ast, Origin::Library);
-    cx.report_unsupported(user, Origin::User);
+    cx.report_unsupported(user);
     cx.check_user_definitions();
     let sections = Sections::read(&mut cx, user);
     let models = cx.select(user, options);
@@ -161,15 +165,11 @@ impl<'a> Cx<'a> {
     }
 
     /// Items that a later version gives a meaning to.
-    fn report_unsupported(&mut self, ast: &'a Ast, origin: Origin) {
+    fn report_unsupported(&mut self, ast: &'a Ast) {
         for item in &ast.items {
             let (what, name, span, help) = match item {
                 Item::Cell(cell) => {
                     ("cells", &cell.name, cell.name.span, "a `block` puts layers together, without state")
-                }
-                // Of a used file, definitions alone are taken.
-                Item::Import(import) if origin == Origin::User => {
-                    ("imports", &import.name, import.span, "define the model in this file")
                 }
                 _ => continue,
             };

@@ -81,6 +81,7 @@ pub(super) fn resolve<'a>(
         file: model.name.span.file,
         inputs: walk.inputs,
         applications: walk.applications,
+        imports: walk.imports,
         outputs,
         // The loss of another value than the output would be checked against the wrong shape.
         losses: if is_complete { losses } else { Vec::new() },

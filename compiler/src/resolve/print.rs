@@ -31,6 +31,10 @@ impl fmt::Display for Program {
                 name => writeln!(f, "  output {name} = {}", output.value)?,
             }
         }
+        for import in &self.imports {
+            let weights = import.weights.as_ref().map(|weights| format!(" from {:?}", weights.path));
+            writeln!(f, "  import {}*{}", import.prefix, weights.unwrap_or_default())?;
+        }
         for loss in &self.losses {
             writeln!(f, "{loss}")?;
         }

@@ -89,7 +89,7 @@ pub(super) fn check<'a>(cx: &mut Cx<'a>, id: DefId, definition: &Definition<'a>)
             check_rule(cx, rule);
             let _ = cx.schedule_rule(&scope, &constants, rule, true);
         }
-        Tree::Block(_) => return false,
+        Tree::Block(_) | Tree::Import(..) => return false,
     }
     !cx.errors_since(n_before)
 }
@@ -308,7 +308,7 @@ impl Cx<'_> {
                 Some(Made { value, states: Vec::new(), updates: Vec::new() })
             }
             Tree::Optimizer(rule) => self.schedule_rule(&inside, &constants, rule, false),
-            Tree::Block(_) => None,
+            Tree::Block(_) | Tree::Import(..) => None,
         }
     }
 

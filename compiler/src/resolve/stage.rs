@@ -37,6 +37,7 @@ enum Meaning {
     Layer(&'static dyn Layer),
     Activation(DefId),
     Block(DefId),
+    Import(DefId),
 }
 
 /// Words that open a stage with a body.
@@ -62,24 +63,7 @@ impl<'a> Cx<'a> {
             StageKind::Repeat(count, body) => Running::One(self.repeat(walk, frame, label, count, body)),
             StageKind::Residual(body) => Running::One(self.residual(walk, frame, stage, body)),
             StageKind::Branch(bodies) => self.branch(walk, frame, stage, bodies),
-            StageKind::Frozen(body) => {
-                let span = self.keyword(stage, body.span, "frozen");
-                self.report(
-                    Diagnostic::new(
-                        Code::E0501,
-                        "frozen layers are not supported yet",
-                        span,
-                        "not supported",
-                    )
-                    .with_help("without `frozen { … }` the layers are trained"),
-                );
-                let path = match label {
-                    Some(label) => format!("{}{}.", frame.path, label.name),
-                    None => frame.path.clone(),
-                };
-                self.nested(walk, frame, path, label.is_some(), body);
-                Running::One(walk.poison())
-            }
+            StageKind::Frozen(body) => Running::One(self.frozen(walk, frame, label, body)),
         }
     }
 
@@ -94,7 +78,7 @@ impl<'a> Cx<'a> {
     }
 
     /// The running value, for a layer that takes one.
-    fn take(&mut self, walk: &mut Walk<'_>, frame: &Frame<'_>, span: Span) -> Value {
+    pub(super) fn take(&mut self, walk: &mut Walk<'_>, frame: &Frame<'_>, span: Span) -> Value {
         let running = frame.running.clone();
         self.one_value(walk, &running, span)
     }
@@ -173,6 +157,34 @@ impl<'a> Cx<'a> {
         }
     }
 
+    /// A body whose layers are not trained. It changes no names, unless it has a label.
+    fn frozen(
+        &mut self,
+        walk: &mut Walk<'a>,
+        frame: &Frame<'_>,
+        label: Option<&Ident>,
+        body: &'a Body,
+    ) -> Value {
+        let path = match label {
+            Some(_) => format!("{}.", self.layer_name(&mut walk.names, &frame.path, label, "frozen")),
+            None => frame.path.clone(),
+        };
+        let is_outer_frozen = std::mem::replace(&mut walk.is_frozen, true);
+        let value = self.take(walk, frame, body.span);
+        if label.is_some() {
+            walk.names.begin(&path, body);
+        }
+        let mut inner = frame.inner(path, Running::One(value));
+        if frame.place == Place::Imported {
+            // The label at which an imported model ends may stand in here.
+            inner.place = Place::Imported;
+        }
+        self.body(walk, &mut inner, body);
+        let value = self.one_value(walk, &inner.running, body.span);
+        walk.is_frozen = is_outer_frozen;
+        value
+    }
+
     fn branch(
         &mut self,
         walk: &mut Walk<'a>,
@@ -211,6 +223,9 @@ impl<'a> Cx<'a> {
         if let Some(id) = self.lookup_user(origin, Sort::Block, name) {
             return Some(Meaning::Block(id));
         }
+        if let Some(id) = self.lookup_user(origin, Sort::Import, name) {
+            return Some(Meaning::Import(id));
+        }
         if let Some(id) = self.lookup_user(origin, Sort::Activation, name) {
             return Some(Meaning::Activation(id));
         }
@@ -246,6 +261,7 @@ impl<'a> Cx<'a> {
             Some(Meaning::Layer(layer)) => self.layer_call(walk, frame, stage, call, layer),
             Some(Meaning::Activation(id)) => self.activation_call(walk, frame, stage, call, id),
             Some(Meaning::Block(id)) => self.block_call(walk, frame, stage, call, id),
+            Some(Meaning::Import(id)) => self.import_call(walk, frame, stage, call, id),
             None => {
                 // What is wrong with the running value is a fault of its own.
                 self.take(walk, frame, call.span);
@@ -291,6 +307,7 @@ impl<'a> Cx<'a> {
         );
         known.extend(self.names_of(origin, Sort::Block));
         known.extend(self.names_of(origin, Sort::Activation));
+        known.extend(self.names_of(origin, Sort::Import));
         known.extend(COMBINATORS.iter().map(|(word, _)| *word));
         let mut diagnostic = Diagnostic::new(
             Code::E0201,
@@ -496,7 +513,9 @@ impl<'a> Cx<'a> {
         }
         let name = self.layer_name(&mut walk.names, &frame.path, label, &call.name.name);
         let value = self.take(walk, frame, call.span);
-        let Some(terms) = self.used_definition(walk, frame, call, id, 1) else { return walk.poison() };
+        let Some(terms) = self.used_definition(walk, frame, call, &call.arguments, (id, 1)) else {
+            return walk.poison();
+        };
         if walk.is_dry {
             return None;
         }
@@ -512,13 +531,13 @@ impl<'a> Cx<'a> {
     }
 
     /// Checks the use of a definition and its arguments. `None` after a report.
-    fn used_definition(
+    pub(super) fn used_definition(
         &mut self,
         walk: &Walk<'_>,
         frame: &Frame<'_>,
         call: &Call,
-        id: DefId,
-        n_values: usize,
+        arguments: &[Argument],
+        (id, n_values): (DefId, usize),
     ) -> Option<Vec<(String, Term, bool)>> {
         let definition = self.definition(id)?;
         if !walk.is_dry {
@@ -530,7 +549,7 @@ impl<'a> Cx<'a> {
         self.begin_formula();
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
         let callee = Callee { name: &call.name.name, span: call.span, defined };
-        self.definition_arguments(frame.scope, &definition, callee, &call.arguments, n_values)
+        self.definition_arguments(frame.scope, &definition, callee, arguments, n_values)
     }
 
     /// The formula of an activation with its arguments put in.
@@ -592,7 +611,9 @@ impl<'a> Cx<'a> {
         let label = stage.label.as_ref();
         let name = self.layer_name(&mut walk.names, &frame.path, label, &call.name.name);
         let value = self.take(walk, frame, call.span);
-        let Some(terms) = self.used_definition(walk, frame, call, id, 0) else { return walk.poison() };
+        let Some(terms) = self.used_definition(walk, frame, call, &call.arguments, (id, 0)) else {
+            return walk.poison();
+        };
         if walk.is_dry {
             return None;
         }
@@ -614,6 +635,12 @@ impl<'a> Cx<'a> {
         let mut inner = Frame { scope: &scope, place: Place::Inside, path, site: Some(site), running, base };
         self.body(walk, &mut inner, &block.body);
         walk.forget(base);
+        self.tell_use(n_before, call);
+        self.one_value(walk, &inner.running, call.span)
+    }
+
+    /// Adds to what was reported inside of a use where that is.
+    pub(super) fn tell_use(&mut self, n_before: usize, call: &Call) {
         for diagnostic in self.diagnostics.iter_mut().skip(n_before) {
             let is_told = diagnostic.primary.span == call.span
                 || diagnostic.secondary.iter().any(|label| label.span == call.span);
@@ -622,6 +649,5 @@ impl<'a> Cx<'a> {
                 *diagnostic = diagnostic.clone().with_label(call.span, text);
             }
         }
-        self.one_value(walk, &inner.running, call.span)
     }
 }

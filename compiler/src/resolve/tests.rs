@@ -373,16 +373,29 @@ fn recursion_names_every_step() {
 #[test]
 fn what_is_not_supported_says_so_at_its_place() {
     assert_fault("same: dense(3) -> same: dense(3)", Code::E0501, "same");
-    assert_fault("frozen { dense(3) }", Code::E0501, "frozen");
     assert_fault("let [a, b] = dense(3) dense(3)", Code::E0501, "a");
     assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
     let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
     assert_file_fault(&file("cell c(n) { state h = 0 output h }"), Code::E0501, "c");
-    assert_file_fault(
-        "import Foo from \"foo.nn\" model M { input [4] Foo -> dense(3) }",
-        Code::E0501,
-        "import Foo from \"foo.nn\"",
+}
+
+#[test]
+fn frozen_layers_are_not_trained_and_count_on() {
+    let program = body("dense(3) frozen { dense(3) -> relu -> residual { dense(3) } } dense(3)");
+    let trained: Vec<(&str, bool)> =
+        program.applications.iter().map(|made| (made.layer.as_str(), made.trainable)).collect();
+    assert_eq!(
+        trained,
+        [
+            ("dense", true),
+            ("dense_2", false),
+            ("relu", false),
+            ("dense_3", false),
+            ("residual", false),
+            ("dense_4", true)
+        ]
     );
+    assert_eq!(layers(&body("trunk: frozen { dense(3) } dense(3)")), ["trunk.dense", "dense"]);
 }
 
 #[test]

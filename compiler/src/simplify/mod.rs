@@ -1,6 +1,6 @@
 //! Rewrites of the graph: each keeps the value, and makes it cheaper or steadier.
 //!
-//! Before differentiation: [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
+//! Before differentiation: [`frozen`] gives frozen layers their form of prediction, and [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
 //! After it: `lower` writes softmax as reductions, `reshape` drops shapes that memory does not see,
 //! `one_hot` sums a single hot element directly, `common` computes equal values once, and `fuse_pointwise`
 //! joins chains of scalar functions.
@@ -15,7 +15,7 @@ mod reshape;
 mod rewrite;
 mod stable_forms;
 
-pub use inference::inference;
+pub use inference::{frozen, inference};
 pub use lower::Lowering;
 pub use stable_forms::stable_forms;
 

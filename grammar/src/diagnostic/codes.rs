@@ -67,6 +67,7 @@ codes! {
     E0222 = "file that uses itself",
     E0223 = "setting for no parameter",
     E0224 = "allowing what is no warning",
+    E0230 = "label that an imported model does not have",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",
@@ -76,6 +77,7 @@ codes! {
     E0306 = "residual cannot be joined",
     E0307 = "layer fitted to the data is not at an input",
     E0308 = "channels cannot be divided",
+    E0320 = "value does not fit an imported model",
     // E04xx: training and data.
     E0401 = "model without a loss",
     E0402 = "model without an optimizer",
@@ -97,6 +99,7 @@ codes! {
     E0418 = "interrupted",
     E0419 = "checkpoint cannot be resumed",
     E0420 = "warm-up longer than training",
+    E0430 = "frozen import without weights",
     // E05xx: limits, and what is not supported.
     E0501 = "not supported",
     E0502 = "model too large",

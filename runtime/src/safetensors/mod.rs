@@ -5,6 +5,7 @@
 
 mod header;
 pub(crate) mod json;
+mod partial;
 mod weights;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 pub use header::{Dtype, Entry};
-pub(crate) use weights::{BEST, OPTIMIZER, Tensors, check_hash, describe, find_misfits};
+pub use partial::{PartialReport, load_partial, read_prefixed};
+pub(crate) use weights::{BEST, OPTIMIZER, Part, Tensors, check_hash, describe, find_misfits};
 pub use weights::{LoadOptions, load, save};
 
 use header::{Header, MAX_HEADER};

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Metadata, SafeTensors, Tensor, write};
 use crate::error::{Error, listed};
-use crate::model::{Model, ModelInfo};
+use crate::model::{Model, ModelInfo, Role, TensorInfo};
 
 /// Version of what is written with the weights.
 const VERSION: &str = "1";
@@ -23,20 +23,42 @@ pub struct LoadOptions {
     pub ignore_hash: bool,
 }
 
-/// All tensors of a model, one after the other, in the shapes they are saved in.
+/// Which tensors of a model are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Part {
+    /// All of them.
+    #[default]
+    All,
+    /// Those that are trained: what an optimizer keeps a state of.
+    Trained,
+}
+
+impl Part {
+    /// Number and description of each tensor that is meant.
+    pub fn of(self, info: &ModelInfo) -> impl Iterator<Item = (usize, &'static TensorInfo)> + use<> {
+        let tensors = info.tensors.iter().enumerate();
+        tensors.filter(move |(_, tensor)| self == Self::All || tensor.role == Role::Parameter)
+    }
+}
+
+/// Tensors of a model, one after the other, in the shapes they are saved in.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tensors(pub Vec<f32>);
+pub(crate) struct Tensors {
+    /// Their values.
+    pub values: Vec<f32>,
+    part: Part,
+}
 
 impl Tensors {
-    /// Room for the tensors of a model, all 0.
-    pub fn new(info: &ModelInfo) -> Self {
-        Self(vec![0.0; info.tensors.iter().map(|tensor| tensor.len()).sum()])
+    /// Room for tensors of a model, all 0.
+    pub fn new(info: &ModelInfo, part: Part) -> Self {
+        Self { values: vec![0.0; part.of(info).map(|(_, tensor)| tensor.len()).sum()], part }
     }
 
     /// Fills each tensor by its number.
     pub fn fill(&mut self, info: &ModelInfo, mut read: impl FnMut(usize, &mut [f32])) {
-        let mut rest = self.0.as_mut_slice();
-        for (idx, tensor) in info.tensors.iter().enumerate() {
+        let mut rest = self.values.as_mut_slice();
+        for (idx, tensor) in self.part.of(info) {
             let (values, after) = rest.split_at_mut(tensor.len().min(rest.len()));
             read(idx, values);
             rest = after;
@@ -45,8 +67,8 @@ impl Tensors {
 
     /// Each tensor's number and values.
     pub fn each<'a>(&'a self, info: &ModelInfo) -> impl Iterator<Item = (usize, &'a [f32])> {
-        let mut rest = self.0.as_slice();
-        info.tensors.iter().enumerate().map(move |(idx, tensor)| {
+        let mut rest = self.values.as_slice();
+        self.part.of(info).map(move |(idx, tensor)| {
             let (values, after) = rest.split_at(tensor.len().min(rest.len()));
             rest = after;
             (idx, values)
@@ -61,19 +83,19 @@ impl Tensors {
 
     /// Appends them to the tensors of a file, each name after `prefix`.
     pub fn push_to<'a>(&'a self, info: &ModelInfo, prefix: &str, file: &mut Vec<Tensor<'a>>) {
-        for (tensor, (_, values)) in info.tensors.iter().zip(self.each(info)) {
+        for ((_, tensor), (_, values)) in self.part.of(info).zip(self.each(info)) {
             file.push(Tensor { name: format!("{prefix}{}", tensor.name), shape: tensor.shape, values });
         }
     }
 
     /// Reads them from a file that was found to fit.
-    pub fn from_file(info: &ModelInfo, prefix: &str, file: &SafeTensors) -> Result<Self, Error> {
-        let mut all = Vec::new();
-        for tensor in info.tensors {
+    pub fn from_file(info: &ModelInfo, part: Part, prefix: &str, file: &SafeTensors) -> Result<Self, Error> {
+        let mut values = Vec::new();
+        for (_, tensor) in part.of(info) {
             let entry = file.entry(&format!("{prefix}{}", tensor.name));
-            all.extend(entry.map(|entry| file.values(entry)).transpose()?.unwrap_or_default());
+            values.extend(entry.map(|entry| file.values(entry)).transpose()?.unwrap_or_default());
         }
-        Ok(Self(all))
+        Ok(Self { values, part })
     }
 }
 
@@ -87,7 +109,7 @@ where
     M: Model<Elem = f32> + ?Sized,
 {
     let info = model.info();
-    let mut tensors = Tensors::new(info);
+    let mut tensors = Tensors::new(info, Part::All);
     tensors.fill(info, |idx, values| model.read_tensor(idx, values));
     let mut file = Vec::with_capacity(info.tensors.len());
     tensors.push_to(info, "", &mut file);
@@ -107,12 +129,12 @@ where
 {
     let file = SafeTensors::read(path)?;
     let info = *model.info();
-    find_misfits(&info, "", &file)?;
+    find_misfits(&info, Part::All, "", &file)?;
     if !options.ignore_hash {
         check_hash(&info, &file)?;
     }
     // Every tensor is read before the first is written: a fault leaves the model as it was.
-    let tensors = Tensors::from_file(&info, "", &file)?;
+    let tensors = Tensors::from_file(&info, Part::All, "", &file)?;
     if let Some(idx) = tensors.first_non_finite(&info)
         && let Some(tensor) = info.tensors.get(idx)
     {
@@ -138,10 +160,15 @@ pub(crate) fn describe(info: &ModelInfo, extra: &Metadata) -> Metadata {
 }
 
 /// E0413 unless the file has exactly the model's tensors, in their shapes. All misfits are told, not the first alone.
-pub(crate) fn find_misfits(info: &ModelInfo, prefix: &str, file: &SafeTensors) -> Result<(), Error> {
+pub(crate) fn find_misfits(
+    info: &ModelInfo,
+    part: Part,
+    prefix: &str,
+    file: &SafeTensors,
+) -> Result<(), Error> {
     let mut missing = Vec::new();
     let mut misshapen = Vec::new();
-    for tensor in info.tensors {
+    for (_, tensor) in part.of(info) {
         match file.entry(&format!("{prefix}{}", tensor.name)) {
             None => missing.push(tensor.name),
             Some(entry) if entry.shape != tensor.shape => misshapen.push((tensor, entry)),
@@ -181,9 +208,16 @@ pub(crate) fn find_misfits(info: &ModelInfo, prefix: &str, file: &SafeTensors) -
 fn unexpected(info: &ModelInfo, file: &SafeTensors) -> Vec<String> {
     let is_own = |name: &str| {
         info.tensors.iter().any(|tensor| tensor.name == name)
+            || is_of_pytorch(name)
             || [OPTIMIZER, BEST].iter().any(|prefix| name.starts_with(prefix))
     };
     file.entries().iter().map(|entry| entry.name.clone()).filter(|name| !is_own(name)).collect()
+}
+
+/// Whether a tensor is one that PyTorch saves beside the weights, and that means nothing for prediction: how many batches
+/// a normalization has seen.
+pub(crate) fn is_of_pytorch(name: &str) -> bool {
+    name.rsplit('.').next() == Some("num_batches_tracked")
 }
 
 /// E0413 when the file names another specification.

@@ -7,7 +7,7 @@ use quote::{format_ident, quote};
 
 use super::Model;
 use crate::emit::comments::docs;
-use crate::emit::parameters::{parameters_item, state_item};
+use crate::emit::parameters::{parameters_item, state_item, trained_type};
 use crate::emit::{names, number};
 use crate::graph::{NodeId, ValueLayout};
 use crate::plan::{Pass, Slot};
@@ -19,7 +19,7 @@ impl Model<'_> {
     /// `Parameters`, `State`, `Arena`, `Scratch`, and the zeros that they start from.
     pub(super) fn memory(&self) -> TokenStream {
         let parameters = parameters_item(self.graph());
-        let state = self.optimizer.as_ref().map(state_item);
+        let state = self.optimizer.as_ref().map(|optimizer| state_item(self.graph(), optimizer));
         let arena = self.arena();
         let scratch = self.scratch();
         let arena_fields = self.arena_slots();
@@ -27,6 +27,13 @@ impl Model<'_> {
         let zero_state = has_state.then(|| {
             quote!(
                 static ZERO_STATE: rt::Zeroed<State> = rt::Zeroed::new(State::ZERO);
+            )
+        });
+        let stores = self.optimizer.as_ref().is_some_and(|optimizer| optimizer.source.stores_gradients());
+        let trained = trained_type(self.graph());
+        let zero_gradients = (stores && trained != "Parameters").then(|| {
+            quote!(
+                static ZERO_GRADIENTS: rt::Zeroed<#trained> = rt::Zeroed::new(#trained::ZERO);
             )
         });
         let zero_arena = (!arena_fields.is_empty()).then(|| {
@@ -41,6 +48,7 @@ impl Model<'_> {
             #scratch
             static ZERO_PARAMETERS: rt::Zeroed<Parameters> = rt::Zeroed::new(Parameters::ZERO);
             #zero_state
+            #zero_gradients
             #zero_arena
         }
     }

@@ -13,7 +13,7 @@ use super::comments::docs;
 use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
-use super::parameters::{initialize, initialize_state};
+use super::parameters::{initialize, initialize_state, trained_type};
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Direction, Graph, Op};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
@@ -336,8 +336,10 @@ impl<'a> Model<'a> {
         }
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
-            fields.push(quote!(gradients: rt::Box<Parameters>));
-            values.push(quote!(gradients: ZERO_PARAMETERS.boxed()));
+            let ty = trained_type(graph);
+            let zero = if ty == "Parameters" { quote!(ZERO_PARAMETERS) } else { quote!(ZERO_GRADIENTS) };
+            fields.push(quote!(gradients: rt::Box<#ty>));
+            values.push(quote!(gradients: #zero.boxed()));
         }
         if optimizer.is_some_and(Optimizer::has_horizon) {
             let epochs = super::scalar::literal(self.program.train.epochs as f64, Precision::F64);

@@ -6,7 +6,7 @@ use quote::quote;
 use super::Model;
 use crate::emit::comments::comment;
 use crate::emit::number;
-use crate::emit::parameters::field;
+use crate::emit::parameters::{field, trained_type};
 use crate::graph::{Parameter, Role};
 use crate::scalar::Variable;
 
@@ -37,10 +37,11 @@ impl Model<'_> {
         };
         let tensors: Vec<TokenStream> =
             self.trained().map(|(n, parameter)| self.update_tensor(n, parameter)).collect();
+        let ty = trained_type(self.graph());
         let (mutable, mutable_entry) = if optimizer.source.accumulate > 1 {
-            (quote!(&mut Parameters), quote!(&'a mut Parameters))
+            (quote!(&mut #ty), quote!(&'a mut #ty))
         } else {
-            (quote!(&Parameters), quote!(&'a Parameters))
+            (quote!(&#ty), quote!(&'a #ty))
         };
         let update = quote! {
             /// The update of every trained parameter by its gradient.
@@ -67,14 +68,13 @@ impl Model<'_> {
         let norm = quote! {
             /// The sum of the squares of all gradients.
             #[inline(always)]
-            fn gradient_squares<L: Lanes<Elem = #element>>(gradients: &Parameters) -> #element {
+            fn gradient_squares<L: Lanes<Elem = #element>>(gradients: &#ty) -> #element {
                 let mut squares = L::zero();
                 #(#squares)*
                 squares.sum()
             }
         };
-        let norm_line =
-            quote!(GradientSquares<'a> = gradient_squares(gradients: &'a Parameters) -> #element;);
+        let norm_line = quote!(GradientSquares<'a> = gradient_squares(gradients: &'a #ty) -> #element;);
         (quote!(#norm #update), quote!(#norm_line #line))
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use nnc_grammar::diagnostic::{Code, Severity, all_codes};
 
-use crate::compile::{Compilation, Options, compile, compile_with};
+use crate::compile::{Compilation, Options, compile_with};
 use crate::load::Texts;
 
 /// Codes whose page has no model at fault for the compiler: the fault is in what the command is given, or shows in
@@ -26,6 +26,7 @@ fn compiled(name: &str, text: &str) -> Compilation {
     let mut files = Texts::new(name);
     files.add(name, text);
     files.add("shapes.nn", "activation bent(x) = if x > 0 { x } else { 0.3 * x }");
+    files.add("base.nn", "model Base(hidden = 8) { input [4] hidden: dense(hidden) -> relu head: dense(3) }");
     compile_with(name, text, &Options::default(), &mut files)
 }
 
@@ -76,7 +77,14 @@ fn the_models_of_the_repository_compile() {
                 pending.push(path);
             } else if path.extension().is_some_and(|extension| extension == "nn") {
                 let text = fs::read_to_string(&path).unwrap();
-                let compilation = compile("model.nn", &text, &Options::default());
+                // Models that others are made of stand in the same folder.
+                let mut files = Texts::new("model.nn");
+                for beside in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+                    if let (Some(name), Ok(text)) = (beside.file_name(), fs::read_to_string(&beside)) {
+                        files.add(&name.to_string_lossy(), &text);
+                    }
+                }
+                let compilation = compile_with("model.nn", &text, &Options::default(), &mut files);
                 // Some of the notes show what lints warn of.
                 let may_warn = path.components().any(|part| part.as_os_str() == "notes");
                 let is_serious = |fault: &&nnc_grammar::diagnostic::Diagnostic| {
