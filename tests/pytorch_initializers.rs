@@ -107,6 +107,16 @@ initializers! {
     xavier_normal_gain: "xavier_normal(gain = 1.6666666666666667)", None, {
         w: dense(64, init = xavier_normal(gain = 5 / 3))
     };
+    glorot_normal: "glorot_normal", None, { w: dense(64, init = glorot_normal) };
+    glorot_by_keras: "glorot", None, { w: dense(64, init = glorot) };
+    glorot_truncated: "glorot_truncated", None, { w: dense(64, init = glorot_truncated) };
+    lecun: "lecun", None, { w: dense(64, init = lecun) };
+    lecun_uniform: "lecun_uniform", None, { w: dense(64, init = lecun_uniform) };
+    lecun_truncated: "lecun_truncated", None, { w: dense(64, init = lecun_truncated) };
+    fan_in: "fan_in", None, { w: dense(64, init = fan_in) };
+    he_truncated: "he_truncated", Some("relu"), { w: dense(64, init = he_truncated) -> relu };
+    kaiming: "kaiming", Some("relu"), { w: dense(64, init = kaiming) -> relu };
+    kaiming_uniform: "kaiming_uniform", Some("relu"), { w: dense(64, init = kaiming_uniform) -> relu };
     he_relu: "he", Some("relu"), { w: dense(64, init = he) -> relu };
     he_uniform_relu: "he_uniform", Some("relu"), { w: dense(64, init = he_uniform) -> relu };
     he_leaky_relu: "he", Some("leaky_relu(slope = 0.2)"), { w: dense(64, init = he) -> leaky_relu(slope = 0.2) };
@@ -115,6 +125,30 @@ initializers! {
     };
     he_linear: "he", Some("linear"), { w: dense(64, init = he) };
     he_uniform_linear: "he_uniform", Some("linear"), { w: dense(64, init = he_uniform) };
+}
+
+/// Weights that are one number.
+#[test]
+fn constants_are_the_number() {
+    nnc::network! {
+        pub model Net {
+            input [3]
+            a: dense(2, init = zeros)
+            b: dense(2, init = ones)
+            c: dense(2, init = constant(value = 0.25))
+        }
+    }
+    let model = Net::new(1);
+    let figures = figures("initializers.json");
+    for (tensor, call) in
+        [("a.weight", "zeros"), ("b.weight", "ones"), ("c.weight", "constant(value = 0.25)")]
+    {
+        let expected = common::numbers(&entry(&figures, "constants", call, None)["value"]);
+        let at = model.info().tensors.iter().position(|known| known.name == tensor).expect("it is there");
+        let mut values = vec![f32::NAN; model.info().tensors[at].len()];
+        model.read_tensor(at, &mut values);
+        assert!(values.iter().all(|value| f64::from(*value) == expected[0]), "{call}: {values:?}");
+    }
 }
 
 mod orthogonal_high {

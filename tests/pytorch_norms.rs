@@ -9,7 +9,7 @@ use nnc::Train;
 use nnc_compiler::{Options, compile};
 use serde_json::Value;
 
-use common::{Emitted, Expected, Reference, assert_close, figures, numbers, tensors};
+use common::{Emitted, Expected, Reference, assert_close, compiled, figures, numbers, tensors};
 
 /// Of the largest value, in f32.
 const SINGLE: f64 = 1e-5;
@@ -34,34 +34,56 @@ fn named(tensors: BTreeMap<String, Vec<f64>>) -> BTreeMap<String, Vec<f64>> {
     tensors.into_iter().map(|(name, values)| (format!("norm.{name}"), values)).collect()
 }
 
-/// The layer alone; the loss is sum(output * target).
+/// Behind an activation that changes nothing, the layer; the loss is sum(output * target).
 fn text(call: &str, sizes: &[u64]) -> String {
     format!(
-        "loss through(output, target) = sum(output * target)\nmodel M {{\n input {sizes:?}\n norm: {call}\n loss through(reduction = sum)\n optimizer sgd(lr = 1024)\n}}"
+        "activation probe(x, a: parameter = 0, b: parameter = 0, c: parameter = 0) = x + a * min(x, 0) + b * x^2 + c * x^3\n\
+        loss through(output, target) = sum(output * target)\n\
+        model M {{\n input {sizes:?}\n same: probe\n norm: {call}\n loss through(reduction = sum)\n optimizer sgd(lr = 1024)\n}}"
     )
 }
 
-/// The reference, with a layer before it that changes nothing: its gradients are made of those by x.
+/// The gradients of `probe`, made of those by x: sums over each feature of a vector or each channel. (x itself would
+/// tell nothing: what is normalised does not depend on its scale, so that the sum of x times its gradient is 0.)
+fn of_probe(sizes: &[u64], x: &[f64], d_x: &[f64]) -> BTreeMap<String, Vec<f64>> {
+    let channels = sizes.first().map_or(1, |n| *n as usize);
+    let places = sizes.iter().skip(1).product::<u64>() as usize;
+    let mut sums = vec![vec![0.0; channels]; 3];
+    for (at, (x, d)) in x.iter().zip(d_x).enumerate() {
+        for (sums, by) in sums.iter_mut().zip([x.min(0.0), x * x, x * x * x]) {
+            sums[at / places % channels] += d * by;
+        }
+    }
+    ["same.a", "same.b", "same.c"].map(str::to_owned).into_iter().zip(sums).collect()
+}
+
+/// Fails unless the gradients of `probe` are those of the figures. What cancels in a sum is as exact as its parts.
+fn assert_probe(
+    what: &str,
+    sizes: &[u64],
+    x: &[f64],
+    d_x: &[f64],
+    found: &BTreeMap<String, Vec<f64>>,
+    tolerance: f64,
+) {
+    let size = |values: &[f64]| values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
+    for (tensor, expected) in of_probe(sizes, x, d_x) {
+        let room = tolerance * size(d_x) * size(x).powi(3).max(1.0) * x.len() as f64 / expected.len() as f64;
+        for (found, expected) in found[&tensor].iter().zip(&expected) {
+            assert!((found - expected).abs() <= room, "{what}: {tensor}: {found}, expected {expected}");
+        }
+    }
+}
+
+/// The reference.
 #[test]
 fn reference() {
     let figures = figures("norms.json");
     for entry in figures["norms"].as_array().expect("entries") {
         let (call, sizes) = (entry["call"].as_str().expect("a text"), shape(entry));
-        let width = sizes.iter().product::<u64>() as usize;
-        let is_vector = sizes.len() == 1;
-        let text = text(call, &sizes);
-        // A layer without parameters is an error, and images have no layer that changes nothing.
-        let before = if is_vector {
-            format!("same: dense({width}, bias = false)\n norm:")
-        } else {
-            "norm:".to_owned()
-        };
-        let text = text.replace("norm:", &before);
-        let compilation = compile("norm.nn", &text, &Options::default());
-        let Some(model) = compilation.models.into_iter().next() else {
-            assert_eq!(call, "instance_norm", "{:?}", compilation.diagnostics);
-            continue;
-        };
+        // A layer without parameters takes no label.
+        let text = text(call, &sizes).replace("norm: instance_norm\n", "instance_norm\n");
+        let model = compiled(&text);
         let mut reference = Reference::new(&model.graph);
         reference.set(&named(tensors(&entry["weights"])));
         // Parameters of the interpreter are 0 before they are set.
@@ -69,8 +91,6 @@ fn reference() {
         if call.starts_with("batch_norm") {
             reference.set(&BTreeMap::from([("norm.running_var".to_owned(), vec![1.0; channels])]));
         }
-        let one = (0..width * width).map(|at| if at % (width + 1) == 0 { 1.0 } else { 0.0 }).collect();
-        reference.set(&BTreeMap::from([("same.weight".to_owned(), one)]));
         let start = reference.get();
         for (n, step) in entry["f64"].as_array().expect("steps").iter().enumerate() {
             let what = |part: &str| format!("{call} of {sizes:?}, batch {}: {part}", n + 1);
@@ -82,17 +102,7 @@ fn reference() {
             for (tensor, expected) in named(tensors(&step["gradients"])) {
                 assert_close(&what(&tensor), &gradients[&tensor], &expected, DOUBLE);
             }
-            if is_vector {
-                let d_x = numbers(&step["gradient"]);
-                let rows = d_x.chunks_exact(width).zip(x.chunks_exact(width));
-                let mut expected = vec![0.0; width * width];
-                for (d, x) in rows {
-                    for (at, sum) in expected.iter_mut().enumerate() {
-                        *sum += d[at / width] * x[at % width];
-                    }
-                }
-                assert_close(&what("gradient by x"), &gradients["same.weight"], &expected, DOUBLE);
-            }
+            assert_probe(&what("gradient by x"), &sizes, &x, &numbers(&step["gradient"]), &gradients, DOUBLE);
             reference.interpreter.step(&x, factor.reference());
             let after = reference.get();
             for (tensor, expected) in named(tensors(&step["running"])) {
@@ -112,9 +122,10 @@ fn emitted<M: Train>(call: &str, sizes: &[u64], new: impl Fn() -> M) {
     let entry = entry(call, sizes);
     let mut model = Emitted(new());
     let weights = named(tensors(&entry["weights"]));
+    model.set(&weights);
+    let start = model.get();
     for (n, step) in entry["f32"].as_array().expect("steps").iter().enumerate() {
         let what = |part: &str| format!("{call} of {sizes:?}, batch {}: {part}", n + 1);
-        model.set(&weights);
         let (x, factor) = (numbers(&entry["x"][n]), numbers(&entry["factor"][n]));
         let loss: f64 = numbers(&step["output"]).iter().zip(&factor).map(|(y, w)| y * w).sum();
         let found = model.step(&x, &Expected::Values(factor.clone()));
@@ -126,10 +137,17 @@ fn emitted<M: Train>(call: &str, sizes: &[u64], new: impl Fn() -> M) {
             let moved: Vec<f64> = pairs.map(|(before, after)| (before - after) / RATE).collect();
             assert_close(&what(&tensor), &moved, &expected, SINGLE);
         }
+        let moved = |(name, before): (&String, &Vec<f64>)| {
+            let moved = before.iter().zip(&after[name]).map(|(before, after)| (before - after) / RATE);
+            (name.clone(), moved.collect())
+        };
+        let moved = start.iter().map(moved).collect();
+        assert_probe(&what("gradient by x"), sizes, &x, &numbers(&step["gradient"]), &moved, SINGLE);
         for (tensor, expected) in named(tensors(&step["running"])) {
             assert_close(&what(&tensor), &after[&tensor], &expected, SINGLE);
         }
-        model.set(&weights);
+        let kept = start.iter().filter(|(name, _)| !name.contains(".running_"));
+        model.set(&kept.map(|(name, values)| (name.clone(), values.clone())).collect());
         assert_close(&what("evaluation"), &model.predict(&x), &numbers(&step["evaluated"]), SINGLE);
         // One sample goes another way.
         let width = sizes.iter().product::<u64>() as usize;
@@ -144,9 +162,13 @@ macro_rules! layer {
             nnc::network! {
                 loss through(output, target) = sum(output * target)
 
+                activation probe(x, a: parameter = 0, b: parameter = 0, c: parameter = 0) =
+                    x + a * min(x, 0) + b * x^2 + c * x^3
+
                 pub model M {
                     input [$($size),*]
-                    norm: $($layer)*
+                    same: probe
+                    $($layer)*
                     loss through(reduction = sum)
                     optimizer sgd(lr = 1024)
                 }
@@ -160,18 +182,19 @@ macro_rules! layer {
     };
 }
 
-layer!(batch_norm, "batch_norm", [6], { batch_norm });
+layer!(batch_norm, "batch_norm", [6], { norm: batch_norm });
 layer!(batch_norm_settings, "batch_norm(eps = 0.01, momentum = 0.3)", [6], {
-    batch_norm(eps = 0.01, momentum = 0.3)
+    norm: batch_norm(eps = 0.01, momentum = 0.3)
 });
-layer!(batch_norm_channels, "batch_norm", [3, 2, 4], { batch_norm });
-layer!(layer_norm, "layer_norm", [6], { layer_norm });
-layer!(layer_norm_rows, "layer_norm(eps = 0.01)", [3, 5], { layer_norm(eps = 0.01) });
-layer!(rms_norm, "rms_norm", [6], { rms_norm });
-layer!(rms_norm_rows, "rms_norm(eps = 0.01)", [3, 5], { rms_norm(eps = 0.01) });
-layer!(group_norm, "group_norm(2)", [6], { group_norm(2) });
-layer!(group_norm_channels, "group_norm(2)", [4, 2, 3], { group_norm(2) });
-layer!(instance_norm, "instance_norm(affine = true)", [3, 2, 4], { instance_norm(affine = true) });
+layer!(batch_norm_channels, "batch_norm", [3, 2, 4], { norm: batch_norm });
+layer!(layer_norm, "layer_norm", [6], { norm: layer_norm });
+layer!(layer_norm_rows, "layer_norm(eps = 0.01)", [3, 5], { norm: layer_norm(eps = 0.01) });
+layer!(rms_norm, "rms_norm", [6], { norm: rms_norm });
+layer!(rms_norm_rows, "rms_norm(eps = 0.01)", [3, 5], { norm: rms_norm(eps = 0.01) });
+layer!(group_norm, "group_norm(2)", [6], { norm: group_norm(2) });
+layer!(group_norm_channels, "group_norm(2)", [4, 2, 3], { norm: group_norm(2) });
+layer!(instance_norm_plain, "instance_norm", [3, 2, 4], { instance_norm });
+layer!(instance_norm, "instance_norm(affine = true)", [3, 2, 4], { norm: instance_norm(affine = true) });
 
 /// Running figures are used in the tile of the layer before, or on request in a function of their own. (The command's
 /// tests compare what both predict.)

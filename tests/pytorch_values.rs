@@ -234,6 +234,8 @@ losses! {
     cross_entropy_smoothing_ignore_index, 4: cross_entropy(label_smoothing = 0.1, ignore_index = 2);
     cross_entropy_shares, 4: cross_entropy(target = values);
     cross_entropy_shares_smoothing, 4: cross_entropy(target = values, label_smoothing = 0.1);
+    cross_entropy_shares_weights, 4: cross_entropy(target = values, weights = [0.5, 1, 2, 1.5]);
+    cross_entropy_shares_weights_smoothing, 4: cross_entropy(target = values, weights = [0.5, 1, 2, 1.5], label_smoothing = 0.1);
     kl_divergence, 4: kl_divergence;
     poisson, 3: poisson;
     poisson_full, 3: poisson(full = true);

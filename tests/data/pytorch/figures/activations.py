@@ -30,7 +30,7 @@ def swiglu(x):
 
 
 def scalar():
-    # Call in the language, function in PyTorch. `step` has no gradient in PyTorch, and the language's is 0 at 0.
+    # Call in the language, function in PyTorch.
     pytorch = [
         ("identity", lambda x: x * 1.0),
         ("sign", torch.sign),
@@ -67,15 +67,17 @@ def scalar():
     ]
     formulas = [(f"swish(beta = {beta:g})", partial(swish, beta=beta)) for beta in (1.5, 0.25, -1.0)]
     entries = []
-    step = [1.0 if x > 0 else 0.0 for x in GRID]
-    without_gradient = {"call": "step", "source": "formula", "value": step, "gradient": [0.0] * len(GRID)}
+    # PyTorch refuses to differentiate it; the language's derivative is 0 everywhere.
+    x = torch.tensor(GRID, dtype=torch.float64)
+    step = torch.heaviside(x, torch.zeros(1, dtype=torch.float64))
+    without_gradient = {"call": "step", "source": "pytorch", "value": step, "gradient": [0.0] * len(GRID)}
     for call, function in pytorch:
         entries.append(by_gradient(call, "pytorch", function))
     entries.append(without_gradient)
     for call, function in more:
         entries.append(by_gradient(call, "pytorch", function))
     for call, function in formulas:
-        entries.append(by_gradient(call, "formula", function))
+        entries.append(by_gradient(call, "Ramachandran, Zoph, Le 2017, section 3, on torch.sigmoid", function))
     return entries
 
 
@@ -123,7 +125,7 @@ def vectors():
         ("softmax", "pytorch", partial(torch.softmax, dim=-1), whole),
         ("log_softmax", "pytorch", partial(torch.log_softmax, dim=-1), whole),
         ("glu", "pytorch", partial(F.glu, dim=-1), half),
-        ("swiglu", "formula", swiglu, half),
+        ("swiglu", "Shazeer 2020, equation 5, on torch.nn.functional.silu", swiglu, half),
     ]
     entries = []
     for call, source, function, weight in table:

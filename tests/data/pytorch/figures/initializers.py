@@ -3,10 +3,11 @@
 import math
 from functools import partial
 
+import numpy as np
 import torch
 from torch.nn import init
 
-from .numbers import write
+from .numbers import KERAS, keras, write
 
 SHAPE = (64, 32)
 FAN_OUT, FAN_IN = SHAPE
@@ -44,6 +45,7 @@ def table():
         ),
         ("xavier", init.xavier_uniform_, of_uniform(math.sqrt(3) * xavier_std())),
         ("xavier_normal", init.xavier_normal_, of_normal(xavier_std())),
+        ("glorot_normal", init.xavier_normal_, of_normal(xavier_std())),
     ]
     gain = init.calculate_gain("tanh")
     std = xavier_std(gain)
@@ -52,6 +54,48 @@ def table():
         (f"xavier_normal(gain = {gain})", partial(init.xavier_normal_, gain=gain), of_normal(std)),
     ]
     return rows
+
+
+def by_keras(make, **settings):
+    """An initializer of Keras, which has weights the other way round: inputs, outputs."""
+    seeds = iter(range(DRAWS))
+
+    def fill(tensor):
+        drawn = make(seed=next(seeds), **settings)(SHAPE[::-1], dtype="float64")
+        return tensor.copy_(torch.tensor(np.asarray(drawn)).T)
+
+    return fill
+
+
+def widened(std):
+    """What is cut off at two deviations, and has this one then."""
+    inside = of_truncated(1.0)["std"]
+    return {"mean": 0.0, "std": std, "min": -2 * std / inside, "max": 2 * std / inside}
+
+
+def elsewhere():
+    """What PyTorch has not. Keras calls its truncated forms `normal`."""
+    lecun = 1 / math.sqrt(FAN_IN)
+    named = keras.initializers
+    plain = {"scale": 1.0, "mode": "fan_in", "distribution": "untruncated_normal"}
+    rows = [
+        ("lecun_truncated", by_keras(named.LecunNormal), widened(lecun)),
+        ("lecun_uniform", by_keras(named.LecunUniform), of_uniform(math.sqrt(3) * lecun)),
+        ("lecun", by_keras(named.VarianceScaling, **plain), of_normal(lecun)),
+        ("fan_in", by_keras(named.VarianceScaling, **plain), of_normal(lecun)),
+        ("glorot_truncated", by_keras(named.GlorotNormal), widened(xavier_std())),
+        ("glorot", by_keras(named.GlorotUniform), of_uniform(math.sqrt(3) * xavier_std())),
+    ]
+    return [entry(*row, source=KERAS) for row in rows]
+
+
+def constants():
+    table = [
+        ("zeros", init.zeros_),
+        ("ones", init.ones_),
+        ("constant(value = 0.25)", partial(init.constant_, val=0.25)),
+    ]
+    return [{"call": call, "source": "pytorch", "value": fill(torch.empty(1))} for call, fill in table]
 
 
 def kaiming():
@@ -67,16 +111,25 @@ def kaiming():
             # `a` is the slope, and is looked at for leaky_relu alone.
             filled = partial(fill, a=slope or 0.0, nonlinearity=activation)
             entries.append(entry(name, filled, theory) | {"activation": text})
+    std = math.sqrt(2 / FAN_IN)
+    entries.append(
+        entry("he_truncated", by_keras(keras.initializers.HeNormal), widened(std), KERAS) | {"activation": "relu"}
+    )
+    for name, fill, theory in (
+        ("kaiming", init.kaiming_normal_, of_normal(std)),
+        ("kaiming_uniform", init.kaiming_uniform_, of_uniform(math.sqrt(3) * std)),
+    ):
+        entries.append(entry(name, partial(fill, nonlinearity="relu"), theory) | {"activation": "relu"})
     return entries
 
 
-def entry(call, fill, theory):
+def entry(call, fill, theory, source="pytorch"):
     torch.manual_seed(5)
     drawn = torch.stack([fill(torch.empty(SHAPE, dtype=torch.float64)) for _ in range(DRAWS)])
     found = {"mean": drawn.mean(), "std": drawn.std(correction=0), "min": drawn.min(), "max": drawn.max()}
     assert abs(found["mean"]) < 5 * theory["std"] / math.sqrt(drawn.numel())
     assert abs(found["std"] / theory["std"] - 1) < 0.002
-    return {"call": call, "source": "pytorch", "theory": theory, "drawn": found}
+    return {"call": call, "source": source, "theory": theory, "drawn": found}
 
 
 def orthogonal():
@@ -122,7 +175,8 @@ def make():
         "fan_in": FAN_IN,
         "fan_out": FAN_OUT,
         "draws": DRAWS,
-        "initializers": [entry(*row) for row in table()],
+        "initializers": [entry(*row) for row in table()] + elsewhere(),
+        "constants": constants(),
         "for_activations": kaiming(),
         "orthogonal": orthogonal(),
         "gains": gains(),

@@ -1,29 +1,49 @@
 """losses.json: losses and their gradients by the output."""
 
-import math
 from functools import partial
 
+import jax
 import numpy as np
+import optax
 import torch
 import torch.nn.functional as F
 
-from .numbers import draw, write
+from .numbers import draw, keras, write
 
+OPTAX = f"optax {optax.__version__}"
 SAMPLES = 5
 CLASS_WEIGHTS = [0.5, 1.0, 2.0, 1.5]
 
 
-def log_cosh(output, target):
-    d = (output - target).abs()
-    return d + torch.log1p(torch.exp(-2 * d)) - math.log(2)
+class ByJax(torch.autograd.Function):
+    """A function of each output and target that is written for jax, which differentiates it."""
+
+    @staticmethod
+    def forward(ctx, output, target, function, reduction):
+        output, target = output.detach().numpy(), target.numpy()
+        reduce = getattr(jax.numpy, reduction)
+        total, gradient = jax.value_and_grad(lambda x: reduce(function(x, target)))(output)
+        ctx.gradient = torch.tensor(np.asarray(gradient))
+        return torch.tensor(np.asarray(total))
+
+    @staticmethod
+    def backward(ctx, by_loss):
+        return by_loss * ctx.gradient, None, None, None
 
 
-def hinge(output, target):
-    return torch.relu(1 - target * output)
+def by_optax(function, keras_function):
+    """A loss of optax, after a look at whether Keras, which takes its means in f32, has the same."""
+
+    def loss(output, target, reduction):
+        values = function(output.detach().numpy(), target.numpy()).mean(axis=-1)
+        np.testing.assert_allclose(keras_function(target.numpy(), output.detach().numpy()), values, rtol=1e-5)
+        return ByJax.apply(output, target, function, reduction)
+
+    return loss
 
 
-def by_formula(function):
-    return lambda output, target, reduction: getattr(function(output, target), reduction)()
+def squared_hinge(output, target):
+    return optax.losses.hinge_loss(output, target) ** 2
 
 
 def cosine(output, target, reduction):
@@ -66,9 +86,9 @@ def values_and_classes():
         ("huber(delta = 0.5)", "pytorch", partial(F.huber_loss, delta=0.5), output, target),
         ("smooth_l1", "pytorch", F.smooth_l1_loss, output, target),
         ("smooth_l1(beta = 0.5)", "pytorch", partial(F.smooth_l1_loss, beta=0.5), output, target),
-        ("log_cosh", "formula", by_formula(log_cosh), output, target),
-        ("hinge", "formula", by_formula(hinge), output, signs),
-        ("squared_hinge", "formula", by_formula(lambda o, t: hinge(o, t) ** 2), output, signs),
+        ("log_cosh", OPTAX, by_optax(optax.losses.log_cosh, keras.losses.log_cosh), output, target),
+        ("hinge", OPTAX, by_optax(optax.losses.hinge_loss, keras.losses.hinge), output, signs),
+        ("squared_hinge", OPTAX, by_optax(squared_hinge, keras.losses.squared_hinge), output, signs),
         ("binary_cross_entropy", "pytorch", F.binary_cross_entropy, torch.sigmoid(logits), halves),
         ("cross_entropy", "pytorch", F.cross_entropy, output, classes),
     ]
@@ -113,6 +133,9 @@ def classes_and_shares():
             table.append((f"nll{text}", "pytorch", partial(F.nll_loss, **settings), log_shares, classes))
     for chosen, settings in (("", {}), (", label_smoothing = 0.1", {"label_smoothing": 0.1})):
         call = f"cross_entropy(target = values{chosen})"
+        table.append((call, "pytorch", partial(F.cross_entropy, **settings), output, targets))
+        # Classes count by their weights, and the mean is over the samples nevertheless.
+        call, settings = f"cross_entropy(target = values, {weights}{chosen})", settings | arguments[weights]
         table.append((call, "pytorch", partial(F.cross_entropy, **settings), output, targets))
     table.append(("kl_divergence", "pytorch", kl_divergence, log_shares, targets))
     return table

@@ -1,10 +1,22 @@
 """Drawing numbers that f32 holds exactly, and writing figures."""
 
 import json
+import os
 import pathlib
 
-import numpy as np
-import torch
+# Keras computes with what is named here when it is loaded.
+os.environ["KERAS_BACKEND"] = "jax"
+
+import jax  # noqa: E402
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+
+# Without it jax computes in f32 alone; f32 arrays stay f32 with it.
+jax.config.update("jax_enable_x64", True)
+keras.config.set_floatx("float64")
+
+KERAS = f"keras {keras.__version__}"
 
 FOLDER = pathlib.Path(__file__).parent.parent
 PRECISIONS = (("f64", torch.float64), ("f32", torch.float32))
