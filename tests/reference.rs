@@ -6,13 +6,18 @@ mod common;
 use std::collections::BTreeMap;
 
 use nnc::Train;
+use nnc_compiler::catalogue::{Argument, Entry, Kind, catalogue};
 use nnc_compiler::graph::Role;
+use nnc_compiler::{Options, compile};
 
-use common::differential::{batch, check, check_slopes, text};
+use common::differential::{batch, check, check_slopes, slopes_agree, text};
 use common::{Emitted, Expected, Numbers, compiled, random_tensors};
 
 macro_rules! models {
     ($($name:ident: $model:ident = $path:literal;)*) => {
+        /// The files of all of them.
+        const MODELS: &[&str] = &[$($path),*];
+
         $(
             mod $name {
                 nnc::network!($path);
@@ -47,6 +52,114 @@ models! {
     slopes: Slopes = "tests/data/models/slopes.nn";
     frozen: Half = "tests/data/models/frozen.nn";
     frozen_stored: Stored = "tests/data/models/frozen_stored.nn";
+    activations: Activations = "tests/data/models/activations.nn";
+    between: Between = "tests/data/models/between.nn";
+    middle: Middle = "tests/data/models/middle.nn";
+}
+
+/// Uses of an entry: as it is, and with each argument another than its default.
+fn uses(entry: &Entry) -> Vec<String> {
+    let changed = |argument: &Argument| {
+        let value = match (argument.range.as_deref(), argument.default.as_deref()?) {
+            (Some("class"), _) => "1".to_owned(),
+            (_, "true") => "false".to_owned(),
+            (_, "false") => "true".to_owned(),
+            // Kinks come nearer, so that there are values on both sides.
+            (_, "0") => "0.25".to_owned(),
+            (_, number) => (number.parse::<f64>().ok()? / 2.0).to_string(),
+        };
+        Some(format!("{} = {value}", argument.name))
+    };
+    let arguments: Vec<String> = entry.arguments.iter().filter_map(changed).collect();
+    let mut uses = vec![entry.name.clone()];
+    if !arguments.is_empty() {
+        uses.push(format!("{}({})", entry.name, arguments.join(", ")));
+    }
+    uses
+}
+
+fn of_kind(kind: Kind) -> Vec<Entry> {
+    catalogue().into_iter().filter(|entry| entry.kind == kind).collect()
+}
+
+/// A model of every activation, each behind a layer of its own; those that let no gradient pass look at the input.
+fn all_activations() -> String {
+    let mut text = "/// Every activation of the standard library, as it is and with other arguments. Made from the catalogue.\n\
+        model Activations {\n    input x: [6]\n    // Far enough to both sides for every kink.\n    let wide = add(x, x, x, x, x, x)\n"
+        .to_owned();
+    let mut names = Vec::new();
+    for call in of_kind(Kind::Activation).iter().flat_map(uses) {
+        let behind = |layer: &str| {
+            let text = format!("model M {{ input x: [6] {layer}{call} dense(1) loss mse optimizer sgd }}");
+            !compile("one.nn", &text, &Options::default()).has_errors()
+        };
+        let layer = if behind("dense(6) -> ") { "dense(6) -> " } else { "" };
+        names.push(format!("v{}", names.len() + 1));
+        text.push_str(&format!("    let {} = wide -> {layer}{call}\n", names[names.len() - 1]));
+    }
+    // Few at a time: formulas of a line that anyone can read.
+    let rows: Vec<String> =
+        names.chunks(12).map(|names| format!("        {},\n", names.join(", "))).collect();
+    text.push_str(&format!("    concat(\n{}    )\n    head: dense(2)\n", rows.concat()));
+    text.push_str(
+        "    loss mse\n    optimizer sgd(lr = 0.0001)\n}\n\ntrain {\n    batch 19\n    precision f64\n}\n",
+    );
+    text
+}
+
+/// `UPDATE_DOCS=1 cargo test --test reference` writes the model anew.
+#[test]
+fn every_activation_is_in_a_model() {
+    let path = "tests/data/models/activations.nn";
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")), all_activations())
+            .expect("it can be written");
+    }
+    assert!(text(path) == all_activations(), "{path} is out of date: run with UPDATE_DOCS=1");
+}
+
+#[test]
+fn every_layer_is_in_a_model() {
+    let mut applied: Vec<String> = Vec::new();
+    for path in MODELS {
+        let applications = compiled(&text(path)).program.applications;
+        applied.extend(applications.into_iter().filter_map(|application| match application.kind {
+            nnc_compiler::program::Kind::Layer(layer, _) => Some(layer.name().to_owned()),
+            nnc_compiler::program::Kind::Activation { .. } => None,
+        }));
+    }
+    for entry in of_kind(Kind::Layer) {
+        assert!(applied.contains(&entry.name), "layer {} is in no model of this test", entry.name);
+    }
+}
+
+/// Losses have no model of their own: each is compared here, behind outputs between 0 and 1, which all are defined for,
+/// and behind outputs above 0, where those with kinks have values on both sides.
+#[test]
+fn gradients_of_every_loss_are_slopes() {
+    for entry in of_kind(Kind::Loss) {
+        let mut calls = uses(&entry);
+        if entry.arguments.iter().any(|argument| argument.name == "weights") {
+            calls.push(format!("{}(weights = [1, 2, 0.5, 3, 0, 1.5])", entry.name));
+        }
+        for call in calls {
+            let of = |head: &str| {
+                let text = format!(
+                    "model M {{ input [4] hidden: dense(5) -> tanh head: dense(6) -> {head} loss {call} optimizer sgd(lr = 0.1) }} \
+                    train {{ precision f64 }}"
+                );
+                slopes_agree(&format!("{call} behind {head}"), &text)
+            };
+            assert!(of("sigmoid"), "{call} has no finite loss of outputs between 0 and 1");
+            of("softplus");
+        }
+    }
+    for call in ["cross_entropy(target = values)", "cross_entropy(target = values, weights = [1, 2, 0.5])"] {
+        let text = format!(
+            "model M {{ input [4] dense(3) loss {call} optimizer sgd(lr = 0.1) }} train {{ precision f64 }}"
+        );
+        assert!(slopes_agree(call, &text));
+    }
 }
 
 /// Gradients of emitted code against central differences of a loss that is computed here from its predictions.
