@@ -41,6 +41,7 @@ models! {
     graph: Web = "tests/data/models/graph.nn";
     blocks: Blocks = "tests/data/models/blocks.nn";
     own: Own = "tests/data/models/own.nn";
+    custom: Custom = "tests/data/models/custom.nn";
     binary: Binary = "tests/data/models/binary.nn";
     norms: Norms = "tests/data/models/norms.nn";
     channels: Channels = "tests/data/models/channels.nn";

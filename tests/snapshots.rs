@@ -52,6 +52,17 @@ fn iris_stages() {
     insta::assert_snapshot!("iris_plan", model.plan.to_string());
 }
 
+/// The derivatives of an activation by its element and by its trained parameters, as formulas.
+#[test]
+fn custom_gradients() {
+    let model = model("tests/data/models/custom.nn");
+    let text = model.graphs.train.as_ref().expect("it is trained").to_string();
+    for formula in ["cos(", "sin("] {
+        assert!(text.contains(formula), "{text}");
+    }
+    insta::assert_snapshot!("custom_gradients", text);
+}
+
 /// What the snapshots are there for, said once in words.
 #[test]
 fn iris_is_straight_line_code_with_the_derivative_of_relu() {

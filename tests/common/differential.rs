@@ -81,6 +81,11 @@ pub fn check<M: Train>(path: &str, new: impl Fn() -> M) {
         for (tensor, expected) in reference.get() {
             assert_close(&format!("{path}: {tensor} after a step"), &found[&tensor], &expected, SAME);
         }
+        // For schedules that remember, an epoch of every step.
+        let rates = (emitted.0.scheduled_rate(), reference.interpreter.scheduled_rate());
+        assert_eq!(rates.0, rates.1, "{path}: rate");
+        emitted.0.end_epoch(loss);
+        reference.interpreter.end_epoch(loss);
     }
 }
 

@@ -88,7 +88,7 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
     let mut functions: Vec<Function> = Vec::new();
     // Which function and step computes each node.
     let mut place: Vec<Option<(usize, usize)>> = vec![None; graph.nodes.len()];
-    for id in graph.ids() {
+    for id in order(graph) {
         let node = graph.node(id);
         if !is_computed(&node.op) {
             continue;
@@ -115,6 +115,34 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
     name(graph, &mut functions);
     memory_use(graph, &mut functions, &place)?;
     Ok(functions)
+}
+
+/// The nodes, each behind its operands, and those that update a parameter behind all that read it: the gradient of one
+/// parameter of an activation may be a formula of another.
+fn order(graph: &Graph) -> Vec<NodeId> {
+    let last_reader = |parameter: ParameterId| {
+        let reads = |id: &NodeId| {
+            let inputs = &graph.node(*id).inputs;
+            inputs
+                .iter()
+                .any(|input| matches!(graph.node(*input).op, Op::Parameter(read) if read == parameter))
+        };
+        graph.ids().filter(reads).max()
+    };
+    let mut held: Vec<(NodeId, NodeId)> = Vec::new();
+    for update in &graph.updates {
+        if let Some(reader) = last_reader(update.parameter).filter(|reader| *reader > update.gradient) {
+            held.push((reader, update.gradient));
+        }
+    }
+    let mut order = Vec::with_capacity(graph.nodes.len());
+    for id in graph.ids() {
+        if !held.iter().any(|(_, gradient)| *gradient == id) {
+            order.push(id);
+        }
+        order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
+    }
+    order
 }
 
 /// The kernel in whose tile a scalar function can be computed: the one that computes its latest operand.
