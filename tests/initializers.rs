@@ -1,5 +1,5 @@
 //! Initial weights: those of emitted code are those of the reference, and spread as each initializer says. Where PyTorch
-//! has figures, `pytorch_initializers.rs` compares with them.
+//! has figures, `tests/figures` compares with them.
 
 use nnc::{Model, Rng};
 use nnc_compiler::reference::{Draw, Draws, Interpreter};

@@ -1,5 +1,5 @@
 //! Optimizers and schedules against figures that PyTorch, or another published implementation, computed: the reference
-//! runs every figure there is, and emitted code every optimizer with a schedule of its own. (`pytorch_steps.rs` has
+//! runs every figure there is, and emitted code every optimizer with a schedule of its own. (`tests/figures` has
 //! emitted code with every setting, and at the rates of every schedule.)
 
 mod common;

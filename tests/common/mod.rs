@@ -13,9 +13,11 @@ use nnc_compiler::reference::{Interpreter, Targets};
 use nnc_compiler::{CompiledModel, Options, compile};
 use serde_json::Value;
 
-/// A file of figures.
+/// A file of figures. The package whose tests these are may lie below the repository's root.
 pub fn figures(path: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pytorch").join(path);
+    let roots = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut folders = roots.map(|root| root.join("tests/data/pytorch")).filter(|folder| folder.is_dir());
+    let path = folders.next().expect("the figures are in the repository").join(path);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

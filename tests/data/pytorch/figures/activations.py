@@ -88,8 +88,8 @@ def by_gradient(call, source, function):
     return {"call": call, "source": source, "value": y, "gradient": x.grad}
 
 
-def prelu():
-    """Six samples; the slope of each of three channels is a parameter."""
+def trained():
+    """Those with trained parameters: six samples of three channels, each with a slope of its own."""
     rng = np.random.default_rng(11)
     rows, weight = draw(rng, 6, 3, scale=1.5), draw(rng, 6, 3)
     rows[2, 1] = 0.0
@@ -105,11 +105,11 @@ def prelu():
             "call": "prelu",
             "source": "pytorch",
             "x": rows,
-            "slope": module.weight,
+            "parameters": {"weight": module.weight},
             "value": y,
             "w": weight,
             "gradient": x.grad,
-            "gradient_by_slope": module.weight.grad,
+            "gradients": {"weight": module.weight.grad},
         })
     return entries
 
@@ -137,4 +137,4 @@ def vectors():
 
 
 def make():
-    write("activations.json", {"x": GRID, "activations": scalar(), "prelu": prelu(), "vectors": vectors()})
+    write("activations.json", {"x": GRID, "activations": scalar(), "trained": trained(), "vectors": vectors()})
