@@ -83,7 +83,7 @@ pub struct Entry {
     pub name: String,
     /// What a use may set.
     pub arguments: Vec<Argument>,
-    /// Its definition: one line of a formula, or the statements of an optimizer. Empty for layers.
+    /// Its definition: one line of a formula, or the statements of an optimizer; of a layer, what its page says.
     pub formula: Vec<String>,
     /// Its page, line by line.
     pub docs: Vec<String>,
@@ -127,7 +127,7 @@ impl Entry {
 }
 
 /// Words that begin a part of a page.
-const HEADINGS: &[&str] = &["Shapes", "Gradient", "Source", "Output", "Arguments", "Example"];
+const HEADINGS: &[&str] = &["Formula", "Shapes", "Gradient", "Source", "Output", "Arguments", "Example"];
 
 /// `Source: …`, `Gradient at 0: …`
 fn is_heading(line: &str) -> bool {
@@ -207,12 +207,7 @@ fn of_layer(layer: &dyn Layer) -> Entry {
         name: argument.name.to_owned(),
         range: match argument.kind {
             ArgumentKind::Count => Some("whole, from 1".to_owned()),
-            ArgumentKind::Number { min, max } if min.is_finite() && max.is_finite() => {
-                Some(format!("{min} to {max}"))
-            }
-            ArgumentKind::Number { min, .. } if min.is_finite() => Some(format!("from {min}")),
-            ArgumentKind::Number { max, .. } if max.is_finite() => Some(format!("up to {max}")),
-            ArgumentKind::Number { .. } => None,
+            ArgumentKind::Number { min, max } => Some(range(min, max)),
             ArgumentKind::Kind(kind) => Some(kind.to_owned()),
             ArgumentKind::Bool => Some("true or false".to_owned()),
             ArgumentKind::Choice(words) => Some(words.join(" or ")),
@@ -238,12 +233,26 @@ fn of_layer(layer: &dyn Layer) -> Entry {
     let lines = layer.page().lines().map_while(|line| line.strip_prefix("//!"));
     let docs = lines.map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned());
     let docs = docs.skip_while(|line| line.starts_with("# ") || line.is_empty()).collect();
-    Entry {
+    let mut entry = Entry {
         kind: Kind::Layer,
         name: layer.name().to_owned(),
         arguments: arguments.collect(),
         formula: Vec::new(),
         docs,
+    };
+    let formula = entry.section("Formula");
+    entry.formula.extend(formula.map(|formula| formula.trim_start_matches("y = ").to_owned()));
+    entry
+}
+
+/// Numbers from `min` to `max`, in words where there is no bound to speak of.
+fn range(min: f64, max: f64) -> String {
+    const BOUNDLESS: f64 = 1e30;
+    match (min > -BOUNDLESS, max < BOUNDLESS) {
+        (true, true) => format!("{min} to {max}"),
+        (true, false) => format!("from {min}"),
+        (false, true) => format!("up to {max}"),
+        (false, false) => "any number".to_owned(),
     }
 }
 
@@ -271,6 +280,9 @@ mod tests {
         let dense = entry(Kind::Layer, "dense");
         assert!(dense.signature().starts_with("dense(units, bias = true"));
         assert!(!dense.summary().is_empty() && dense.section("Source").is_some());
+        assert_eq!(dense.formula, ["W x + b"]);
+        let min_max = entry(Kind::Layer, "min_max");
+        assert_eq!(min_max.arguments.first().and_then(|low| low.range.as_deref()), Some("any number"));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! `add(a, b)`: the sum of values of one shape, element by element.
 //!
+//! Formula: y = a + b
+//!
 //! Shapes: two or more of the same shape, unchanged.
 //!
 //! Example: `let main = dense(16)  add(main, skip)`. Source: PyTorch `torch.add`.

@@ -8,6 +8,8 @@
 //! evaluation use the running ones, in the tile of the layer before: `--no-fold` keeps them apart. In a batch of one
 //! value, which PyTorch refuses, the variance is 0 and x becomes the bias.
 //!
+//! Formula: y = weight (x - mean) / sqrt(variance + eps) + bias
+//!
 //! Shapes: any, unchanged; weight, bias, `running_mean` and `running_var` are `[features]` or `[channels]`.
 //!
 //! Arguments: `eps = 1e-5`, above 0, in units of x squared; `momentum = 0.1`, the share of the new figure, in [0, 1], as in

@@ -2,6 +2,8 @@
 //!
 //! `concat(a, b)`: vectors one after the other.
 //!
+//! Formula: y = [a, b]
+//!
 //! Shapes: `[A]`, `[B]`, … to `[A + B + …]`.
 //!
 //! Gradients: each value gets its part of the gradient back.

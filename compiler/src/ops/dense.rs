@@ -2,6 +2,8 @@
 //!
 //! `dense(units)`: y = W x + b, every output from every input. PyTorch calls it `Linear`, Keras `Dense`.
 //!
+//! Formula: y = W x + b
+//!
 //! Shapes: `[F]` to `[units]`; `[T, F]` to `[T, units]`, each position by itself with the same weights. Parameters:
 //! `weight` `[units, F]`, `bias` `[units]`.
 //!

@@ -6,6 +6,8 @@
 //! Which values are dropped depends on the seed of the model, the step, the layer, the sample's place in the batch and
 //! the feature: not on the machine or the number of threads.
 //!
+//! Formula: y = x / (1 - p) with probability 1 - p, else 0
+//!
 //! Shapes: any, unchanged.
 //!
 //! Arguments: `p = 0.5`, a probability in [0, 1).

@@ -2,6 +2,8 @@
 //!
 //! `flatten`: the same values as one vector, last axis fastest. It costs nothing: memory does not know shapes.
 //!
+//! Formula: y = x
+//!
 //! Shapes: `[a, b, …]` to `[a * b * …]`.
 //!
 //! Example: `input [28, 28]  flatten -> dense(10)`. Source: PyTorch `torch.nn.Flatten`.

@@ -5,6 +5,8 @@
 //! The draws depend on the seed of the model, the step, the layer, the sample's place in the batch and the feature: not
 //! on the machine or the number of threads.
 //!
+//! Formula: y = x + std n, for n from the standard normal distribution
+//!
 //! Shapes: any, unchanged.
 //!
 //! Arguments: `std = 0.1`, at least 0, in units of x.

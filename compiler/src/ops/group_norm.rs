@@ -5,6 +5,8 @@
 //!
 //! The variance is divided by n. Training and prediction compute the same.
 //!
+//! Formula: y = weight (x - mean) / sqrt(variance + eps) + bias
+//!
 //! Shapes: `[channels, …]`, unchanged; `weight` and `bias` are `[channels]`.
 //!
 //! Arguments: `groups`, which divides the channels; `eps = 1e-5`, above 0, in units of x squared; `affine = true`: whether

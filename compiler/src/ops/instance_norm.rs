@@ -5,6 +5,8 @@
 //! The variance is divided by n. Training and prediction compute the same; there are no running figures, as in PyTorch
 //! without `track_running_stats`.
 //!
+//! Formula: y = (x - mean) / sqrt(variance + eps)
+//!
 //! Shapes: `[channels, …]` with two axes or more, unchanged; `weight` and `bias` are `[channels]`.
 //!
 //! Arguments: `eps = 1e-5`, above 0, in units of x squared; `affine = false`: whether there are weight and bias.

@@ -5,6 +5,8 @@
 //!
 //! The variance is divided by n. Training and prediction compute the same.
 //!
+//! Formula: y = weight (x - mean) / sqrt(variance + eps) + bias
+//!
 //! Shapes: any, unchanged; `weight` and `bias` have the size of the last axis.
 //!
 //! Arguments: `eps = 1e-5`, above 0, in units of x squared; `affine = true`: whether there are weight and bias.

@@ -6,6 +6,8 @@
 //! They are fitted before the first step, kept with the weights as the buffers `min` and `max`, and never trained. A
 //! feature that never varies is divided by 1, so that it becomes `low` rather than NaN.
 //!
+//! Formula: y = low + (high - low) (x - min) / (max - min)
+//!
 //! Shapes: any, unchanged. It stands directly behind an input.
 //!
 //! Arguments: `low`, `high`: where the least and the greatest value go, low below high. `per = feature`: each feature

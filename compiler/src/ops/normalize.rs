@@ -6,6 +6,8 @@
 //! do), kept with the weights as the buffers `mean` and `std`, and never trained. A feature that never varies has a
 //! standard deviation of 1, so that it becomes 0 rather than NaN.
 //!
+//! Formula: y = (x - mean) / std
+//!
 //! Shapes: any, unchanged. It stands directly behind an input.
 //!
 //! Arguments: `per = feature`: each feature has its own; `per = all`: one mean and deviation for all, as is usual for

@@ -2,6 +2,8 @@
 //!
 //! `rms_norm`: x / sqrt(mean of x^2 + eps) over the last axis of each sample, times a weight for each place of that axis.
 //!
+//! Formula: y = weight x / sqrt(mean of x^2 + eps)
+//!
 //! Shapes: any, unchanged; `weight` has the size of the last axis.
 //!
 //! Arguments: `eps = 1e-5`, above 0, in units of x squared (PyTorch's own default is the smallest step of its numbers);

@@ -8,6 +8,8 @@
 //! buffers `median` and `iqr`, and never trained. A feature whose quartiles are equal has a range of 1: one that never
 //! varies becomes 0 rather than NaN, and one that hardly ever does (a pixel at the edge) is only shifted.
 //!
+//! Formula: y = (x - median) / iqr
+//!
 //! Shapes: any, unchanged. It stands directly behind an input.
 //!
 //! Arguments: `per = feature`: each feature has its own; `per = all`: one median and range for all.

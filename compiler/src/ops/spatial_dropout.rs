@@ -2,6 +2,8 @@
 //!
 //! `spatial_dropout(0.5)`: as `dropout`, with whole channels dropped or kept.
 //!
+//! Formula: y = x / (1 - p) with probability 1 - p for each channel, else 0
+//!
 //! Shapes: `[channels, …]`, unchanged. Of a vector each feature is a channel.
 //!
 //! Arguments: `p = 0.5`, a probability in [0, 1).
