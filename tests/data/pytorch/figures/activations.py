@@ -41,6 +41,7 @@ def scalar():
         ("leaky_relu(slope = 0.2)", lambda x: F.leaky_relu(x, 0.2)),
         # PyTorch calls softplus linear above a threshold of 20, which costs 1e-10; at 36 nothing is lost in f64.
         ("softplus", lambda x: F.softplus(x, threshold=36.0)),
+        ("log_sigmoid", F.logsigmoid),
         ("elu", F.elu),
         ("elu(alpha = 0.5)", lambda x: F.elu(x, 0.5)),
         ("silu", F.silu),
