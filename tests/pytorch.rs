@@ -128,6 +128,7 @@ models! {
     sigmoid: Sigmoid = "tests/data/pytorch/models/sigmoid.nn";
     without_bias: WithoutBias = "tests/data/pytorch/models/without_bias.nn";
     heads: Heads = "tests/data/pytorch/models/heads.nn";
+    siamese: Siamese = "tests/data/pytorch/models/siamese.nn";
     linear: Linear = "tests/data/pytorch/models/linear.nn";
 }
 

@@ -52,6 +52,7 @@ models! {
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
     frozen: Half = "tests/data/models/frozen.nn";
+    shared: Twins = "tests/data/models/shared.nn";
     frozen_stored: Stored = "tests/data/models/frozen_stored.nn";
     activations: Activations = "tests/data/models/activations.nn";
     between: Between = "tests/data/models/between.nn";

@@ -37,11 +37,14 @@ pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
         if contributions.is_empty() {
             continue;
         }
-        let d_y = sum(&mut graph, id, &contributions);
         if let Op::Parameter(parameter) = graph.node(id).op {
-            graph.updates.push(Update { parameter, gradient: d_y });
+            // Each kernel adds its gradient to those of the other uses.
+            graph
+                .updates
+                .extend(contributions.iter().map(|gradient| Update { parameter, gradient: *gradient }));
             continue;
         }
+        let d_y = sum(&mut graph, id, &contributions);
         let mut cx = Gradient { graph: &mut graph, id, d_y, needed: &needed };
         let gradients = cx.of_node();
         for (operand, gradient) in gradients {
@@ -54,7 +57,14 @@ pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
             }
         }
     }
-    graph.updates.sort_by_key(|update| update.parameter);
+    graph.updates.sort_by_key(|update| (update.parameter, update.gradient));
+    let is_shared = graph.updates.windows(2).any(|pair| match pair {
+        [one, other] => one.parameter == other.parameter,
+        _ => false,
+    });
+    if let Some(optimizer) = &mut graph.optimizer {
+        optimizer.adds_up = is_shared;
+    }
     let faults = without_gradient(&graph);
     if faults.is_empty() { Ok(graph) } else { Err(faults) }
 }

@@ -4,6 +4,7 @@
 //! output and the target. A layer whose shapes do not fit is reported once, and what follows from it stays silent.
 
 mod losses;
+mod shared;
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
@@ -69,6 +70,14 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         let inputs: Option<Vec<NodeId>> =
             application.inputs.iter().map(|id| values.get(id.0 as usize).copied().flatten()).collect();
         let gain = gains.of(n);
+        let inputs = match shared::kind_clash(program, n) {
+            Some(clash) => {
+                diagnostics.push(*clash);
+                None
+            }
+            None => inputs,
+        };
+        let n_parameters = graph.parameters.len();
         let value = inputs.and_then(|inputs| match apply(&mut graph, application, sources, &inputs, gain) {
             Ok(value) => Some(value),
             Err(diagnostic) => {
@@ -76,6 +85,9 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
                 None
             }
         });
+        let clash = shared::shape_clash(&graph, n_parameters, application);
+        let value = value.filter(|_| clash.is_none());
+        diagnostics.extend(clash);
         values.push(value);
         let last = values.len() - 1;
         check_imports(program, &graph, last, &mut values, &mut diagnostics);

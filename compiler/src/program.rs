@@ -104,8 +104,8 @@ pub struct Output {
 /// A layer or activation applied to values.
 #[derive(Debug, Clone)]
 pub struct Application {
-    /// The layer's name: its label, or kind and count (`dense`, `dense_2`). Unique in the program among layers that
-    /// have parameters; inside a block or repeat it is a path (`basic_2.conv`).
+    /// The layer's name: its label, or kind and count (`dense`, `dense_2`). Layers that have
+    /// parameters and one name share them; inside a block or repeat it is a path (`basic_2.conv`).
     pub layer: String,
     /// Whether the user gave the label.
     pub labelled: bool,

@@ -438,15 +438,17 @@ impl Interpreter {
             .loss
             .as_ref()
             .map_or(0.0, |loss| value(loss.total).iter().next().copied().unwrap_or(f64::NAN));
-        let gradients = graph.updates.iter().map(|update| {
+        let mut gradients: BTreeMap<ParameterId, ArrayD<f64>> = BTreeMap::new();
+        for update in &graph.updates {
             let shape = &graph.parameter(update.parameter).shape;
             let gradient = value(update.gradient);
-            (
-                update.parameter,
-                gradient.to_shape(IxDyn(shape)).map(|g| g.to_owned()).unwrap_or(gradient.clone()),
-            )
-        });
-        Outcome { loss, output: value(graph.output), gradients: gradients.collect(), values: values.clone() }
+            let gradient = gradient.to_shape(IxDyn(shape)).map(|g| g.to_owned()).unwrap_or(gradient.clone());
+            gradients
+                .entry(update.parameter)
+                .and_modify(|sum| *sum += &gradient)
+                .or_insert_with(|| gradient.clone());
+        }
+        Outcome { loss, output: value(graph.output), gradients, values: values.clone() }
     }
 
     fn node(

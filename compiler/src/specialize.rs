@@ -78,6 +78,7 @@ pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<
         group_of,
         clip_norm: optimizer.clip_norm,
         accumulate: optimizer.accumulate,
+        adds_up: false,
         average,
         schedule_states: schedules.states,
         schedule_updates: schedules.updates,

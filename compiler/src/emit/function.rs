@@ -12,7 +12,7 @@ use super::optimizer::Optimizer;
 use super::parameters::trained_type;
 use super::rows::rows;
 use super::{Domain, PassCx, names};
-use crate::graph::{Direction, NodeId, Op};
+use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
 use crate::plan::{Access, Function, Step};
 use crate::scalar::{Variable, formula};
 
@@ -74,8 +74,10 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
                 let op_node = graph.node(*node);
                 let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
                 let update = update.and_then(|parameter| {
-                    optimizer
-                        .map(|optimizer| optimizer.call(parameter.0 as usize, cx.parameter_name(parameter)))
+                    let is_later = adds_to_earlier(graph, parameter, *node);
+                    optimizer.map(|optimizer| {
+                        optimizer.call(parameter.0 as usize, cx.parameter_name(parameter)).later(is_later)
+                    })
                 });
                 let kernel =
                     KernelCx { graph, node: op_node, strategy, cx, function, id: *node, epilogue, update };
@@ -125,6 +127,12 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     };
     let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
     Emitted { name, entry, item, line, arguments }
+}
+
+/// Whether a kernel before this one makes a gradient of the same parameter.
+fn adds_to_earlier(graph: &Graph, parameter: ParameterId, gradient: NodeId) -> bool {
+    let mut earlier = graph.updates.iter().filter(|update| update.gradient < gradient);
+    earlier.any(|update| update.parameter == parameter)
 }
 
 fn has_total(cx: PassCx<'_>, step: &Step) -> bool {
@@ -217,8 +225,10 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
                     Domain::Batch => lines.push(format!("{sizes}, {strategy}.")),
                     Domain::Single => lines.push(format!("{sizes}, lanes over features.")),
                 }
-                if update.is_some() {
-                    lines.push(if stores {
+                if let Some(parameter) = update {
+                    lines.push(if adds_to_earlier(graph, *parameter, *node) {
+                        "Each sum is added to that of the layer's other use.".to_owned()
+                    } else if stores {
                         "Each sum is kept until all gradients are there.".to_owned()
                     } else {
                         "Each sum goes straight into the update; it is not stored.".to_owned()

@@ -526,7 +526,7 @@ impl Optimizer {
     /// The call that updates one row of parameter number `number`, called `parameter`.
     pub fn call(&self, number: usize, parameter: Ident) -> UpdateCall<'_> {
         let group = self.source.group_of.get(number).copied().unwrap_or(0);
-        UpdateCall { optimizer: self, parameter, group }
+        UpdateCall { optimizer: self, parameter, group, is_later: false }
     }
 }
 
@@ -536,16 +536,23 @@ pub struct UpdateCall<'a> {
     optimizer: &'a Optimizer,
     parameter: Ident,
     group: usize,
+    /// Whether another use of the parameter has put its gradient there before.
+    is_later: bool,
 }
 
 impl UpdateCall<'_> {
+    /// The same for a gradient that is added to that of an earlier kernel.
+    pub fn later(self, is_later: bool) -> Self {
+        Self { is_later, ..self }
+    }
+
     /// What is done with the gradient `z` of the row at these indices: the update, or where gradients are stored
     /// their place.
     pub fn at(&self, indices: &[TokenStream]) -> TokenStream {
         if self.optimizer.source.stores_gradients() {
             let parameter = &self.parameter;
             let place = quote!(gradients.#parameter #([#indices])*);
-            return if self.optimizer.source.accumulate > 1 {
+            return if self.optimizer.source.accumulate > 1 || self.is_later {
                 quote!((L::load(&#place) + z).store(&mut #place);)
             } else {
                 quote!(z.store(&mut #place);)

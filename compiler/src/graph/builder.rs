@@ -103,7 +103,9 @@ impl Builder<'_> {
         fan: (usize, usize),
     ) -> NodeId {
         let id = self.parameter(part, shape, initializer, fan);
-        if let Some(parameter) = self.graph.parameters.last_mut() {
+        if let Op::Parameter(parameter) = self.graph.node(id).op
+            && let Some(parameter) = self.graph.parameters.get_mut(parameter.0 as usize)
+        {
             parameter.is_matrix = true;
         }
         id
@@ -124,8 +126,11 @@ impl Builder<'_> {
         (fan_in, fan_out): (usize, usize),
         role: Role,
     ) -> (ParameterId, NodeId) {
-        let id = ParameterId(self.graph.parameters.len() as u32);
         let name = format!("{}.{part}", self.graph.layer(self.layer).name);
+        if let Some(shared) = self.shared(&name, &shape, role) {
+            return shared;
+        }
+        let id = ParameterId(self.graph.parameters.len() as u32);
         self.graph.parameters.push(Parameter {
             name,
             shape: shape.clone(),
@@ -137,6 +142,19 @@ impl Builder<'_> {
             layer: self.layer,
         });
         (id, self.node(Op::Parameter(id), Vec::new(), shape, false))
+    }
+
+    /// The parameter or buffer of this name that another layer with this label has, with its node. One that does not fit
+    /// is made anew, and reported by `infer`.
+    fn shared(&self, name: &str, shape: &[usize], role: Role) -> Option<(ParameterId, NodeId)> {
+        let known = self.graph.parameters.iter().position(|known| known.name == name)?;
+        let parameter = self.graph.parameters.get(known)?;
+        if parameter.shape != shape || parameter.role != role {
+            return None;
+        }
+        let is_it = |node: &Node| matches!(node.op, Op::Parameter(id) if id.0 as usize == known);
+        let node = self.graph.nodes.iter().position(is_it)?;
+        Some((ParameterId(known as u32), NodeId(node as u32)))
     }
 
     /// Says that a buffer follows a value.

@@ -26,6 +26,9 @@ pub struct Optimizer {
     pub clip_norm: Option<f64>,
     /// Steps whose gradients are averaged before an update.
     pub accumulate: usize,
+    /// Whether a parameter has several gradients, for layers share it: they are added up before an update. Known once
+    /// the graph is differentiated.
+    pub adds_up: bool,
     /// The state that is the moving average of the weights.
     pub average: Option<usize>,
     /// What schedules remember: name and initial value.
@@ -72,7 +75,7 @@ impl Group {
 impl Optimizer {
     /// Whether gradients are kept until all are there, rather than used as they come.
     pub fn stores_gradients(&self) -> bool {
-        self.clip_norm.is_some() || self.accumulate > 1 || self.has_norms()
+        self.clip_norm.is_some() || self.accumulate > 1 || self.adds_up || self.has_norms()
     }
 
     /// Whether something looks at a whole tensor.

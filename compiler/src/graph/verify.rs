@@ -6,7 +6,7 @@
 //! 3. a reduction has one operand with a batch, and gives one number a sample, or one for each position;
 //! 4. a parameter node has its parameter's shape and no batch;
 //! 5. input, output, loss and every update name nodes of the graph; an update's gradient has its parameter's shape;
-//! 6. a parameter is updated at most once.
+//! 6. a parameter has one gradient, or several of nodes of their own, and then the optimizer knows that they add up.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
             return Err(format!("{root} is named but not in the graph"));
         }
     }
-    let mut updated = BTreeSet::new();
+    let (mut updated, mut made) = (BTreeSet::new(), BTreeSet::new());
     for update in &graph.updates {
         let parameter = graph
             .parameters
@@ -42,7 +42,11 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
         if graph.node(update.gradient).len() != parameter.len() {
             return Err(format!("the gradient of {} has another shape", parameter.name));
         }
-        if !updated.insert(update.parameter) {
+        if !made.insert(update.gradient) {
+            return Err(format!("{} is the gradient of two parameters", update.gradient));
+        }
+        let adds_up = graph.optimizer.as_ref().is_none_or(|optimizer| optimizer.adds_up);
+        if !updated.insert(update.parameter) && !adds_up {
             return Err(format!("{} is updated twice", parameter.name));
         }
     }

@@ -332,7 +332,9 @@ fn memory_use(
         });
         function.partial = blocked.max();
     }
-    for (f, function) in functions.iter().enumerate() {
+    // Where gradients are kept until all are there, no update is made on the way.
+    let is_stored = graph.optimizer.as_ref().is_some_and(|optimizer| optimizer.stores_gradients());
+    for (f, function) in functions.iter().enumerate().filter(|_| !is_stored) {
         for (s, step) in function.steps.iter().enumerate() {
             if let Step::Kernel { update: Some(parameter), .. } = step {
                 let read_at = last_read.get(parameter.0 as usize).copied().flatten();

@@ -28,6 +28,8 @@
 //! | `Base`, an imported model | `Base` | `Base.dense` |
 //! | `frozen { … }` | none | `dense`: such a body counts on; with a label as in a block |
 //!
+//! A label that stands twice in one body shares parameters: both layers have one name, and so have the layers behind it.
+//!
 //! Names stay unique when each `.` is replaced by `_`.
 
 mod arguments;

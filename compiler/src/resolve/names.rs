@@ -19,6 +19,8 @@ pub(super) struct Names {
     expected: BTreeSet<String>,
     /// Layers of a kind so far, by the path of their body.
     counts: BTreeMap<(String, String), usize>,
+    /// Paths of bodies whose label was used again: their layers have the names that they had before.
+    shared: Vec<String>,
 }
 
 /// A name as it looks in emitted code.
@@ -57,13 +59,29 @@ impl Names {
         self.expected.contains(&flat(&format!("{path}{name}")))
     }
 
+    /// Whether a body is one whose layers were named before.
+    fn is_shared(&self, path: &str) -> bool {
+        self.shared.iter().any(|shared| path.starts_with(shared))
+    }
+
+    /// Begins a label again: what is behind it is named as it was the first time.
+    fn share(&mut self, name: &str) {
+        let path = format!("{name}.");
+        self.counts.retain(|(of, _), _| !of.starts_with(&path));
+        self.shared.push(path);
+    }
+
     /// The name of a layer of this kind without a label.
     pub(super) fn by_kind(&mut self, path: &str, kind: &str) -> String {
+        let is_shared = self.is_shared(path);
         let count = self.counts.entry((path.to_owned(), kind.to_owned())).or_default();
         loop {
             *count += 1;
             let name = if *count == 1 { format!("{path}{kind}") } else { format!("{path}{kind}_{count}") };
             let key = flat(&name);
+            if is_shared && self.taken.get(&key).is_some_and(|(known, _)| *known == name) {
+                return name;
+            }
             if !self.taken.contains_key(&key) && !self.expected.contains(&key) {
                 self.taken.insert(key, (name.clone(), None));
                 return name;
@@ -88,19 +106,8 @@ impl Cx<'_> {
             None => {
                 names.taken.insert(flat(&name), (name.clone(), Some(label.span)));
             }
-            Some((first, Some(span))) if *first == name => {
-                let span = *span;
-                self.report(
-                    Diagnostic::new(
-                        Code::E0501,
-                        "sharing weights by using a label twice is not supported yet",
-                        label.span,
-                        format!("`{}` again", label.name),
-                    )
-                    .with_label(span, format!("`{}` is the label of this layer", label.name))
-                    .with_help("give each layer a label of its own"),
-                );
-            }
+            // A label that is used twice shares its parameters.
+            Some((first, Some(_))) if *first == name => names.share(&name),
             Some((first, _)) => {
                 let diagnostic = Diagnostic::new(
                     Code::E0206,

@@ -372,7 +372,6 @@ fn recursion_names_every_step() {
 
 #[test]
 fn what_is_not_supported_says_so_at_its_place() {
-    assert_fault("same: dense(3) -> same: dense(3)", Code::E0501, "same");
     assert_fault("let [a, b] = dense(3) dense(3)", Code::E0501, "a");
     assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
     let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
@@ -396,6 +395,19 @@ fn frozen_layers_are_not_trained_and_count_on() {
         ]
     );
     assert_eq!(layers(&body("trunk: frozen { dense(3) } dense(3)")), ["trunk.dense", "dense"]);
+}
+
+#[test]
+fn a_label_used_twice_names_the_same_layers() {
+    let text = "model M { input x: [4] x -> f: tower -> dense(4) -> f: tower f: tower }
+        block tower { dense(4) inner: dense(4) -> dense(4) }";
+    let f = ["f.dense", "f.inner", "f.dense_3"];
+    assert_eq!(layers(&program(text)), [&f[..], &["dense"], &f, &f].concat());
+    assert_eq!(
+        layers(&body("g: repeat 2 { dense(4) } g: repeat 2 { dense(4) } dense(4)")),
+        ["g.1.dense", "g.2.dense", "g.1.dense", "g.2.dense", "dense"]
+    );
+    assert_eq!(layers(&body("a: dense(4) a: dense(4) dense(4)")), ["a", "a", "dense_3"]);
 }
 
 #[test]

@@ -68,6 +68,7 @@ codes! {
     E0223 = "setting for no parameter",
     E0224 = "allowing what is no warning",
     E0230 = "label that an imported model does not have",
+    E0231 = "label of two different layers",
     // E03xx: shapes.
     E0301 = "invalid shape",
     E0302 = "wrong number of inputs",

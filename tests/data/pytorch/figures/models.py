@@ -77,6 +77,16 @@ def targets_of_heads(rng, n):
     return torch.cat([values[:, :2], classes, values[:, 2:]], dim=1)
 
 
+def bent(x, w):
+    return F.prelu(x, w["bend.weight"])
+
+
+def siamese(x, w):
+    left = bent(dense(x, w, "side"), w)
+    right = bent(dense(torch.tanh(dense(left, w, "side")), w, "side"), w)
+    return dense(torch.cat([left, right], dim=1), w, "head")
+
+
 def layers(*sizes, bias=True):
     """Shapes of dense layers given as (name, inputs, outputs)."""
     shapes = {}
@@ -154,6 +164,13 @@ MODELS = [
         loss_of_heads,
         "values",
         targets=targets_of_heads,
+    ),
+    Model(
+        "siamese",
+        layers(("side", 6, 6), ("head", 12, 3)) | {"bend.weight": (6,)},
+        siamese,
+        F.cross_entropy,
+        "class",
     ),
 ]
 
