@@ -53,6 +53,7 @@ models! {
     slopes: Slopes = "tests/data/models/slopes.nn";
     frozen: Half = "tests/data/models/frozen.nn";
     shared: Twins = "tests/data/models/shared.nn";
+    thaw: Thaw = "tests/data/models/thaw.nn";
     frozen_stored: Stored = "tests/data/models/frozen_stored.nn";
     activations: Activations = "tests/data/models/activations.nn";
     between: Between = "tests/data/models/between.nn";
@@ -238,5 +239,51 @@ impl<M: Train> Steps for Emitted<M> {
             self.step(&batch.0, &batch.1);
         }
         self.get()
+    }
+}
+
+mod late {
+    nnc::network! {
+        pub model Net {
+            input [4]
+            hidden: dense(5) -> tanh
+            head: dense(2)
+            loss mse
+            optimizer adam(lr = 0.01, freeze = 1 for *)
+        }
+    }
+}
+
+mod early {
+    nnc::network! {
+        pub model Net {
+            input [4]
+            hidden: dense(5) -> tanh
+            head: dense(2)
+            loss mse
+            optimizer adam(lr = 0.01)
+        }
+    }
+}
+
+/// Behind the epochs for which it is frozen, a parameter is trained as one whose training begins there.
+#[test]
+fn training_of_what_was_frozen_begins_where_that_ends() {
+    let (mut late, mut early) = (Emitted(late::Net::new(3)), Emitted(early::Net::new(3)));
+    late.0.set_horizon(4, 9);
+    let mut numbers = Numbers(8);
+    let batch = |numbers: &mut Numbers| (numbers.take(64), Expected::Values(numbers.take(32)));
+    let start = late.get();
+    assert_eq!(start, early.get());
+    for _ in 0..4 {
+        let (x, target) = batch(&mut numbers);
+        late.step(&x, &target);
+        assert_eq!(late.get(), start);
+    }
+    for _ in 0..5 {
+        let (x, target) = batch(&mut numbers);
+        assert_eq!(late.step(&x, &target), early.step(&x, &target));
+        assert_eq!(late.get(), early.get());
+        assert_ne!(late.get(), start);
     }
 }

@@ -15,7 +15,7 @@ use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
 use crate::program::{ActivationBody, Application, Kind, List, Program, Reduction, ValueExpr};
 use crate::scalar::{Relation, Scalar, Variable, simplify};
-use crate::specialize::specialize;
+use crate::specialize::{freeze, specialize};
 
 /// Parameters and activations above this many bytes are refused.
 const LARGEST_MODEL: u128 = 16 << 30;
@@ -105,7 +105,8 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
     if diagnostics.is_empty()
         && let Some(optimizer) = &program.optimizer
     {
-        match specialize(optimizer, &graph.parameters) {
+        let frozen = freeze(optimizer, &mut graph.parameters);
+        match frozen.and_then(|()| specialize(optimizer, &graph.parameters)) {
             Ok(optimizer) => graph.optimizer = Some(optimizer),
             Err(faults) => diagnostics.extend(faults),
         }

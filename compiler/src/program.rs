@@ -271,6 +271,10 @@ pub struct OptimizerUse {
     pub hyper: Vec<Hyper>,
     /// Which of them is the learning rate, which can change while training runs.
     pub rate: Option<u32>,
+    /// The one that the learning rate is multiplied by, if there is one.
+    pub factor: Option<u32>,
+    /// The one that says for how many epochs a parameter is left as it is, infinite for ever, if there is one.
+    pub freeze: Option<u32>,
     /// What a step does to each element, in order.
     pub assignments: Vec<Assign>,
     /// The largest norm of all gradients together.

@@ -4,26 +4,58 @@
 //! the same numbers form a group. A schedule becomes a formula over the learning rate and the time. States that nothing
 //! depends on, for what they are for is switched off, are left out.
 
+use nnc_grammar::ast::Pattern;
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use crate::graph::{Group, Optimizer, Parameter, Phase, Role};
 use crate::program::{Assign, Hyper, HyperValue, OptimizerUse};
-use crate::scalar::{Binary, Scalar, Variable, simplify};
+use crate::scalar::{Binary, Relation, Scalar, Variable, simplify};
+
+/// Freezes the parameters of which the optimizer says so for ever.
+///
+/// # Errors
+/// E0223 for a setting that is for no trained parameter.
+pub fn freeze(optimizer: &OptimizerUse, parameters: &mut [Parameter]) -> Result<(), Vec<Diagnostic>> {
+    let Some(freeze) = optimizer.freeze.and_then(|at| optimizer.hyper.get(at as usize)) else {
+        return Ok(());
+    };
+    let faults = unmatched(&freeze.overrides, parameters);
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    for parameter in parameters.iter_mut().filter(|parameter| parameter.role == Role::Trained) {
+        if frozen_epochs(optimizer, parameter).is_infinite() {
+            parameter.role = Role::Frozen;
+        }
+    }
+    Ok(())
+}
+
+/// For how many epochs a parameter is left as it is.
+fn frozen_epochs(optimizer: &OptimizerUse, parameter: &Parameter) -> f64 {
+    let freeze = optimizer.freeze.and_then(|at| optimizer.hyper.get(at as usize));
+    let mut said = freeze.into_iter().flat_map(|freeze| freeze.overrides.iter().rev());
+    said.find(|(pattern, _)| pattern.matches(&parameter.name)).map_or(0.0, |(_, value)| value.base)
+}
 
 /// Puts the numbers of an optimizer in.
 ///
 /// # Errors
 /// E0223 for a setting that no trained parameter gets.
 pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<Optimizer, Vec<Diagnostic>> {
-    let faults = unmatched(optimizer, parameters);
+    let settings = optimizer.hyper.iter().enumerate();
+    let settings = settings.filter(|(n, _)| optimizer.freeze != Some(*n as u32));
+    let faults: Vec<Diagnostic> =
+        settings.flat_map(|(_, hyper)| unmatched(&hyper.overrides, parameters)).collect();
     if !faults.is_empty() {
         return Err(faults);
     }
     let mut schedules = Schedules::default();
     let plain: Vec<Scalar> = optimizer.hyper.iter().map(|hyper| schedules.base(optimizer, hyper)).collect();
-    let mut groups: Vec<(Vec<Scalar>, Vec<Assign>)> = Vec::new();
+    let mut groups: Vec<((Vec<Scalar>, f64), Vec<Assign>)> = Vec::new();
     let mut group_of = Vec::with_capacity(parameters.len());
     for parameter in parameters {
+        let epochs = frozen_epochs(optimizer, parameter);
         let numbers: Vec<Scalar> = optimizer
             .hyper
             .iter()
@@ -37,13 +69,15 @@ pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<
                 )
             })
             .collect();
+        let numbers = (with_factor(optimizer, numbers), epochs);
         // What is not trained belongs to any group.
         let at = groups.iter().position(|(known, _)| *known == numbers);
         let at = match at {
             _ if parameter.role != Role::Trained => 0,
             Some(at) => at,
             None => {
-                let assignments = with_numbers(&optimizer.assignments, &numbers);
+                let assignments = held_back(optimizer, &optimizer.assignments, epochs);
+                let assignments = with_numbers(&assignments, &numbers.0);
                 groups.push((numbers, assignments));
                 groups.len() - 1
             }
@@ -52,7 +86,7 @@ pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<
     }
     if groups.is_empty() {
         let assignments = with_numbers(&optimizer.assignments, &plain);
-        groups.push((plain.clone(), assignments));
+        groups.push(((plain.clone(), 0.0), assignments));
     }
     let rate = optimizer.rate.and_then(|rate| optimizer.hyper.get(rate as usize));
     let scheduled = rate.is_some_and(|rate| rate.value.schedule.is_some());
@@ -88,12 +122,49 @@ pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<
     })
 }
 
+/// The learning rate of a parameter times its factor.
+fn with_factor(optimizer: &OptimizerUse, mut numbers: Vec<Scalar>) -> Vec<Scalar> {
+    let factor = optimizer.factor.and_then(|at| numbers.get(at as usize).cloned());
+    let rate = optimizer.rate.and_then(|at| numbers.get_mut(at as usize));
+    if let (Some(factor), Some(rate)) = (factor, rate) {
+        *rate = simplify(&Scalar::binary(Binary::Mul, factor, rate.clone()));
+    }
+    numbers
+}
+
+/// Assignments that leave weight and states as they are for so many epochs, and then do what they would have done from
+/// the first step on. The average of the weights follows them all the time.
+fn held_back(optimizer: &OptimizerUse, assignments: &[Assign], epochs: f64) -> Vec<Assign> {
+    if epochs == 0.0 {
+        return assignments.to_vec();
+    }
+    let steps =
+        Scalar::binary(Binary::Mul, Scalar::Number(epochs), Scalar::Variable(Variable::StepsPerEpoch));
+    let since = Scalar::binary(Binary::Sub, Scalar::Variable(Variable::Step), steps);
+    let held = assignments.iter().map(|assign| {
+        if optimizer.average.map(Variable::State) == Some(assign.target) {
+            return assign.clone();
+        }
+        let value =
+            assign.value.substitute(&mut |variable| (variable == Variable::Step).then(|| since.clone()));
+        let value = match assign.target {
+            Variable::Local(_) => value,
+            target => {
+                let zero = Scalar::Number(0.0);
+                Scalar::select(Relation::Gt, since.clone(), zero, value, Scalar::Variable(target))
+            }
+        };
+        Assign { value, ..assign.clone() }
+    });
+    held.collect()
+}
+
 /// Settings whose pattern names no trained parameter.
-fn unmatched(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Vec<Diagnostic> {
+fn unmatched(settings: &[(Pattern, HyperValue)], parameters: &[Parameter]) -> Vec<Diagnostic> {
     let names =
         || parameters.iter().filter(|parameter| parameter.role == Role::Trained).map(|p| p.name.as_str());
     let mut faults = Vec::new();
-    for (pattern, _) in optimizer.hyper.iter().flat_map(|hyper| &hyper.overrides) {
+    for (pattern, _) in settings {
         if names().any(|name| pattern.matches(name)) {
             continue;
         }

@@ -11,7 +11,7 @@ use super::names;
 use super::scalar::{Style, Writer};
 use crate::graph::{self, Group, Phase};
 use crate::program::Precision;
-use crate::scalar::{Binary, Scalar, Variable, formula};
+use crate::scalar::{Binary, Condition, Scalar, Variable, formula};
 
 /// An optimizer, taken apart for emission.
 #[derive(Debug, Clone)]
@@ -150,12 +150,24 @@ impl Optimizer {
             }
             Scalar::Unary(op, x) => Scalar::unary(*op, self.hoist(x)),
             Scalar::Select(condition, a, b) => {
-                let condition = condition.substitute(&mut |variable| match variable {
-                    Variable::Hyper(_) => Some(self.rate("lr", Scalar::Variable(variable))),
-                    Variable::Step => Some(self.rate("step", Scalar::Variable(variable))),
-                    variable if is_of_step(variable) => Some(self.rate("rate", Scalar::Variable(variable))),
-                    _ => None,
-                });
+                let condition = match condition.as_ref() {
+                    // What the two sides are made of may be the same for a whole step.
+                    Condition::Compare(relation, a, b) => {
+                        let mut side = |side: &Scalar| match side {
+                            Scalar::Variable(Variable::Step) => self.rate("step", side.clone()),
+                            side => self.hoist(side),
+                        };
+                        Condition::Compare(*relation, side(a), side(b))
+                    }
+                    condition => condition.substitute(&mut |variable| match variable {
+                        Variable::Hyper(_) => Some(self.rate("lr", Scalar::Variable(variable))),
+                        Variable::Step => Some(self.rate("step", Scalar::Variable(variable))),
+                        variable if is_of_step(variable) => {
+                            Some(self.rate("rate", Scalar::Variable(variable)))
+                        }
+                        _ => None,
+                    }),
+                };
                 let a = self.hoist(a);
                 Scalar::Select(Box::new(condition), Box::new(a), Box::new(self.hoist(b)))
             }

@@ -8,7 +8,7 @@ use super::body::{Frame, Place, Running, Walk};
 use super::scalar::Scope;
 use super::{Cx, Sections, schedule};
 use crate::compile::Options;
-use crate::program::{LossUse, Output, Program, ValueId};
+use crate::program::{LossUse, OptimizerUse, Output, Program, TrainSpec, ValueId};
 
 /// What is reported of predictions.
 const METRICS: &[&str] = &["accuracy", "top_5", "confusion", "mae", "rmse", "r2"];
@@ -51,6 +51,7 @@ pub(super) fn resolve<'a>(
     let optimizer = walk.optimizer.map(|call| (call.span, cx.optimizer_use(&scope, call)));
     if let Some((_, Some(optimizer))) = &optimizer {
         schedule::check_uses(cx, optimizer, &sections.train);
+        check_freeze(cx, optimizer, &sections.train);
     }
     let metrics = metrics(cx, &walk.metrics);
     let is_unresolved = |part: Option<bool>| part == Some(false);
@@ -202,6 +203,25 @@ fn check_training(cx: &mut Cx<'_>, name: &Ident, spans: (Option<Span>, Option<Sp
             .with_help("add one: `optimizer adam(lr = 0.001)`"),
         ),
         _ => {}
+    }
+}
+
+/// What is frozen for some epochs is trained in the others.
+fn check_freeze(cx: &mut Cx<'_>, optimizer: &OptimizerUse, train: &TrainSpec) {
+    let freeze = optimizer.freeze.and_then(|at| optimizer.hyper.get(at as usize));
+    let (Some(freeze), Some(span)) = (freeze, train.span) else { return };
+    for (_, value) in &freeze.overrides {
+        if value.base.is_finite() && value.base >= train.epochs as f64 {
+            let label = format!(
+                "expected fewer than the {} epochs of the training, found {}",
+                train.epochs, value.base
+            );
+            cx.report(
+                Diagnostic::new(Code::E0205, "`freeze` leaves no epoch to train in", value.span, label)
+                    .with_label(super::cx_start(span, "train"), "how long training is")
+                    .with_help("`freeze = true` keeps a parameter as it is for ever"),
+            );
+        }
     }
 }
 

@@ -238,11 +238,24 @@ struct General {
 }
 
 /// Settings that every optimizer has, if it does not define one of the name itself.
-pub(super) const GENERAL: &[&str] = &["decay", "l1", "l2", "clip", "clip_norm", "accumulate", "ema"];
+pub(super) const GENERAL: &[&str] =
+    &["decay", "l1", "l2", "clip", "clip_norm", "accumulate", "ema", FACTOR, FREEZE];
+
+/// What the learning rate is multiplied by.
+const FACTOR: &str = "lr_factor";
+
+/// For how many epochs a parameter is left as it is.
+const FREEZE: &str = "freeze";
 
 /// Those of them that may differ between parameters, with the range of their numbers.
-const DIFFERING: &[(&str, &str)] =
-    &[("decay", "nonnegative"), ("l1", "nonnegative"), ("l2", "nonnegative"), ("clip", "positive")];
+const DIFFERING: &[(&str, &str)] = &[
+    ("decay", "nonnegative"),
+    ("l1", "nonnegative"),
+    ("l2", "nonnegative"),
+    ("clip", "positive"),
+    (FACTOR, "positive"),
+    (FREEZE, "nonnegative"),
+];
 
 impl Cx<'_> {
     /// The optimizer of a model. `None` after a report.
@@ -330,6 +343,8 @@ impl Cx<'_> {
             clip_norm: general.clip_norm,
             accumulate: general.accumulate,
             average: None,
+            factor: None,
+            freeze: None,
             span: call.span,
         };
         self.around(&mut optimizer, call)?;
@@ -428,7 +443,15 @@ impl Cx<'_> {
             }
             let (plain, schedule) = self.without_schedule(scope, argument)?;
             let what = format!("`{key}` of `{}`", call.name.name);
-            let number = self.constant(scope, &plain.value, &what)?;
+            if key == FREEZE && argument.scope.is_none() {
+                self.report_freeze_of_all(argument);
+                return None;
+            }
+            let is_for_ever = key == FREEZE && matches!(argument.value.kind, ExprKind::Bool(true));
+            let number = match is_for_ever {
+                true => f64::INFINITY,
+                false => self.constant(scope, &plain.value, &what)?,
+            };
             let range = match key {
                 "accumulate" => "count",
                 "ema" => "fraction",
@@ -438,13 +461,17 @@ impl Cx<'_> {
                 }
             };
             let range = range_of(range)?;
-            if !(range.holds)(number) || !number.is_finite() {
+            if !(range.holds)(number) || !number.is_finite() && !is_for_ever {
                 let found = self.found(&argument.value, number);
                 let help = range.help(number, None);
                 self.out_of_range(argument.value.span, &what, range.text, &found, help);
                 return None;
             }
-            let text = schedule.as_ref().map_or_else(|| number.to_string(), |schedule| schedule.text.clone());
+            let text = match &schedule {
+                Some(schedule) => schedule.text.clone(),
+                None if is_for_ever => "true".to_owned(),
+                None => number.to_string(),
+            };
             let differs = DIFFERING.iter().any(|(known, _)| *known == key);
             if let Some(pattern) = argument.scope.as_ref().filter(|_| !differs) {
                 self.report(Diagnostic::new(
@@ -455,7 +482,7 @@ impl Cx<'_> {
                 ));
                 return None;
             }
-            if schedule.is_some() && !differs {
+            if schedule.is_some() && (!differs || key == FREEZE) {
                 self.wrong_argument(argument.value.span, &what, "a number that stays the same");
                 return None;
             }
@@ -469,7 +496,11 @@ impl Cx<'_> {
                     let at = general.hyper.iter().position(|hyper| hyper.name == key);
                     let at = at.unwrap_or_else(|| {
                         // Nothing is done to the parameters that are not named.
-                        let base = if key == "clip" { f64::INFINITY } else { 0.0 };
+                        let base = match key {
+                            "clip" => f64::INFINITY,
+                            FACTOR => 1.0,
+                            _ => 0.0,
+                        };
                         let value = HyperValue { base, schedule: None, span: argument.value.span };
                         let (name, ends) = (key.to_owned(), range.ends);
                         general.hyper.push(Hyper { name, value, ends, overrides: Vec::new() });
@@ -488,6 +519,20 @@ impl Cx<'_> {
         Some(general)
     }
 
+    fn report_freeze_of_all(&mut self, argument: &Argument) {
+        self.report(
+            Diagnostic::new(
+                Code::E0202,
+                "`freeze` is for some of the parameters",
+                argument.span,
+                "expected a pattern of their names behind it",
+            )
+            .with_help(
+                "for example `freeze = true for hidden.*`, or `freeze = 3 for hidden.*` for three epochs",
+            ),
+        );
+    }
+
     /// Puts the settings that every optimizer has around what it does itself.
     fn around(&mut self, optimizer: &mut OptimizerUse, call: &Call) -> Option<()> {
         let find = |name: &str| {
@@ -496,6 +541,11 @@ impl Cx<'_> {
             at.map(|at| Scalar::Variable(Variable::Hyper(at as u32)))
         };
         let (decay, l1, l2, clip) = (find("decay"), find("l1"), find("l2"), find("clip"));
+        let at = |name: &str| match find(name) {
+            Some(Scalar::Variable(Variable::Hyper(at))) => Some(at),
+            _ => None,
+        };
+        let (factor, freeze) = (at(FACTOR), at(FREEZE));
         let span = optimizer.span;
         let weight = || Scalar::Variable(Variable::Weight);
         let times = |a: Scalar, b: Scalar| Scalar::binary(Binary::Mul, a, b);
@@ -530,6 +580,13 @@ impl Cx<'_> {
             let l1 = l1.map(|l1| times(l1, Scalar::unary(Unary::Sign, weight())));
             let penalized = [l2, l1].into_iter().flatten().fold(gradient, plus);
             gradient = named(&mut optimizer.locals, "penalized", penalized);
+        }
+        (optimizer.factor, optimizer.freeze) = (factor, freeze);
+        if factor.is_some() && optimizer.rate.is_none() {
+            let message = format!("`{}` has no learning rate for `{FACTOR}` to multiply", optimizer.name);
+            let label = "expected an optimizer with a hyper-parameter `lr`";
+            self.report(Diagnostic::new(Code::E0202, message, span, label));
+            return None;
         }
         if let Some(decay) = decay {
             let Some(rate) = optimizer.rate else {

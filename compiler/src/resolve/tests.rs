@@ -411,6 +411,25 @@ fn a_label_used_twice_names_the_same_layers() {
 }
 
 #[test]
+fn settings_for_some_layers_are_checked() {
+    let told = |settings: &str| {
+        faults(&format!("model M {{ input [4] a: dense(4) loss mse optimizer sgd(lr = 0.1, {settings}) }}"))
+    };
+    let fault = |code: Code, place: &str| vec![(code, place.to_owned())];
+    assert_eq!(told("freeze = true for a.*, freeze = 2.5 for a.bias, lr_factor = 0.1 for *.bias"), []);
+    assert_eq!(told("freeze = 2"), fault(Code::E0202, "freeze = 2"));
+    assert_eq!(told("freeze = -1 for a.*"), fault(Code::E0205, "-1"));
+    assert_eq!(told("freeze = false for a.*"), fault(Code::E0204, "false"));
+    assert_eq!(told("freeze = cosine(2) for a.*"), fault(Code::E0204, "cosine(2)"));
+    assert_eq!(told("lr_factor = 0 for a.*"), fault(Code::E0205, "0"));
+    let text = "model M { input [4] a: dense(4) loss mse optimizer sgd(lr = 1, freeze = 5 for a.*) } train { epochs 5 }";
+    assert_eq!(faults(text), fault(Code::E0205, "5"));
+    let text = "model M { input [4] dense(4) loss mse optimizer plain(size = 0.1, lr_factor = 2) }
+        optimizer plain(size) { weight = weight - size * gradient }";
+    assert_eq!(faults(text), fault(Code::E0202, "plain(size = 0.1, lr_factor = 2)"));
+}
+
+#[test]
 fn statements_have_their_places() {
     assert_fault("residual { loss mse } dense(3)", Code::E0216, "mse");
     assert_fault("residual { output x } dense(3)", Code::E0216, "output x");
