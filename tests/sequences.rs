@@ -27,4 +27,6 @@ macro_rules! models {
 models! {
     positions: Positions = "tests/data/models/positions.nn";
     sequence: Sequence = "tests/data/models/sequence.nn";
+    attention: Attention = "tests/data/models/attention.nn";
+    dropped: Dropped = "tests/data/models/dropped.nn";
 }

@@ -209,6 +209,10 @@ impl<'a> PassCx<'a> {
             (Domain::Batch, crate::graph::ValueLayout::SampleRows) => {
                 sample_rows(len, self.graph().node(id).row(), &quote!(Row))
             }
+            (Domain::Batch, crate::graph::ValueLayout::Table) => {
+                let rows = number(len.div_ceil(LANES));
+                quote!([Row; #rows])
+            }
             (Domain::Batch, crate::graph::ValueLayout::Splat) => {
                 let len = number(len);
                 quote!([[Row; #len]; 1])

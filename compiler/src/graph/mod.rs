@@ -253,6 +253,8 @@ pub enum ValueLayout {
     Parameter,
     /// `[features]` rows, the number of each feature in all lanes: the same for all samples.
     Splat,
+    /// `[values / 16]` rows of the values one after the other: the same for all samples.
+    Table,
 }
 
 /// A parameter or buffer.

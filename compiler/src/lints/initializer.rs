@@ -23,7 +23,8 @@ fn of_layer(cx: Cx<'_>, gains: &mut Gains<'_>, n: usize, application: &Applicati
     let span = arguments.span("init")?;
     let initializer = arguments.init("init")?;
     let weight = format!("{}.weight", application.layer);
-    let parameter = cx.graph.parameters.iter().find(|parameter| parameter.name == weight)?;
+    let parameter =
+        cx.graph.parameters.iter().find(|parameter| parameter.name == weight && parameter.is_matrix)?;
     let Gain { value: gain, activation } = gains.fitting(n);
     let (fan_in, fan_out) = (parameter.fan_in as f64, parameter.fan_out as f64);
     let found = deviation(initializer, fan_in, fan_out, gain)?;

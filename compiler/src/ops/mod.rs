@@ -7,6 +7,7 @@ mod adaptive_avg_pool2d;
 mod adaptive_max_pool2d;
 mod add;
 mod arguments;
+mod attention;
 mod avg_pool1d;
 mod avg_pool2d;
 mod batch_norm;
@@ -20,6 +21,7 @@ mod conv_layer;
 mod conv_transpose2d;
 mod dense;
 mod dropout;
+mod embedding;
 mod fitted;
 mod flatten;
 mod gaussian_noise;
@@ -33,6 +35,7 @@ mod max_pool2d;
 mod min_max;
 mod normalize;
 mod pool;
+mod positional;
 mod random;
 #[cfg(feature = "reference")]
 mod reference;
@@ -121,6 +124,10 @@ static LAYERS: &[&dyn Layer] = &[
     &conv1d::Conv1d,
     &conv2d::Conv2d,
     &conv_transpose2d::ConvTranspose2d,
+    &embedding::EmbeddingLayer,
+    &positional::Positional,
+    &attention::AttentionLayer,
+    &attention::CrossAttention,
     &normalize::Normalize,
     &min_max::MinMax,
     &robust::Robust,

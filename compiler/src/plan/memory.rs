@@ -45,8 +45,10 @@ pub struct Slot {
 impl Slot {
     /// Bytes, for a batch of `groups` groups of numbers of `number` bytes.
     pub fn bytes(&self, groups: usize, number: usize) -> usize {
-        if self.layout == ValueLayout::Splat {
-            return self.len * LANES * number;
+        match self.layout {
+            ValueLayout::Splat => return self.len * LANES * number,
+            ValueLayout::Table => return self.len.div_ceil(LANES) * LANES * number,
+            _ => {}
         }
         let features = match self.layout {
             ValueLayout::SampleRows => self.row.div_ceil(LANES) * LANES * (self.len / self.row.max(1)),

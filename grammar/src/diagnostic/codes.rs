@@ -79,6 +79,8 @@ codes! {
     E0307 = "layer fitted to the data is not at an input",
     E0308 = "channels cannot be divided",
     E0320 = "value does not fit an imported model",
+    E0321 = "embedding of what is no input of tokens",
+    E0322 = "heads that cannot share the features",
     // E04xx: training and data.
     E0401 = "model without a loss",
     E0402 = "model without an optimizer",

@@ -4,8 +4,10 @@
 //! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
 //! instruction sets and all strategies give the same bits.
 
+pub mod attention;
 pub mod conv;
 pub mod dense;
+pub mod embedding;
 pub mod norm;
 pub mod pack;
 pub mod pool;

@@ -10,7 +10,7 @@ use crate::emit::comments::docs;
 use crate::emit::parameters::{parameters_item, state_item, trained_type};
 use crate::emit::{names, number};
 use crate::graph::{NodeId, ValueLayout};
-use crate::plan::{Pass, Slot};
+use crate::plan::{LANES, Pass, Slot};
 
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;
@@ -182,6 +182,10 @@ fn slot_type(slot: &Slot, groups: &TokenStream) -> (TokenStream, TokenStream) {
         ValueLayout::SampleRows => {
             let of = |row: &TokenStream| crate::emit::sample_rows(slot.len, slot.row, row);
             (of(&quote!(Row)), of(&quote!(ZERO_ROW)))
+        }
+        ValueLayout::Table => {
+            let rows = number(slot.len.div_ceil(LANES));
+            (quote!([Row; #rows]), quote!([ZERO_ROW; #rows]))
         }
         ValueLayout::Splat => {
             let len = number(slot.len);

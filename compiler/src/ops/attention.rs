@@ -1,0 +1,714 @@
+//! # attention
+//!
+//! `attention(heads)`: every position looks at every other one and takes the mean of their values, weighted by the softmax
+//! of query and key: softmax(q kᵀ / sqrt(D / heads)) v for each head, with projections before and after it.
+//!
+//! Shapes: `[T, D]`, unchanged; `heads` divides D. Parameters, as PyTorch's `MultiheadAttention` has them: `in_proj_weight`
+//! `[3 D, D]` and `in_proj_bias` `[3 D]`, the projections of queries, keys and values one after the other, and
+//! `out_proj.weight` `[D, D]` and `out_proj.bias` `[D]`.
+//!
+//! Arguments: `heads`, from 1; `causal = false`, whether a position looks at none behind it; `dropout = 0`, the probability
+//! with which a weight is dropped while training; `rotary = false`, whether queries and keys are turned by their
+//! position; `bias = true`; `init = xavier`, `bias_init = zeros`.
+//!
+//! With `rotary` the features i and i + n / 2 of each head of n features are turned by the angle t / 10000^(2 i / n) at
+//! position t. It needs an even number of features a head.
+//!
+//! The scores of a few positions are kept at a time, not those of all: the backward pass computes them again.
+//!
+//! Example: `residual { layer_norm -> attention(4, causal = true) }`. Source: Vaswani et al. 2017, section 3.2; PyTorch
+//! `torch.nn.MultiheadAttention` with `batch_first=True`; Su et al. 2021 for `rotary`, in the order of GPT-NeoX and Llama.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+#[cfg(feature = "reference")]
+use super::positional::frequencies;
+use super::positional::frequency_tokens;
+use super::random::Random;
+use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer, dense};
+use crate::differentiate::Gradient;
+use crate::emit::KernelCx;
+use crate::graph::{Builder, Draw, Graph, Node, NodeId, Operator};
+use crate::plan::{Strategy, StrategyKind};
+use crate::simplify::Lowering;
+
+/// The layer of one sequence.
+#[derive(Debug)]
+pub struct AttentionLayer;
+
+/// The layer of two.
+#[derive(Debug)]
+pub struct CrossAttention;
+
+const HEADS: Argument = Argument {
+    name: "heads",
+    kind: ArgumentKind::Count,
+    default: None,
+    docs: "parts that attend by themselves",
+};
+const DROPOUT: Argument = Argument {
+    name: "dropout",
+    kind: ArgumentKind::Kind("fraction"),
+    default: Some(Default::Number(0.0)),
+    docs: "probability of a weight to become 0",
+};
+const BIAS: Argument = Argument {
+    name: "bias",
+    kind: ArgumentKind::Bool,
+    default: Some(Default::Bool(true)),
+    docs: "whether the projections have biases",
+};
+const INIT: Argument = Argument {
+    name: "init",
+    kind: ArgumentKind::Init,
+    default: Some(Default::Init("xavier")),
+    docs: "how the projections start",
+};
+const BIAS_INIT: Argument = Argument {
+    name: "bias_init",
+    kind: ArgumentKind::Init,
+    default: Some(Default::Init("zeros")),
+    docs: "how their biases start",
+};
+
+impl Layer for AttentionLayer {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn summary(&self) -> &'static str {
+        "each position takes what it needs from all positions"
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("attention.rs")
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        &[
+            HEADS,
+            Argument {
+                name: "causal",
+                kind: ArgumentKind::Bool,
+                default: Some(Default::Bool(false)),
+                docs: "whether a position looks at none behind it",
+            },
+            DROPOUT,
+            Argument {
+                name: "rotary",
+                kind: ArgumentKind::Bool,
+                default: Some(Default::Bool(false)),
+                docs: "whether queries and keys are turned by their position",
+            },
+            BIAS,
+            INIT,
+            BIAS_INIT,
+        ]
+    }
+
+    fn keeps_gain(&self) -> bool {
+        false
+    }
+
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
+        let [x] = inputs else {
+            return Err(cx.error(
+                Code::E0302,
+                "`attention` takes one value",
+                format!("found {}", inputs.len()),
+            ));
+        };
+        let (positions, width) = sequence(cx, "attention", *x)?;
+        let head = head(cx, arguments, width)?;
+        let mut packed =
+            dense::dense(cx, arguments, *x, width, 3 * width, ["in_proj_weight", "in_proj_bias"])?;
+        if arguments.flag("rotary") {
+            if !head.is_multiple_of(2) {
+                let label = format!("expected an even number of features a head, found {head}");
+                return Err(cx.error(Code::E0322, "`rotary` turns pairs of features", label));
+            }
+            let op = Rotary { row: 3 * width, len: 2 * width, head, is_back: false };
+            packed = cx.operator(op, vec![packed], vec![positions, 3 * width]);
+        }
+        let attention = Attention {
+            queries: positions,
+            keys: positions,
+            heads: arguments.count("heads"),
+            head,
+            is_causal: arguments.flag("causal"),
+            dropout: arguments.number("dropout"),
+            is_packed: true,
+        };
+        finish(cx, arguments, attention, vec![packed])
+    }
+}
+
+impl Layer for CrossAttention {
+    fn name(&self) -> &'static str {
+        "cross_attention"
+    }
+
+    fn summary(&self) -> &'static str {
+        "each position takes what it needs from another sequence"
+    }
+
+    fn page(&self) -> &'static str {
+        "//! # cross_attention\n//!\n\
+         //! `cross_attention(x, memory, heads = 4)`: as `attention`, where each position of `x` looks at the positions of\n\
+         //! `memory`, of any number, instead of its own.\n//!\n\
+         //! Shapes: `[T, D]` and `[S, M]` to `[T, D]`; `heads` divides D. Parameters: `q_proj.weight` `[D, D]`,\n\
+         //! `kv_proj.weight` `[2 D, M]`, keys before values, `out_proj.weight` `[D, D]`, each with a `bias`.\n//!\n\
+         //! Arguments: `heads`, from 1; `dropout = 0`, the probability with which a weight is dropped while training;\n\
+         //! `bias = true`; `init = xavier`; `bias_init = zeros`.\n//!\n\
+         //! Example: `cross_attention(decoded, encoded, heads = 4)`. Source: Vaswani et al. 2017, section 3.2.3; PyTorch\n\
+         //! `torch.nn.functional.scaled_dot_product_attention`.\n"
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        &[HEADS, DROPOUT, BIAS, INIT, BIAS_INIT]
+    }
+
+    fn arity(&self) -> Arity {
+        Arity::Several
+    }
+
+    fn keeps_gain(&self) -> bool {
+        false
+    }
+
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
+        let [x, memory] = inputs else {
+            let label = format!("expected a sequence and the one it looks at, found {} values", inputs.len());
+            return Err(cx.error(Code::E0302, "`cross_attention` takes two values", label));
+        };
+        let (queries, width) = sequence(cx, "cross_attention", *x)?;
+        let (keys, features) = sequence(cx, "cross_attention", *memory)?;
+        let head = head(cx, arguments, width)?;
+        let query = dense::dense(cx, arguments, *x, width, width, ["q_proj.weight", "q_proj.bias"])?;
+        let names = ["kv_proj.weight", "kv_proj.bias"];
+        let memory = dense::dense(cx, arguments, *memory, features, 2 * width, names)?;
+        let attention = Attention {
+            queries,
+            keys,
+            heads: arguments.count("heads"),
+            head,
+            is_causal: false,
+            dropout: arguments.number("dropout"),
+            is_packed: false,
+        };
+        finish(cx, arguments, attention, vec![query, memory])
+    }
+}
+
+/// Positions and features of a sequence.
+fn sequence(cx: &Builder<'_>, name: &str, x: NodeId) -> Result<(usize, usize), Box<Diagnostic>> {
+    match *cx.shape(x) {
+        [positions, features] => Ok((positions, features)),
+        ref shape => {
+            let message = format!("`{name}` takes a vector for each position");
+            let mut error =
+                cx.error(Code::E0303, message, format!("expected [positions, features], found {shape:?}"));
+            if shape.len() == 1 {
+                error.help.push("tokens become vectors by `embedding(vocabulary, features)`".to_owned());
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Features of a head.
+fn head(cx: &Builder<'_>, arguments: &Arguments, width: usize) -> Result<usize, Box<Diagnostic>> {
+    let heads = arguments.count("heads").max(1);
+    if width.is_multiple_of(heads) {
+        return Ok(width / heads);
+    }
+    let label = format!("expected a number that divides {width}, found {heads}");
+    let mut error = cx.error(Code::E0322, format!("{heads} heads cannot share {width} features"), label);
+    let divides = |n: &usize| width.is_multiple_of(*n);
+    let below = (1..heads.min(width)).rev().find(divides);
+    let above = (heads + 1..=width).find(divides);
+    let near: Vec<String> = below.into_iter().chain(above).map(|n| format!("`heads = {n}`")).collect();
+    error.help.push(format!("{} would do, or a width that is a multiple of {heads}", near.join(" or ")));
+    Err(error)
+}
+
+/// Adds the attention, with draws if weights are dropped, and the projection behind it.
+fn finish(
+    cx: &mut Builder<'_>,
+    arguments: &Arguments,
+    attention: Attention,
+    mut operands: Vec<NodeId>,
+) -> Result<NodeId, Box<Diagnostic>> {
+    let (queries, width) = (attention.queries, attention.width());
+    if attention.dropout > 0.0 {
+        let draw = Draw { is_normal: false, stream: cx.layer.0 };
+        let shape = vec![attention.heads * queries, attention.keys];
+        operands.push(cx.operator(Random(draw), Vec::new(), shape));
+    }
+    let mixed = cx.operator(attention, operands, vec![queries, width]);
+    dense::dense(cx, arguments, mixed, width, width, ["out_proj.weight", "out_proj.bias"])
+}
+
+/// softmax(q kᵀ / sqrt(head)) v. Operands: queries, keys and values side by side, or queries, and keys and values side by
+/// side; and draws from 0 to 1, if weights are dropped.
+#[derive(Debug, Clone)]
+struct Attention {
+    queries: usize,
+    keys: usize,
+    heads: usize,
+    head: usize,
+    is_causal: bool,
+    dropout: f64,
+    is_packed: bool,
+}
+
+/// Whose gradient is computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Of {
+    Packed,
+    Query,
+    Memory,
+}
+
+/// Operands: those of the attention, and d_y.
+#[derive(Debug)]
+struct AttentionGradient(Attention, Of);
+
+impl Attention {
+    fn width(&self) -> usize {
+        self.heads * self.head
+    }
+
+    fn sources(&self) -> usize {
+        if self.is_packed { 1 } else { 2 }
+    }
+
+    /// `rt::attention::Sizes { … }`
+    fn sizes(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let number = |n: usize| cx.number(n);
+        let (queries, keys, heads) = (number(self.queries), number(self.keys), number(self.heads));
+        let (head, width, causal) = (number(self.head), self.width(), self.is_causal);
+        let dropped = cx.number_f64(self.dropout);
+        let (row, twice, thrice) = (number(width), number(2 * width), number(3 * width));
+        let (query, memory) = match self.is_packed {
+            true => (quote!((#thrice, 0)), quote!((#thrice, #row, #twice))),
+            false => (quote!((#row, 0)), quote!((#twice, 0, #row))),
+        };
+        quote! {
+            rt::attention::Sizes {
+                queries: #queries,
+                keys: #keys,
+                heads: #heads,
+                head: #head,
+                query: #query,
+                memory: #memory,
+                is_causal: #causal,
+                dropped: #dropped,
+            }
+        }
+    }
+
+    /// Queries, keys and values, as arrays.
+    fn operands(&self, cx: &KernelCx<'_>) -> (TokenStream, TokenStream, TokenStream) {
+        let draws = match self.dropout > 0.0 {
+            true => {
+                let draws = cx.operand(self.sources());
+                quote!(Some(#draws.as_flattened()))
+            }
+            false => quote!(None),
+        };
+        (cx.operand(0), cx.operand(self.sources() - 1), draws)
+    }
+
+    /// Queries at once: scores of so many lie on the stack.
+    fn at_once(&self) -> usize {
+        if self.keys <= 512 { 4 } else { 1 }
+    }
+
+    fn flops_of(&self, products: usize) -> u64 {
+        // Of a causal attention half of the pairs, and the diagonal.
+        let pairs = match self.is_causal {
+            true => self.queries * (self.queries + 1) / 2,
+            false => self.queries * self.keys,
+        };
+        (2 * products * pairs * self.width() + 5 * pairs * self.heads) as u64
+    }
+
+    fn tiled(&self) -> Strategy {
+        let reason = format!("{} queries at once against 4 keys, scores not kept", self.at_once());
+        Strategy::new(StrategyKind::Tiled, reason)
+    }
+}
+
+impl Operator for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        let count = cx.graph.node(cx.id).inputs.len();
+        let mut operands: Vec<NodeId> = (0..count).map(|n| cx.operand(n)).collect();
+        operands.push(cx.d_y);
+        let all: &[(usize, Of)] = match self.is_packed {
+            true => &[(0, Of::Packed)],
+            false => &[(0, Of::Query), (1, Of::Memory)],
+        };
+        let mut gradients = Vec::new();
+        for (n, of) in all {
+            if cx.needs(*n) {
+                let shape = cx.graph.node(cx.operand(*n)).shape.clone();
+                let op = AttentionGradient(self.clone(), *of);
+                gradients.push((*n, cx.operator(op, operands.clone(), shape, true)));
+            }
+        }
+        gradients
+    }
+
+    /// Nothing is dropped.
+    fn inference(&self, cx: &mut Lowering<'_>) -> Option<NodeId> {
+        if self.dropout == 0.0 {
+            return None;
+        }
+        let operands = (0..self.sources()).map(|n| cx.operand(n)).collect();
+        Some(cx.operator(Self { dropout: 0.0, ..self.clone() }, operands))
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("heads")
+    }
+
+    fn flops(&self, _: &Graph, _: &Node) -> u64 {
+        self.flops_of(2)
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let mask = if self.is_causal { " of the positions up to it" } else { "" };
+        let source = names.get(..self.sources()).unwrap_or_default().join(", ");
+        format!("softmax(q kᵀ / sqrt({})) v{mask}, {} heads, from {source}", self.head, self.heads)
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        self.tiled()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (groups, sizes, finish) = (cx.groups(), self.sizes(cx), cx.closure(&["g", "o"]));
+        let (query, memory, draws) = self.operands(cx);
+        let (q, m) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(self.sources() - 1)));
+        let (keys, at_once) = (cx.number(self.keys), cx.number(self.at_once()));
+        quote! {
+            rt::attention::forward::<L, #groups, #q, #m, #keys, #at_once>(
+                #query, #memory, #draws, #sizes, #finish
+            );
+        }
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (sizes, finish, panels) = (self.sizes(cx), cx.finish(&[quote!(p)]), cx.panels(cx.node.len()));
+        let (query, memory, _) = self.operands(cx);
+        let keys = cx.number(self.keys);
+        quote! {
+            let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #sizes);
+            for p in 0..#panels {
+                let z = L::load(&mixed[p]);
+                #finish
+            }
+        }
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let meaning = Meaning::new(self, operands);
+        let mut y = Vec::with_capacity(meaning.samples * self.queries * self.width());
+        for sample in 0..meaning.samples {
+            let mut out = ndarray::Array2::<f64>::zeros((self.queries, self.width()));
+            for h in 0..self.heads {
+                let [_, _, v] = meaning.parts(sample, h);
+                let (_, dropped) = meaning.weights(sample, h);
+                out.slice_mut(ndarray::s![.., h * self.head..(h + 1) * self.head]).assign(&dropped.dot(&v));
+            }
+            y.extend(out);
+        }
+        ndarray::Array1::from(y).into_dyn()
+    }
+}
+
+impl Operator for AttentionGradient {
+    fn name(&self) -> &'static str {
+        "attention_gradient"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn flops(&self, _: &Graph, _: &Node) -> u64 {
+        self.0.flops_of(match self.1 {
+            Of::Packed => 5,
+            Of::Query => 3,
+            Of::Memory => 4,
+        })
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let d_y = names.last().map_or("d_y", String::as_str);
+        let scores = format!("p ({d_y} vᵀ - sum(p {d_y} vᵀ)) / sqrt({})", self.0.head);
+        match self.1 {
+            Of::Packed => {
+                format!("d_s k, d_sᵀ q, pᵀ {d_y}; d_s = {scores}, p = softmax(q kᵀ / sqrt({}))", self.0.head)
+            }
+            Of::Query => format!("d_s k; d_s = {scores}"),
+            Of::Memory => format!("d_sᵀ q, pᵀ {d_y}; d_s = {scores}"),
+        }
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        self.0.tiled()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (groups, sizes, out) = (cx.groups(), self.0.sizes(cx), cx.output());
+        let (query, memory, draws) = self.0.operands(cx);
+        let at = cx.node.inputs.len().saturating_sub(1);
+        let (d_y, o) = (cx.operand(at), cx.number(cx.operand_len(at)));
+        let (q, m) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(self.0.sources() - 1)));
+        let (keys, at_once) = (cx.number(self.0.keys), cx.number(self.0.at_once()));
+        let gradients = match self.1 {
+            Of::Packed => quote!(Packed),
+            Of::Query => quote!(OfQuery),
+            Of::Memory => quote!(OfMemory),
+        };
+        quote! {
+            rt::attention::backward::<L, #groups, #q, #m, #o, #keys, #at_once>(
+                #query, #memory, #d_y, #draws, #sizes, rt::attention::#gradients(#out)
+            );
+        }
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        cx.lowered()
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let Some((d_y, operands)) = operands.split_last() else { return ndarray::ArrayD::zeros(vec![0]) };
+        let (attention, width, head) = (&self.0, self.0.width(), self.0.head);
+        let meaning = Meaning::new(attention, operands);
+        let d_y = super::reference::rows(d_y, width);
+        let scale = 1.0 / (head as f64).sqrt();
+        let mut out = Vec::new();
+        for sample in 0..meaning.samples {
+            let mut d_q = ndarray::Array2::<f64>::zeros((attention.queries, width));
+            let mut d_k = ndarray::Array2::<f64>::zeros((attention.keys, width));
+            let mut d_v = d_k.clone();
+            for h in 0..attention.heads {
+                let columns = ndarray::s![.., h * head..(h + 1) * head];
+                let rows = sample * attention.queries..(sample + 1) * attention.queries;
+                let d = d_y.slice(ndarray::s![rows, h * head..(h + 1) * head]).to_owned();
+                let [q, k, v] = meaning.parts(sample, h);
+                let (weights, dropped) = meaning.weights(sample, h);
+                // A weight that is 0 was dropped or hidden: its gradient is 0 in either case.
+                let kept = ndarray::Zip::from(&dropped)
+                    .and(&weights)
+                    .map_collect(|dropped, weight| if *weight == 0.0 { 0.0 } else { dropped / weight });
+                let d_weights = d.dot(&v.t()) * &kept;
+                let sums = (&weights * &d_weights).sum_axis(ndarray::Axis(1)).insert_axis(ndarray::Axis(1));
+                let d_scores = (&d_weights - &sums) * &weights * scale;
+                d_q.slice_mut(columns).assign(&d_scores.dot(&k));
+                d_k.slice_mut(columns).assign(&d_scores.t().dot(&q));
+                d_v.slice_mut(columns).assign(&dropped.t().dot(&d));
+            }
+            let parts: Vec<&ndarray::Array2<f64>> = match self.1 {
+                Of::Packed => vec![&d_q, &d_k, &d_v],
+                Of::Query => vec![&d_q],
+                Of::Memory => vec![&d_k, &d_v],
+            };
+            let views: Vec<_> = parts.into_iter().map(|part| part.view()).collect();
+            let joined = ndarray::concatenate(ndarray::Axis(1), &views);
+            out.extend(joined.unwrap_or_else(|_| ndarray::Array2::zeros((0, 0))));
+        }
+        ndarray::Array1::from(out).into_dyn()
+    }
+}
+
+/// What an attention means, a sample and a head at a time.
+#[cfg(feature = "reference")]
+struct Meaning<'a> {
+    attention: &'a Attention,
+    query: ndarray::Array2<f64>,
+    memory: ndarray::Array2<f64>,
+    draws: Option<ndarray::Array2<f64>>,
+    samples: usize,
+}
+
+#[cfg(feature = "reference")]
+impl<'a> Meaning<'a> {
+    fn new(attention: &'a Attention, operands: &[&ndarray::ArrayD<f64>]) -> Self {
+        let rows = |n: usize, features: usize| {
+            operands.get(n).map(|x| super::reference::rows(x, features)).unwrap_or_default()
+        };
+        let (width, sources) = (attention.width(), attention.sources());
+        let query = rows(0, if attention.is_packed { 3 * width } else { width });
+        let memory = if attention.is_packed { query.clone() } else { rows(1, 2 * width) };
+        let draws = (attention.dropout > 0.0).then(|| rows(sources, attention.keys));
+        let samples = query.nrows() / attention.queries.max(1);
+        Self { attention, query, memory, draws, samples }
+    }
+
+    /// Queries, keys and values.
+    fn parts(&self, sample: usize, h: usize) -> [ndarray::Array2<f64>; 3] {
+        let (width, head) = (self.attention.width(), self.attention.head);
+        let part = |x: &ndarray::Array2<f64>, positions: usize, from: usize| {
+            let rows = sample * positions..(sample + 1) * positions;
+            x.slice(ndarray::s![rows, from + h * head..from + (h + 1) * head]).to_owned()
+        };
+        let keys = if self.attention.is_packed { width } else { 0 };
+        [
+            part(&self.query, self.attention.queries, 0),
+            part(&self.memory, self.attention.keys, keys),
+            part(&self.memory, self.attention.keys, keys + width),
+        ]
+    }
+
+    /// The weights, as they are and with what is dropped.
+    fn weights(&self, sample: usize, h: usize) -> (ndarray::Array2<f64>, ndarray::Array2<f64>) {
+        let attention = self.attention;
+        let [q, k, _] = self.parts(sample, h);
+        let mut weights = q.dot(&k.t()) / (attention.head as f64).sqrt();
+        for (i, mut row) in weights.rows_mut().into_iter().enumerate() {
+            for (j, score) in row.iter_mut().enumerate() {
+                if attention.is_causal && j > i {
+                    *score = f64::NEG_INFINITY;
+                }
+            }
+            let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            row.mapv_inplace(|score| (score - largest).exp());
+            let sum = row.sum();
+            row.mapv_inplace(|weight| weight / sum);
+        }
+        let mut dropped = weights.clone();
+        if let Some(draws) = &self.draws {
+            let from = (sample * attention.heads + h) * attention.queries;
+            for ((i, j), weight) in dropped.indexed_iter_mut() {
+                let draw = draws.get((from + i, j)).copied().unwrap_or(f64::NAN);
+                *weight = if draw < attention.dropout { 0.0 } else { *weight / (1.0 - attention.dropout) };
+            }
+        }
+        (weights, dropped)
+    }
+}
+
+/// Turns pairs of features by an angle that grows with the position. Operand: x; or d_y, turned back.
+#[derive(Debug)]
+struct Rotary {
+    row: usize,
+    len: usize,
+    head: usize,
+    is_back: bool,
+}
+
+impl Rotary {
+    fn turn(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (row, len, head) = (cx.number(self.row), cx.number(self.len), cx.number(self.head));
+        let is_back = self.is_back;
+        quote!(rt::embedding::Turn { row: #row, len: #len, head: #head, is_back: #is_back })
+    }
+}
+
+impl Operator for Rotary {
+    fn name(&self) -> &'static str {
+        "rotary"
+    }
+
+    fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        if !cx.needs(0) {
+            return Vec::new();
+        }
+        let shape = cx.graph.node(cx.id).shape.clone();
+        vec![(0, cx.operator(Self { is_back: !self.is_back, ..*self }, vec![cx.d_y], shape, true))]
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("turned")
+    }
+
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
+        (3 * node.len() / self.row.max(1) * self.len) as u64
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let back = if self.is_back { "back " } else { "" };
+        format!(
+            "{} turned {back}by t / 10000^(2 i / {})",
+            names.first().map_or("x", String::as_str),
+            self.head
+        )
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (groups, x, features) = (cx.groups(), cx.operand(0), cx.number(cx.node.len()));
+        let (turn, finish) = (self.turn(cx), cx.closure(&["g", "o"]));
+        let frequencies = frequency_tokens(self.head);
+        quote!(rt::embedding::rotate::<L, #groups, #features>(#x, #turn, #frequencies, #finish);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (x, len, panels) = (cx.operand(0), cx.number(cx.node.len()), cx.panels(cx.node.len()));
+        let (turn, finish) = (self.turn(cx), cx.finish(&[quote!(p)]));
+        let frequencies = frequency_tokens(self.head);
+        quote! {
+            let turned = rt::embedding::rotate_one::<L, #panels>(#x, #len, #turn, #frequencies);
+            for p in 0..#panels {
+                let z = L::load(&turned[p]);
+                #finish
+            }
+        }
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        // Positions are known to the node alone, which takes what it needs.
+        operands.first().map_or_else(|| ndarray::ArrayD::zeros(vec![0]), |x| (*x).clone())
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference_of(
+        &self,
+        operands: &[&ndarray::ArrayD<f64>],
+        shape: &[usize],
+        _: bool,
+    ) -> ndarray::ArrayD<f64> {
+        let Some(x) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
+        let positions = shape.get(1).copied().unwrap_or(1).max(1);
+        let mut y = super::reference::rows(x, self.row);
+        let half = self.head / 2;
+        for (n, mut row) in y.rows_mut().into_iter().enumerate() {
+            let before = row.to_vec();
+            let at = |f: usize| before.get(f).copied().unwrap_or(f64::NAN);
+            for (f, value) in row.iter_mut().enumerate().take(self.len) {
+                let (i, is_low) = (f % self.head % half, f % self.head < half);
+                let frequency = frequencies(self.head).nth(i).unwrap_or(f64::NAN);
+                let angle = (n % positions) as f64 * frequency * if self.is_back { -1.0 } else { 1.0 };
+                let other = if is_low { -at(f + half) } else { at(f.saturating_sub(half)) };
+                *value = at(f) * angle.cos() + other * angle.sin();
+            }
+        }
+        y.into_dyn()
+    }
+}

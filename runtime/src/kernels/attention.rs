@@ -1,0 +1,473 @@
+//! Attention: for each head and query the mean of the values, weighted by the softmax of query and key.
+//!
+//! Values are `[G][T * row]` rows over sixteen samples: each sample has scores of its own, so that all products are of
+//! lanes with lanes. Queries, keys and values may lie side by side in one array: [`Sizes`] says where. `R` queries are
+//! taken at once, whose scores are all that is kept; the backward pass computes them again. Sums over features, keys and
+//! queries each run from the first to the last, whatever `R` is.
+
+// Several arrays are indexed with one counter; iterators over them would hide the tile.
+#![allow(clippy::needless_range_loop)]
+
+use crate::element::Element;
+use crate::lanes::{LANES, Lanes, Row};
+
+/// Shapes of an attention, all known when a model is compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Sizes {
+    /// Positions that ask.
+    pub queries: usize,
+    /// Positions that are asked.
+    pub keys: usize,
+    /// Heads.
+    pub heads: usize,
+    /// Features of a head.
+    pub head: usize,
+    /// Features of a position where the queries lie, and the first of them.
+    pub query: (usize, usize),
+    /// Features of a position where keys and values lie, the first of the keys, and the first of the values.
+    pub memory: (usize, usize, usize),
+    /// Whether a query looks at no key behind its own position.
+    pub is_causal: bool,
+    /// The probability with which a weight is dropped, where draws are given.
+    pub dropped: f64,
+}
+
+impl Sizes {
+    /// Keys that query `i` looks at.
+    #[inline(always)]
+    fn seen(self, i: usize) -> usize {
+        if self.is_causal { self.keys.min(i + 1) } else { self.keys }
+    }
+
+    /// Draws of a sample: one for each head, query and key.
+    #[inline(always)]
+    fn draws(self) -> usize {
+        self.heads * self.queries * self.keys
+    }
+
+    /// What scores are multiplied by: 1 / sqrt(features of a head).
+    #[inline(always)]
+    fn scale<L: Lanes>(self) -> L {
+        L::splat(L::Elem::from_f64(1.0 / crate::math64::sqrt(self.head as f64)))
+    }
+}
+
+/// Keys, or features, that share a load of the queries.
+const TILE: usize = 4;
+
+/// Rows of one position.
+#[derive(Clone, Copy)]
+struct Part<'a, E> {
+    rows: &'a [Row<E>],
+    /// Features of a position, and the first of those that are meant.
+    row: usize,
+    from: usize,
+}
+
+impl<'a, E> Part<'a, E> {
+    #[inline(always)]
+    fn at(self, position: usize, len: usize) -> &'a [Row<E>] {
+        let from = position * self.row + self.from;
+        &self.rows[from..from + len]
+    }
+}
+
+/// Products of `R` positions of `left` from `i` on with those of `right` before `limit`, over `head` features, times
+/// `scale`.
+#[inline(always)]
+fn products<L: Lanes, const R: usize, const S: usize>(
+    left: Part<'_, L::Elem>,
+    right: Part<'_, L::Elem>,
+    (i, last): (usize, usize),
+    limit: usize,
+    head: usize,
+    scale: L,
+    out: &mut [[Row<L::Elem>; S]; R],
+) {
+    // Behind the last position it is repeated; nobody asks for those sums.
+    let left: [&[Row<L::Elem>]; R] = core::array::from_fn(|r| left.at((i + r).min(last), head));
+    for j in (0..limit).step_by(TILE) {
+        let right: [&[Row<L::Elem>]; TILE] = core::array::from_fn(|c| right.at((j + c).min(S - 1), head));
+        let mut sums = [[L::zero(); TILE]; R];
+        for d in 0..head {
+            let lanes: [L; TILE] = core::array::from_fn(|c| L::load(&right[c][d]));
+            for r in 0..R {
+                let factor = L::load(&left[r][d]);
+                for c in 0..TILE {
+                    sums[r][c] = factor.mul_add(lanes[c], sums[r][c]);
+                }
+            }
+        }
+        for r in 0..R {
+            for c in 0..TILE.min(S - j) {
+                (sums[r][c] * scale).store(&mut out[r][j + c]);
+            }
+        }
+    }
+}
+
+/// Scores become weights: their softmax over the keys that each query sees, and 0 for those behind them.
+#[inline(always)]
+fn softmax<L: Lanes, const R: usize, const S: usize>(
+    sizes: Sizes,
+    i: usize,
+    limit: usize,
+    scores: &mut [[Row<L::Elem>; S]; R],
+) {
+    for (r, scores) in scores.iter_mut().enumerate() {
+        let (seen, hidden) = scores[..limit].split_at_mut(sizes.seen(i + r).min(limit));
+        let mut largest = L::load(&seen[0]);
+        for row in &*seen {
+            largest = largest.max(L::load(row));
+        }
+        let mut sum = L::zero();
+        for row in &mut *seen {
+            let exp = (L::load(row) - largest).exp();
+            sum = sum + exp;
+            exp.store(row);
+        }
+        let share = L::splat(L::Elem::ONE) / sum;
+        for row in seen {
+            (L::load(row) * share).store(row);
+        }
+        for row in hidden {
+            L::zero().store(row);
+        }
+    }
+}
+
+/// What a weight, or its gradient, is multiplied by: 0 where it is dropped. One draw for each head, query and key.
+#[inline(always)]
+fn kept<L: Lanes>(draws: Option<&[Row<L::Elem>]>, at: usize, dropped: f64) -> L {
+    let Some(draws) = draws else { return L::splat(L::Elem::ONE) };
+    let limit = L::splat(L::Elem::from_f64(dropped));
+    let factor = L::splat(L::Elem::from_f64(1.0 / (1.0 - dropped)));
+    L::select(L::load(&draws[at]).lt(limit), L::zero(), factor)
+}
+
+/// y = softmax(q kᵀ / sqrt(head)) v, head by head. `finish` is given group, feature and sixteen samples; `draws` has a
+/// number from 0 to 1 for each head, query and key of each group.
+#[inline(always)]
+pub fn forward<L: Lanes, const G: usize, const Q: usize, const M: usize, const S: usize, const R: usize>(
+    query: &[[Row<L::Elem>; Q]; G],
+    memory: &[[Row<L::Elem>; M]; G],
+    draws: Option<&[Row<L::Elem>]>,
+    sizes: Sizes,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let (head, width) = (sizes.head, sizes.head * sizes.heads);
+    let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
+    for g in 0..G {
+        let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
+        for h in 0..sizes.heads {
+            let [q, k, v] = parts(&query[g], &memory[g], sizes, h);
+            for i in (0..sizes.queries).step_by(R) {
+                let limit = sizes.seen((i + R - 1).min(sizes.queries - 1));
+                let last = sizes.queries - 1;
+                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
+                softmax::<L, R, S>(sizes, i, limit, &mut weights);
+                if draws.is_some() {
+                    for r in 0..R.min(sizes.queries - i) {
+                        for j in 0..limit {
+                            let at = (h * sizes.queries + i + r) * S + j;
+                            let weight = L::load(&weights[r][j]) * kept::<L>(draws, at, sizes.dropped);
+                            weight.store(&mut weights[r][j]);
+                        }
+                    }
+                }
+                for d in (0..head).step_by(TILE) {
+                    let sums = mixed::<L, R, S>(&weights, v, d, head, limit);
+                    for r in 0..R.min(sizes.queries - i) {
+                        for c in 0..TILE.min(head - d) {
+                            finish(g, (i + r) * width + h * head + d + c, sums[r][c]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Queries, keys and values of a head.
+#[inline(always)]
+fn parts<'a, E>(query: &'a [Row<E>], memory: &'a [Row<E>], sizes: Sizes, h: usize) -> [Part<'a, E>; 3] {
+    let from = h * sizes.head;
+    let (row, keys, values) = sizes.memory;
+    [
+        Part { rows: query, row: sizes.query.0, from: sizes.query.1 + from },
+        Part { rows: memory, row, from: keys + from },
+        Part { rows: memory, row, from: values + from },
+    ]
+}
+
+/// Sums over keys of weight times value, for `TILE` features from `d` on.
+#[inline(always)]
+fn mixed<L: Lanes, const R: usize, const S: usize>(
+    weights: &[[Row<L::Elem>; S]; R],
+    values: Part<'_, L::Elem>,
+    d: usize,
+    head: usize,
+    limit: usize,
+) -> [[L; TILE]; R] {
+    let mut sums = [[L::zero(); TILE]; R];
+    for j in 0..limit {
+        let value = values.at(j, head);
+        let lanes: [L; TILE] = core::array::from_fn(|c| L::load(&value[(d + c).min(head - 1)]));
+        for r in 0..R {
+            let weight = L::load(&weights[r][j]);
+            for c in 0..TILE {
+                sums[r][c] = weight.mul_add(lanes[c], sums[r][c]);
+            }
+        }
+    }
+    sums
+}
+
+/// Where gradients go: those of the queries, of keys and values, or of both.
+pub trait Gradients<E> {
+    /// The rows of the queries' gradient.
+    fn query(&mut self, group: usize) -> Option<&mut [Row<E>]>;
+    /// The rows of the gradient of keys and values.
+    fn memory(&mut self, group: usize) -> Option<&mut [Row<E>]>;
+}
+
+/// Queries, keys and values lie in one array.
+#[derive(Debug)]
+pub struct Packed<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+
+/// The gradient of the queries alone.
+#[derive(Debug)]
+pub struct OfQuery<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+
+/// The gradient of keys and values alone.
+#[derive(Debug)]
+pub struct OfMemory<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+
+impl<E, const F: usize, const G: usize> Gradients<E> for Packed<'_, E, F, G> {
+    #[inline(always)]
+    fn query(&mut self, group: usize) -> Option<&mut [Row<E>]> {
+        Some(&mut self.0[group])
+    }
+
+    #[inline(always)]
+    fn memory(&mut self, group: usize) -> Option<&mut [Row<E>]> {
+        Some(&mut self.0[group])
+    }
+}
+
+impl<E, const F: usize, const G: usize> Gradients<E> for OfQuery<'_, E, F, G> {
+    #[inline(always)]
+    fn query(&mut self, group: usize) -> Option<&mut [Row<E>]> {
+        Some(&mut self.0[group])
+    }
+
+    #[inline(always)]
+    fn memory(&mut self, _: usize) -> Option<&mut [Row<E>]> {
+        None
+    }
+}
+
+impl<E, const F: usize, const G: usize> Gradients<E> for OfMemory<'_, E, F, G> {
+    #[inline(always)]
+    fn query(&mut self, _: usize) -> Option<&mut [Row<E>]> {
+        None
+    }
+
+    #[inline(always)]
+    fn memory(&mut self, group: usize) -> Option<&mut [Row<E>]> {
+        Some(&mut self.0[group])
+    }
+}
+
+/// The gradients of [`forward`]. With weights p, their gradient before the softmax is p (d_p - sum(p d_p)).
+#[inline(always)]
+pub fn backward<
+    L: Lanes,
+    const G: usize,
+    const Q: usize,
+    const M: usize,
+    const O: usize,
+    const S: usize,
+    const R: usize,
+>(
+    query: &[[Row<L::Elem>; Q]; G],
+    memory: &[[Row<L::Elem>; M]; G],
+    d_y: &[[Row<L::Elem>; O]; G],
+    draws: Option<&[Row<L::Elem>]>,
+    sizes: Sizes,
+    mut gradients: impl Gradients<L::Elem>,
+) {
+    let (head, width) = (sizes.head, sizes.head * sizes.heads);
+    let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
+    let mut d_scores = [[[L::Elem::ZERO; LANES]; S]; R];
+    for g in 0..G {
+        let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
+        if let Some(rows) = gradients.memory(g) {
+            rows.fill([L::Elem::ZERO; LANES]);
+        }
+        for h in 0..sizes.heads {
+            let [q, k, v] = parts(&query[g], &memory[g], sizes, h);
+            let d = Part { rows: &d_y[g], row: width, from: h * head };
+            for i in (0..sizes.queries).step_by(R) {
+                let n = R.min(sizes.queries - i);
+                let limit = sizes.seen(i + n - 1);
+                let last = sizes.queries - 1;
+                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
+                softmax::<L, R, S>(sizes, i, limit, &mut weights);
+                let one = L::splat(L::Elem::ONE);
+                products::<L, R, S>(d, v, (i, last), limit, head, one, &mut d_scores);
+                for r in 0..n {
+                    let at = (h * sizes.queries + i + r) * S;
+                    through_softmax::<L>(
+                        &mut weights[r][..limit],
+                        &mut d_scores[r][..limit],
+                        draws.map(|draws| &draws[at..at + S]),
+                        sizes,
+                    );
+                }
+                if let Some(rows) = gradients.query(g) {
+                    for d in (0..head).step_by(TILE) {
+                        let sums = mixed::<L, R, S>(&d_scores, k, d, head, limit);
+                        for r in 0..n {
+                            for c in 0..TILE.min(head - d) {
+                                let at = (i + r) * q.row + q.from + d + c;
+                                sums[r][c].store(&mut rows[at]);
+                            }
+                        }
+                    }
+                }
+                if let Some(rows) = gradients.memory(g) {
+                    add_outer::<L, R, S>(&d_scores, q, (i, n), limit, head, rows, (k.row, k.from));
+                    add_outer::<L, R, S>(&weights, d, (i, n), limit, head, rows, (v.row, v.from));
+                }
+            }
+        }
+    }
+}
+
+/// Gradients of the weights of one query become those of its scores; the weights are left as they met the values, some
+/// of them dropped.
+#[inline(always)]
+fn through_softmax<L: Lanes>(
+    weights: &mut [Row<L::Elem>],
+    d_scores: &mut [Row<L::Elem>],
+    draws: Option<&[Row<L::Elem>]>,
+    sizes: Sizes,
+) {
+    let mut sum = L::zero();
+    for (j, (weight, d)) in weights.iter_mut().zip(d_scores.iter_mut()).enumerate() {
+        if draws.is_some() {
+            (L::load(d) * kept::<L>(draws, j, sizes.dropped)).store(d);
+        }
+        sum = L::load(weight).mul_add(L::load(d), sum);
+    }
+    let scale = sizes.scale::<L>();
+    for (j, (weight, d)) in weights.iter_mut().zip(d_scores.iter_mut()).enumerate() {
+        let p = L::load(weight);
+        (p * (L::load(d) - sum) * scale).store(d);
+        if draws.is_some() {
+            (p * kept::<L>(draws, j, sizes.dropped)).store(weight);
+        }
+    }
+}
+
+/// Adds, for each key, the sum over `n` queries of factor times the query's features.
+#[inline(always)]
+fn add_outer<L: Lanes, const R: usize, const S: usize>(
+    factors: &[[Row<L::Elem>; S]; R],
+    left: Part<'_, L::Elem>,
+    (i, n): (usize, usize),
+    limit: usize,
+    head: usize,
+    out: &mut [Row<L::Elem>],
+    (row, from): (usize, usize),
+) {
+    for d in (0..head).step_by(TILE) {
+        for j in (0..limit).step_by(TILE) {
+            let place =
+                |b: usize, c: usize| (b < limit - j && c < head - d).then_some((j + b) * row + from + d + c);
+            let mut sums = [[L::zero(); TILE]; TILE];
+            for b in 0..TILE {
+                for c in 0..TILE {
+                    if let Some(at) = place(b, c) {
+                        sums[b][c] = L::load(&out[at]);
+                    }
+                }
+            }
+            for r in 0..n {
+                let features = left.at(i + r, head);
+                let lanes: [L; TILE] = core::array::from_fn(|c| L::load(&features[(d + c).min(head - 1)]));
+                for b in 0..TILE {
+                    let factor = L::load(&factors[r][(j + b).min(S - 1)]);
+                    for c in 0..TILE {
+                        sums[b][c] = factor.mul_add(lanes[c], sums[b][c]);
+                    }
+                }
+            }
+            for b in 0..TILE {
+                for c in 0..TILE {
+                    if let Some(at) = place(b, c) {
+                        sums[b][c].store(&mut out[at]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// [`forward`] of one sample: features of all positions one after the other. `Y` rows come out.
+#[inline(always)]
+pub fn single<L: Lanes, const S: usize, const Y: usize>(
+    query: &[Row<L::Elem>],
+    memory: &[Row<L::Elem>],
+    sizes: Sizes,
+) -> [Row<L::Elem>; Y] {
+    use super::pack::{load_at, store_at};
+    let (head, width) = (sizes.head, sizes.head * sizes.heads);
+    let (q_row, q_from) = sizes.query;
+    let (row, k_from, v_from) = sizes.memory;
+    let mut y = [[L::Elem::ZERO; LANES]; Y];
+    for h in 0..sizes.heads {
+        for i in 0..sizes.queries {
+            let seen = sizes.seen(i);
+            // Lanes are keys: as many rows as hold them.
+            let mut weights = [L::Elem::ZERO; S];
+            let mut largest: Option<L::Elem> = None;
+            for (j, weight) in weights[..seen].iter_mut().enumerate() {
+                let mut sum = L::zero();
+                for d in (0..head).step_by(LANES) {
+                    let a = load_at::<L>(query, i * q_row + q_from + h * head + d, head - d);
+                    let b = load_at::<L>(memory, j * row + k_from + h * head + d, head - d);
+                    sum = a.mul_add(b, sum);
+                }
+                let mut scaled = [L::Elem::ZERO; LANES];
+                (L::splat(sum.sum()) * sizes.scale::<L>()).store(&mut scaled);
+                *weight = scaled[0];
+                largest =
+                    Some(largest.map_or(scaled[0], |most| if scaled[0] > most { scaled[0] } else { most }));
+            }
+            let largest = L::splat(largest.unwrap_or(L::Elem::ZERO));
+            let mut sum = L::zero();
+            for start in (0..seen).step_by(LANES) {
+                let count = LANES.min(seen - start);
+                let mut lanes = [L::Elem::ZERO; LANES];
+                lanes[..count].copy_from_slice(&weights[start..start + count]);
+                let first = L::first(count);
+                let exp = L::select(first, (L::load(&lanes) - largest).exp(), L::zero());
+                sum = sum + exp;
+                exp.store(&mut lanes);
+                weights[start..start + count].copy_from_slice(&lanes[..count]);
+            }
+            let share = L::splat(L::Elem::ONE) / L::splat(sum.sum());
+            for d in (0..head).step_by(LANES) {
+                let mut mixed = L::zero();
+                for (j, weight) in weights[..seen].iter().enumerate() {
+                    let value = load_at::<L>(memory, j * row + v_from + h * head + d, head - d);
+                    mixed = mixed.add_mul(*weight, value);
+                }
+                store_at(mixed * share, &mut y, i * width + h * head + d, head - d);
+            }
+        }
+    }
+    y
+}
