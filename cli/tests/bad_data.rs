@@ -45,6 +45,50 @@ fn text_where_numbers_are() {
         .says("found `two`");
 }
 
+/// The small model with one output and this loss, on numbers for the kind.
+fn with_loss(loss: &str) -> String {
+    MODEL.replace("dense(2)", "dense(1)").replace("cross_entropy", loss)
+}
+
+#[test]
+fn targets_that_the_loss_does_not_take() {
+    let numbers = |up: &str, down: &str| ROWS.replace("up", up).replace("down", down);
+    train(&with_loss("binary_cross_entropy_with_logits"), &numbers("1", "-1"), "E0416")
+        .says("target -1 in row 2 is not from 0 to 1")
+        .says("rows.csv:3, column `kind`")
+        .says("scale the targets to that range");
+    train(&with_loss("hinge"), &numbers("1", "0"), "E0416")
+        .says("target 0 in row 2 is not -1 or 1")
+        .says("rows.csv:3, column `kind`")
+        .says("write -1 for one class and 1 for the other");
+    train(&with_loss("poisson"), &numbers("3", "-0.5"), "E0416")
+        .says("target -0.5 in row 2 is not at least 0");
+}
+
+/// Two texts are -1 and 1 for a loss that takes these: with outputs of 1/2 their losses are 3/2 and 1/2.
+#[test]
+fn two_texts_are_what_hinge_takes() {
+    let still = with_loss("hinge")
+        .replace("dense(1)", "dense(1, init = zeros, bias_init = constant(value = 0.5))")
+        .replace("lr = 0.01", "lr = 1e-12")
+        .replace("epochs 2", "epochs 1")
+        .replace("split 0.75", "split 1");
+    let of = |rows: &str| {
+        let folder = Folder::new().with("small.nn", &still).with("rows.csv", rows);
+        let ran = folder.run(&["train", "small.nn", "--engine", "reference", "--message-format", "json"]).ok();
+        ran.event("finished")["loss"].as_f64().expect("a loss")
+    };
+    let losses = [
+        of(ROWS),
+        of(&ROWS.replace("up", "1").replace("down", "-1")),
+        of(&ROWS.replacen("-1,-1,down\n", "", 1)),
+    ];
+    // Eight of each, and then one of those that are far off less.
+    for (loss, expected) in losses.into_iter().zip([1.0, 1.0, (8.0 * 0.5 + 7.0 * 1.5) / 15.0]) {
+        assert!((loss - expected).abs() < 1e-6, "{losses:?}");
+    }
+}
+
 #[test]
 fn a_missing_value() {
     train_on(&ROWS.replacen("1,2,up", ",2,up", 1), "E0408").says("rows.csv:6, column `x`");

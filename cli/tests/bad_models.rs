@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Folder, MODEL, Ran};
+use common::{Folder, MODEL, ROWS, Ran};
 
 /// `nnc check` of a text.
 #[track_caller]
@@ -52,6 +52,27 @@ fn sizes_that_are_no_sizes() {
     changed("batch 4", "batch 0", "E0205");
     changed("epochs 2", "epochs -1", "E0205");
     changed("split 0.75", "split 1.5", "E0205");
+}
+
+#[test]
+fn a_warm_up_longer_than_the_training() {
+    let slow = MODEL.replace("lr = 0.01", "lr = cosine(0.01, warmup = 3)");
+    check(&slow, "E0420")
+        .says("m.nn:6:47")
+        .says("expected at most 2 epochs, found `3`")
+        .says("training ends here")
+        .says("`warmup = 0.2`");
+    let train = |text: &str, more: &[&str]| {
+        let folder = Folder::new().with("m.nn", text).with("rows.csv", ROWS);
+        folder.run(&[&["train", "m.nn", "--engine", "reference"], more].concat())
+    };
+    // Where the file says nothing, the command does.
+    let open = slow.replace("epochs 2", "");
+    train(&open, &["--epochs", "2"]).is_error("E0420");
+    train(&open, &["--epochs", "2"]).says("warms up for 3 epochs, longer than the 2 that `--epochs` says");
+    train(&open, &["--epochs", "3"]).ok();
+    train(&open.replace("warmup = 3", "warmup = 20"), &[]).says("error[E0420]").says("longer than the 10");
+    train(&open, &[]).ok();
 }
 
 #[test]

@@ -156,6 +156,8 @@ fn what_is_wrong_is_said_before_the_first_run() {
     fails(&["--set", "lr=1", "--set", "lr=2"], "E0205");
     fails(&["--seeds", "1,1"], "E0205");
     fails(&["--out", "nowhere/x.svg"], "E0417");
+    let slow = ["--set", "optimizer=sgd(lr = cosine(0.1)),sgd(lr = cosine(0.1, warmup = 2))"];
+    fails(&[&slow[..], &["--epochs", "1"]].concat(), "E0420").says("the 1 that `--epochs` says");
     let whole = MODEL.replace("split 0.75", "split 1");
     let folder = Folder::new().with("small.nn", whole).with("rows.csv", ROWS);
     folder.fails(&["sweep", "small.nn", "--plot", "validation"], "E0416").says("validation 0.2");

@@ -67,6 +67,17 @@ fn initializers_that_do_not_fit() {
 fn softmax_of_a_softmax() {
     assert_eq!(codes("dense(3) -> softmax -> softmax"), [Code::W0106]);
     assert_eq!(codes("dense(3) -> softmax -> dense(3) -> softmax"), []);
+    // A loss that takes a softmax, where nothing fuses the two.
+    let text = "loss spread(output, target) = sum((softmax(output) - target)^2)\n\
+        model M { input [6] dense(3) -> softmax loss spread optimizer adam }";
+    let found = compile("m.nn", text, &Options::default()).diagnostics;
+    let twice: Vec<&Diagnostic> = found.iter().filter(|warning| warning.code == Code::W0106).collect();
+    assert_eq!(twice.len(), 1, "{found:#?}");
+    assert_eq!(twice[0].primary.text, "the loss takes one of its own");
+    let at = twice[0].primary.span;
+    assert_eq!(text.get(at.start as usize..at.end as usize), Some("spread"));
+    let plain = compile("m.nn", &text.replace("-> softmax ", ""), &Options::default()).diagnostics;
+    assert!(plain.iter().all(|warning| warning.code != Code::W0106), "{plain:#?}");
     // Fused, with a note of its own.
     assert_eq!(codes("dense(3) -> softmax loss cross_entropy optimizer adam"), []);
 }

@@ -180,3 +180,27 @@ fn schedules_stay_in_the_range_of_what_they_change() {
     let own = "schedule wave(lr) = lr * cos(6 * progress) model M { input [4] dense(1) loss mse optimizer sgd(lr = wave(0.1)) }";
     assert_eq!(faults(own), [(Code::E0205, "wave(0.1)".to_owned())]);
 }
+
+/// Shapes are known later, and so is the length of a list.
+#[test]
+fn a_list_has_a_number_for_each_output() {
+    let of = |loss: &str, units: usize| {
+        let text = format!("model M {{ input [4] dense({units}) loss {loss} optimizer sgd }}");
+        let faults = compile("test.nn", &text, &Options::default()).diagnostics;
+        let [fault] = faults.as_slice() else { panic!("{text}\n{faults:#?}") };
+        let at = fault.primary.span;
+        let place = text.get(at.start as usize..at.end as usize).unwrap_or_default().to_owned();
+        (fault.code, place, fault.help.join("; "))
+    };
+    let (code, place, help) = of("cross_entropy(weights = [1, 5])", 3);
+    assert_eq!((code, place.as_str()), (Code::E0305, "[1, 5]"));
+    assert_eq!(help, "one number for each output, in the order of the classes: `weights = [1, 5, 1]`");
+    let (code, place, help) = of("nll(weights = [1, 2, 3])", 2);
+    assert_eq!((code, place.as_str()), (Code::E0305, "[1, 2, 3]"));
+    assert_eq!(help, "one number for each output, in the order of the classes: `weights = [1, 2]`");
+    let (code, _, help) = of("cross_entropy(weights = [1, 2])", 100);
+    assert_eq!(
+        (code, help.as_str()),
+        (Code::E0305, "give one number for each output, in the order of the classes")
+    );
+}

@@ -165,7 +165,7 @@ def table():
             other_cycle,
             **within,
         ),
-        Schedule("inverse_sqrt({base})", inverse_sqrt, source="formula", **within),
+        Schedule("inverse_sqrt({base})", inverse_sqrt, source="Vaswani et al. 2017, equation 3", **within),
         Schedule("linear({base}, to = 0)", partial(by_step, partial(linear, end=0.0)), **within),
         Schedule("linear({base}, to = {to})", partial(by_step, partial(linear, end=0.01)), **within),
         Schedule("plateau({base}, factor = 0.5, patience = 2)", plateau, {"threshold": 1e-4, "mode": "rel"}),
