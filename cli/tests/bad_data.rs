@@ -75,7 +75,8 @@ fn two_texts_are_what_hinge_takes() {
         .replace("split 0.75", "split 1");
     let of = |rows: &str| {
         let folder = Folder::new().with("small.nn", &still).with("rows.csv", rows);
-        let ran = folder.run(&["train", "small.nn", "--engine", "reference", "--message-format", "json"]).ok();
+        let ran =
+            folder.run(&["train", "small.nn", "--engine", "reference", "--message-format", "json"]).ok();
         ran.event("finished")["loss"].as_f64().expect("a loss")
     };
     let losses = [
