@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the figures that nnc's tests compare with, all of them or those that are named.
 
-Usage: `pip install torch numpy optax`, then `python make.py` or `python make.py losses schedules` in this folder.
+Usage: `pip install torch numpy optax keras`, then `python make.py` or `python make.py losses schedules` in this folder.
 README.md explains the files. Nothing here reads anything of nnc: the models under models/*.nn are written by hand, and
 their PyTorch counterparts stand in figures/models.py.
 
