@@ -74,7 +74,9 @@ fn programs_are_told_the_same() {
             assert_eq!((&event["event"], &event["kind"]), (&"entry".into(), &noun.into()));
             let text = |key: &str| event[key].as_str().is_some_and(|text| !text.is_empty());
             assert!(text("name") && text("signature") && text("summary"), "{event}");
-            assert!(event["formula"].as_array().is_some_and(|lines| !lines.is_empty()), "{event}");
+            // A layer may be too large for a line.
+            let is_formula = event["formula"].as_array().is_some_and(|lines| !lines.is_empty());
+            assert!(is_formula || (noun == "layer" && event["name"] != name), "{event}");
         }
         let one = folder.run(&["list", plural, name, "--message-format", "json"]).ok().events();
         assert_eq!(one.len(), 1);

@@ -3,6 +3,8 @@
 //! `adaptive_avg_pool2d(7)`: the mean of every window, as many and as large as make an image of this size. Along an
 //! axis of `H` places window `i` goes from `i H / size`, rounded down, to `(i + 1) H / size`, rounded up.
 //!
+//! Formula: y = mean of x[c, h, w] over the window of each place
+//!
 //! Shapes: `[channels, H, W]` to `[channels, size, size]`.
 //!
 //! Arguments: `size`, from 1, one number or `[height, width]`.

@@ -3,6 +3,8 @@
 //! `adaptive_max_pool2d(7)`: the largest number of every window, as many and as large as make an image of this size.
 //! Along an axis of `H` places window `i` goes from `i H / size`, rounded down, to `(i + 1) H / size`, rounded up.
 //!
+//! Formula: y = largest x[c, h, w] in the window of each place
+//!
 //! Shapes: `[channels, H, W]` to `[channels, size, size]`.
 //!
 //! Arguments: `size`, from 1, one number or `[height, width]`.

@@ -3,6 +3,8 @@
 //! `conv1d(channels, kernel)`: every output channel is the sum over the input channels of a signal seen through a kernel
 //! that moves along it: y[o, t] = b[o] + sum over i, u of W[o, i, u] x[i, t s + u d - p].
 //!
+//! Formula: y = b[o] + sum over i, u of W[o, i, u] x[i, t s + u d - p]
+//!
 //! Shapes: `[C, L]` to `[channels, L']` with L' = floor((L + 2 p - d (k - 1) - 1) / s) + 1. Parameters: `weight`
 //! `[channels, C / groups, kernel]`, `bias` `[channels]`.
 //!

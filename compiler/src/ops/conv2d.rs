@@ -3,6 +3,8 @@
 //! `conv2d(channels, kernel)`: every output channel is the sum over the input channels of an image seen through a kernel
 //! that moves over it: y[o, r, c] = b[o] + sum over i, u, v of W[o, i, u, v] x[i, r s + u d - p, c s + v d - p].
 //!
+//! Formula: y = b[o] + sum over i, u, v of W[o, i, u, v] x[i, r s + u d - p, c s + v d - p]
+//!
 //! Shapes: `[C, H, W]` to `[channels, H', W']` with H' = floor((H + 2 p - d (k - 1) - 1) / s) + 1. Parameters: `weight`
 //! `[channels, C / groups, kernel, kernel]`, `bias` `[channels]`.
 //!

@@ -3,6 +3,8 @@
 //! `conv_transpose2d(channels, kernel)`: every place of the input puts a kernel into the output, `stride` places apart:
 //! the gradient of a convolution by its input, used forward, to make images larger.
 //!
+//! Formula: y = b[o] + sum over i, r, c, u, v of W[i, o, u, v] x[i, r, c] at the place r s + u d - p, c s + v d - p
+//!
 //! Shapes: `[C, H, W]` to `[channels, H', W']` with H' = (H - 1) s - 2 p + d (k - 1) + output_padding + 1. Parameters:
 //! `weight` `[C, channels / groups, kernel, kernel]`, as in PyTorch, and `bias` `[channels]`.
 //!

@@ -2,6 +2,8 @@
 //!
 //! `global_avg_pool`: the mean of each channel.
 //!
+//! Formula: y = mean of x[c, …]
+//!
 //! Shapes: `[channels, …]` with any number of axes, two or more, to `[channels]`.
 //!
 //! Gradients: the gradient of a channel is shared evenly by its numbers.

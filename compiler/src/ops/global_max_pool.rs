@@ -2,6 +2,8 @@
 //!
 //! `global_max_pool`: the largest number of each channel.
 //!
+//! Formula: y = largest x[c, …]
+//!
 //! Shapes: `[channels, …]` with any number of axes, two or more, to `[channels]`.
 //!
 //! Gradients: the gradient of a channel goes to the first of its largest numbers in row-major order.

@@ -2,6 +2,8 @@
 //!
 //! `max_pool1d(2)`: the largest number of every window that slides over each channel of a signal. Padding never wins.
 //!
+//! Formula: y = largest x[c, t s + u - p] over the places u of the kernel
+//!
 //! Shapes: `[channels, L]` to `[channels, (L + 2 padding - kernel) / stride + 1]`; a window that does not fit in whole
 //! at the end is left out, as in PyTorch's default.
 //!

@@ -2,6 +2,8 @@
 //!
 //! `max_pool2d(2)`: the largest number of every window that slides over each channel of an image. Padding never wins.
 //!
+//! Formula: y = largest x[c, r s + u - p, q s + v - p] over the places u, v of the kernel
+//!
 //! Shapes: `[channels, H, W]` to `[channels, (H + 2 padding - kernel) / stride + 1, …]`; a window that does not fit in
 //! whole at the end is left out, as in PyTorch's default.
 //!

@@ -3,6 +3,8 @@
 //! `reshape([1, 28, 28])`: the same values under another shape, last axis fastest. It costs nothing: memory does not
 //! know shapes.
 //!
+//! Formula: y = x
+//!
 //! Shapes: any to `shape`, of as many values.
 //!
 //! Arguments: `shape`, a list of sizes from 1.
