@@ -133,10 +133,11 @@ fn every_entry_compiles() {
             .arguments
             .iter()
             .filter(|argument| argument.default.is_none())
-            .map(|argument| match argument.name.as_str() {
-                "lr" => "lr = 0.1".to_owned(),
-                "shape" => "[2, 2]".to_owned(),
-                name => format!("{name} = 2"),
+            .map(|argument| match (argument.name.as_str(), argument.range.as_deref()) {
+                ("lr", _) => "lr = 0.1".to_owned(),
+                ("shape", _) => "[2, 2]".to_owned(),
+                (name, Some("fraction" | "probability")) => format!("{name} = 0.5"),
+                (name, _) => format!("{name} = 2"),
             })
             .collect();
         let call = if required.is_empty() {

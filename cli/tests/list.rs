@@ -39,7 +39,8 @@ fn without_a_kind_all_are_listed() {
 fn one_entry_is_shown_with_its_page() {
     let folder = Folder::new();
     let ran = folder.run(&["list", "losses", "huber"]).ok();
-    let ran = ran.shows("loss huber(delta = 1)\n").shows("Source: Huber 1964").shows("  delta = 1\n");
+    let ran =
+        ran.shows("loss huber(delta = 1)\n").shows("Source: Huber 1964").shows("  delta: positive = 1\n");
     assert_eq!(folder.run(&["list", "huber"]).ok().out, ran.out, "a name alone is clear");
     folder.run(&["list", "min_max"]).ok().shows("low: any number = 0");
     // Both an activation and a schedule.

@@ -3,6 +3,8 @@
 //! `attention(heads)`: every position looks at every other one and takes the mean of their values, weighted by the softmax
 //! of query and key: softmax(q kᵀ / sqrt(D / heads)) v for each head, with projections before and after it.
 //!
+//! Formula: y = softmax(q kᵀ / sqrt(D / heads)) v for each head, of projections q, k, v of x, and a projection of all
+//!
 //! Shapes: `[T, D]`, unchanged; `heads` divides D. Parameters, as PyTorch's `MultiheadAttention` has them: `in_proj_weight`
 //! `[3 D, D]` and `in_proj_bias` `[3 D]`, the projections of queries, keys and values one after the other, and
 //! `out_proj.weight` `[D, D]` and `out_proj.bias` `[D]`.

@@ -2,6 +2,8 @@
 //!
 //! `embedding(vocabulary, features)`: each token is a row of a table, `features` numbers that are trained.
 //!
+//! Formula: y = W[x]
+//!
 //! Shapes: `[T]`, an input of token indices, to `[T, features]`. Parameters: `weight` `[vocabulary, features]`.
 //!
 //! Arguments: `vocabulary`, the number of tokens, from 1; `features`, from 1; `init = standard_normal`.

@@ -5,6 +5,8 @@
 //! `kind = learned`: a trained table, `weight` `[T, D]`. `kind = sinusoidal`: sines and cosines, which nothing trains:
 //! feature 2 i of position t gets sin(t / 10000^(2 i / D)), the feature behind it the cosine of the same.
 //!
+//! Formula: y = x + W, or for sinusoidal x[t, 2 i] + sin(t / 10000^(2 i / D)) and x[t, 2 i + 1] + cos of the same
+//!
 //! Shapes: `[T, D]`, unchanged. Parameters: `weight` `[T, D]`, for `learned` alone.
 //!
 //! Arguments: `kind = learned`; `init = normal`, how the table starts: a deviation of 0.05.

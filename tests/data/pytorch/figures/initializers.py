@@ -67,6 +67,7 @@ def table():
         ("constant(value = 0.25)", partial(init.constant_, val=0.25), of_constant(0.25)),
         ("uniform(low = -0.05, high = 0.05)", partial(init.uniform_, a=-0.05, b=0.05), of_uniform(0.05)),
         ("normal(mean = 0, std = 0.05)", partial(init.normal_, std=0.05), of_normal(0.05)),
+        ("standard_normal", init.normal_, of_normal(1.0)),
         (
             "truncated_normal(mean = 0, std = 0.05)",
             partial(init.trunc_normal_, std=0.05, a=-0.1, b=0.1),
