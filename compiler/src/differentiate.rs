@@ -241,9 +241,14 @@ impl Gradient<'_> {
                 vec![(0, self.node(Op::Reshape, vec![self.d_y], shape, true))]
             }
             Op::Operator(op) => op.gradient(self),
-            Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..) | Op::Total => {
-                Vec::new()
-            }
+            // A plan makes broadcasts, of graphs that have their gradients.
+            Op::Input
+            | Op::Target
+            | Op::SampleScale
+            | Op::Parameter(_)
+            | Op::Constant(..)
+            | Op::Total
+            | Op::Broadcast { .. } => Vec::new(),
         }
     }
 

@@ -498,6 +498,12 @@ impl Interpreter {
                 });
                 ArrayD::from_elem(IxDyn(&[]), terms.sum())
             }
+            Op::Broadcast { inner, len } => {
+                let is_batched = node.inputs.first().is_some_and(|input| graph.node(*input).batched);
+                let spread = crate::ops::spread::Spread { inner: *inner, len: *len };
+                let value = crate::graph::Operator::reference_of(&spread, &operands, &shape, is_batched);
+                filled(value.iter().copied().collect())
+            }
             Op::Reshape => filled(operands.first().map(|x| x.iter().copied().collect()).unwrap_or_default()),
             Op::Operator(op) => {
                 if let Some(draw) = op.draw() {

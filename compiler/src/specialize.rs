@@ -52,7 +52,9 @@ pub fn specialize(optimizer: &OptimizerUse, parameters: &[Parameter]) -> Result<
     }
     let mut schedules = Schedules::default();
     let plain: Vec<Scalar> = optimizer.hyper.iter().map(|hyper| schedules.base(optimizer, hyper)).collect();
-    let mut groups: Vec<((Vec<Scalar>, f64), Vec<Assign>)> = Vec::new();
+    // Numbers of a group and the epoch until which it is frozen, and what its update does.
+    type Group = ((Vec<Scalar>, f64), Vec<Assign>);
+    let mut groups: Vec<Group> = Vec::new();
     let mut group_of = Vec::with_capacity(parameters.len());
     for parameter in parameters {
         let epochs = frozen_epochs(optimizer, parameter);

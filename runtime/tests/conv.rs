@@ -3,7 +3,7 @@
 //! The plain loops add in the order that the kernels promise, rounding once a product, so that values can be compared
 //! exactly: what lies in the padding counts as 0, and a zero more does not change a sum.
 
-#![allow(clippy::needless_range_loop)]
+#![allow(clippy::needless_range_loop, clippy::modulo_one)]
 
 use nnc_runtime::__private::conv::{self, Window};
 use nnc_runtime::__private::entries;

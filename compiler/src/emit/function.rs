@@ -6,7 +6,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::comments::{comment, docs};
-use super::kernel::KernelCx;
+use super::kernel::{KernelCx, mentions};
 use super::locals::locals;
 use super::optimizer::Optimizer;
 use super::parameters::trained_type;
@@ -101,7 +101,9 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     } else {
         (TokenStream::new(), TokenStream::new(), TokenStream::new())
     };
-    let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward;
+    // What depends on no sample knows no groups either.
+    let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
+    let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;
     let generic = is_generic.then(|| quote!(, const G: usize));
     let fields = arguments.iter().map(|argument| {
         let (name, ty) = (&argument.name, &argument.ty);
@@ -191,7 +193,7 @@ fn arguments(
 fn reads_parameters(cx: PassCx<'_>, function: &Function) -> bool {
     let inputs =
         function.steps.iter().flat_map(Step::nodes).flat_map(|id| cx.graph().node(id).inputs.clone());
-    inputs.into_iter().any(|input| matches!(cx.graph().node(input).op, Op::Parameter(_)))
+    inputs.into_iter().any(|input| matches!(cx.graph().node(cx.graph().source(input)).op, Op::Parameter(_)))
 }
 
 /// The doc comment: place, shapes, formulas, strategy with its reason.
@@ -267,6 +269,7 @@ impl<'a> Speaker<'a> {
     /// What a value is called, whether or not it is kept.
     fn name(&self, id: NodeId) -> String {
         let graph = self.cx.graph();
+        let id = graph.source(id);
         let node = graph.node(id);
         match (&node.op, self.cx.pass.value(id)) {
             (Op::Parameter(parameter), _) => graph.parameter(*parameter).name.clone(),

@@ -60,6 +60,17 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// The element of the operand that is spread out over `whole` features.
+    fn of_broadcast(&self, inner: usize, len: usize, whole: usize) -> Self {
+        let (share, numbers) = (number(inner), number(len));
+        match self {
+            Self::Constant(k) => Self::Constant(k / inner.max(1) % len.max(1)),
+            Self::Running(k) if inner == 1 => Self::Running(quote!((#k % #numbers))),
+            Self::Running(k) if inner * len == whole => Self::Running(quote!((#k / #share))),
+            Self::Running(k) => Self::Running(quote!((#k / #share % #numbers))),
+        }
+    }
+
     /// As code.
     pub fn tokens(&self) -> TokenStream {
         match self {
@@ -145,6 +156,9 @@ impl<'a> PassCx<'a> {
                 }
                 (Domain::Batch, Feature::Running(k)) => quote!(L::splat(parameters.#name[#k / 16][#k % 16])),
             };
+        }
+        if let (Op::Broadcast { inner, len }, Some(operand)) = (&node.op, node.inputs.first()) {
+            return self.load(*operand, &feature.of_broadcast(*inner, *len, node.len()));
         }
         if let Op::Constant(name, values) = &node.op {
             return match feature {

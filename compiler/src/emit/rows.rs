@@ -227,7 +227,7 @@ impl<'a> Rows<'a> {
             return Vec::new();
         }
         let node = self.node(id);
-        let is_parameter = matches!(node.op, Op::Parameter(_));
+        let is_parameter = matches!(node.op, Op::Parameter(_) | Op::Broadcast { .. });
         let features = if self.is_wide(id) { self.width } else { 1 };
         let mut out = Vec::new();
         for k in 0..features {

@@ -164,6 +164,14 @@ pub enum Op {
     Total,
     /// The same values under another shape.
     Reshape,
+    /// Feature `k` is number `(k / inner) % len` of the operand, which has `len`: read where it is used, and kept nowhere.
+    /// Only a plan makes it.
+    Broadcast {
+        /// Neighbouring features that share a number.
+        inner: usize,
+        /// Numbers of the operand.
+        len: usize,
+    },
     /// Anything else.
     Operator(Arc<dyn Operator>),
 }
@@ -202,6 +210,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
     /// A constant that its code reads, [`crate::emit::KernelCx::constant`]: its name behind the layer's, type and value.
     /// Operators of one layer that call a constant the same mean the same.
     fn constant(&self) -> Option<(&'static str, proc_macro2::TokenStream, proc_macro2::TokenStream)> {
+        None
+    }
+
+    /// Neighbouring features that share a number of the operand, and how many numbers it has, if the value is nothing but
+    /// the operand spread out: it can be read where it is used ([`Op::Broadcast`]).
+    fn spreads(&self) -> Option<(usize, usize)> {
         None
     }
 
@@ -504,6 +518,15 @@ impl Graph {
         uses
     }
 
+    /// The value that lies in memory for a node: its own, or the operand that it spreads out.
+    pub fn source(&self, id: NodeId) -> NodeId {
+        let node = self.node(id);
+        match (&node.op, node.inputs.first()) {
+            (Op::Broadcast { .. }, Some(operand)) => *operand,
+            _ => id,
+        }
+    }
+
     /// The nodes for whose sake the others are there.
     pub fn roots(&self) -> Vec<NodeId> {
         let mut roots = vec![self.input, self.output];
@@ -540,6 +563,7 @@ impl PartialEq for Op {
             | (Self::Total, Self::Total)
             | (Self::Reshape, Self::Reshape) => true,
             (Self::Parameter(a), Self::Parameter(b)) => a == b,
+            (Self::Broadcast { inner: a, len: n }, Self::Broadcast { inner: b, len: m }) => (a, n) == (b, m),
             (Self::Constant(a, x), Self::Constant(b, y)) => a == b && x == y,
             (Self::Pointwise(a), Self::Pointwise(b)) => a == b,
             (Self::Reduce(a), Self::Reduce(b)) => a == b,

@@ -66,6 +66,7 @@ impl Graph {
             Op::Reduce(reduction) => format!("{reduction:?} {}", operands()).to_lowercase(),
             Op::Total => format!("total {}", operands()),
             Op::Reshape => format!("reshape {}", operands()),
+            Op::Broadcast { inner, .. } => format!("{}, each for {inner} features", operands()),
             Op::Operator(op) => format!("{} {}", op.name(), operands()),
         }
     }

@@ -22,14 +22,14 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::block_norm::{Affine, affine};
 use super::spread::Spread;
 use super::{Argument, ArgumentKind, Arguments, Default, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Op, Operator, Tracking, ValueLayout};
 use crate::plan::Strategy;
-use crate::scalar::{Binary, Scalar, Unary};
+use crate::program::Initializer;
+use crate::scalar::{Binary, Scalar};
 use crate::simplify::Lowering;
 
 /// The layer.
@@ -105,8 +105,14 @@ impl Layer for BatchNorm {
         let unbiased = figures(cx, Figure::Unbiased { inner }, vec![variance, scale]);
         cx.track(Tracking { buffer: running_mean, value: mean, momentum });
         cx.track(Tracking { buffer: running_var, value: unbiased, momentum });
-        let y = cx.operator(BatchNormalize { eps, inner }, vec![*x, mean, variance, scale], shape);
-        Ok(if arguments.flag("affine") { affine(cx, y, Affine::Channel, true) } else { y })
+        let mut operands = vec![*x, mean, variance, scale];
+        if arguments.flag("affine") {
+            for (part, text, value) in [("weight", "ones", 1.0), ("bias", "zeros", 0.0)] {
+                let initializer = Initializer { text: text.to_owned(), scalar: Scalar::Number(value) };
+                operands.push(cx.parameter(part, vec![channels], initializer, (1, 1)));
+            }
+        }
+        Ok(cx.operator(BatchNormalize { eps, inner }, operands, shape))
     }
 }
 
@@ -235,17 +241,57 @@ impl Operator for Figure {
     }
 }
 
-/// (x - mean) / sqrt(variance + eps). Operands: x, mean and variance of each channel, scale.
+/// (x - mean) / sqrt(variance + eps), times weight plus bias. Operands: x, mean and variance of each channel, scale, and
+/// weight and bias if there are any.
 #[derive(Debug)]
 struct BatchNormalize {
     eps: f64,
     inner: usize,
 }
 
-/// Its gradient by x, through mean and variance too. Operands: x, mean, variance, scale, d_y.
+/// Of each channel the sum of d_y, then of each the sum of d_y times the normalised value. Operands: x, mean, variance,
+/// scale, d_y.
+#[derive(Debug)]
+struct ChannelSums {
+    eps: f64,
+}
+
+/// The gradient by x, through mean and variance too. Operands: x, mean, variance, scale, d_y, the sums, and weight if
+/// there is one.
 #[derive(Debug)]
 struct BatchNormalizeGradient {
     eps: f64,
+}
+
+/// The gradient of weight or bias: the sums from this one on. Operand: the sums.
+#[derive(Debug)]
+struct OfSums {
+    from: usize,
+}
+
+/// What each channel is multiplied by in prediction. Operands: running variance, and weight if there is one.
+#[derive(Debug)]
+struct FoldedFactor {
+    eps: f64,
+}
+
+/// What each channel is moved by in prediction. Operands: running mean, factor, and bias if there is one.
+#[derive(Debug)]
+struct FoldedShift;
+
+/// `Some(operand)` or `None`, for a kernel.
+fn optional(cx: &KernelCx<'_>, n: usize) -> TokenStream {
+    if n < cx.node.inputs.len() {
+        let operand = cx.operand(n);
+        quote!(Some(#operand))
+    } else {
+        quote!(None)
+    }
+}
+
+#[cfg(feature = "reference")]
+fn channel_value(figures: &ndarray::ArrayD<f64>, channel: usize) -> f64 {
+    figures.iter().nth(channel).copied().unwrap_or(f64::NAN)
 }
 
 impl Operator for BatchNormalize {
@@ -254,42 +300,56 @@ impl Operator for BatchNormalize {
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        if !cx.needs(0) {
-            return Vec::new();
-        }
+        let mut gradients = Vec::new();
         let mut operands: Vec<NodeId> = (0..4).map(|n| cx.operand(n)).collect();
         operands.push(cx.d_y);
-        let shape = cx.graph.node(cx.id).shape.clone();
-        vec![(0, cx.operator(BatchNormalizeGradient { eps: self.eps }, operands, shape, true))]
+        let channels = cx.graph.node(cx.operand(1)).len();
+        let sums = cx.operator(ChannelSums { eps: self.eps }, operands.clone(), vec![2 * channels], false);
+        // The gradient of the input first: it reads the weight, which the weight's own gradient may update.
+        if cx.needs(0) {
+            operands.push(sums);
+            if cx.graph.node(cx.id).inputs.len() > 4 {
+                operands.push(cx.operand(4));
+            }
+            let shape = cx.graph.node(cx.id).shape.clone();
+            gradients.push((0, cx.operator(BatchNormalizeGradient { eps: self.eps }, operands, shape, true)));
+        }
+        for (operand, from) in [(4, channels), (5, 0)] {
+            if cx.needs(operand) {
+                gradients.push((operand, cx.operator(OfSums { from }, vec![sums], vec![channels], false)));
+            }
+        }
+        gradients
     }
 
     fn inference(&self, cx: &mut Lowering<'_>) -> Option<NodeId> {
-        let mut figures = [cx.operand(1), cx.operand(2)];
-        if self.inner > 1 {
-            figures = figures.map(|id| {
-                let len = cx.len(id);
-                cx.operator(Spread { inner: self.inner, len }, vec![id])
-            });
-        }
-        let centered = Scalar::binary(Binary::Sub, Scalar::input(0), Scalar::input(1));
-        let raised = Scalar::binary(Binary::Add, Scalar::input(2), Scalar::Number(self.eps));
-        let scalar = Scalar::binary(Binary::Div, centered, Scalar::unary(Unary::Sqrt, raised));
-        let [mean, variance] = figures;
-        let x = cx.operand(0);
-        Some(cx.pointwise(scalar, vec![x, mean, variance]))
-    }
-
-    fn part(&self) -> Option<&'static str> {
-        Some("normalized")
+        let (x, mean, variance) = (cx.operand(0), cx.operand(1), cx.operand(2));
+        let (weight, bias) = (cx.inputs.get(4).copied(), cx.inputs.get(5).copied());
+        let channels = vec![cx.len(variance)];
+        let factor = FoldedFactor { eps: self.eps };
+        let factor = cx.figures(factor, [Some(variance), weight].into_iter().flatten().collect(), &channels);
+        let operands = [Some(mean), Some(factor), bias].into_iter().flatten().collect();
+        let shift = cx.figures(FoldedShift, operands, &channels);
+        let [factor, shift] = [factor, shift].map(|id| {
+            let len = cx.len(id);
+            if self.inner > 1 { cx.operator(Spread { inner: self.inner, len }, vec![id]) } else { id }
+        });
+        let product = Scalar::binary(Binary::Mul, Scalar::input(0), Scalar::input(1));
+        let scalar = Scalar::binary(Binary::Add, product, Scalar::input(2));
+        Some(cx.pointwise(scalar, vec![x, factor, shift]))
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
-        2 * node.len() as u64
+        3 * node.len() as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
         let name = |n: usize| names.get(n).map_or("x", String::as_str);
-        format!("({} - {}) / sqrt({} + {:?})", name(0), name(1), name(2), self.eps)
+        let normalized = format!("({} - {}) / sqrt({} + {:?})", name(0), name(1), name(2), self.eps);
+        match names {
+            [_, _, _, _, weight, bias] => format!("{normalized} {weight} + {bias}"),
+            _ => normalized,
+        }
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
@@ -299,10 +359,13 @@ impl Operator for BatchNormalize {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
         let (x, mean, variance) = (cx.operand(0), cx.operand(1), cx.operand(2));
+        let (weight, bias) = (optional(cx, 4), optional(cx, 5));
         let (channels, eps) = (cx.number(cx.operand_len(1)), cx.real(self.eps));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::norm::normalize::<L, #groups, #features, #channels>(#x, #mean, #variance, #eps, #finish);
+            rt::norm::normalize::<L, #groups, #features, #channels>(
+                #x, #mean, #variance, #eps, #weight, #bias, #finish
+            );
         }
     }
 
@@ -312,15 +375,82 @@ impl Operator for BatchNormalize {
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let [x, mean, variance, ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+        let [x, mean, variance, _, affine @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
         let mut y = super::reference::matrix(x);
         for ((_, feature), y) in y.indexed_iter_mut() {
-            let at = |figures: &ndarray::ArrayD<f64>| {
-                figures.iter().nth(feature / self.inner).copied().unwrap_or(f64::NAN)
-            };
-            *y = (*y - at(mean)) / (at(variance) + self.eps).sqrt();
+            let channel = feature / self.inner;
+            *y = (*y - channel_value(mean, channel)) / (channel_value(variance, channel) + self.eps).sqrt();
+            if let [weight, bias] = affine {
+                *y = *y * channel_value(weight, channel) + channel_value(bias, channel);
+            }
         }
         y.into_dyn()
+    }
+}
+
+impl Operator for ChannelSums {
+    fn name(&self) -> &'static str {
+        "channel_sums"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::Splat
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("sums")
+    }
+
+    fn flops(&self, graph: &Graph, node: &Node) -> u64 {
+        5 * node.inputs.first().map_or(0, |id| graph.node(*id).len() as u64)
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let name = |n: usize| names.get(n).map_or("x", String::as_str);
+        let d = name(4);
+        format!("sums of {d} and of {d} ({} - {}) / sqrt({} + {:?})", name(0), name(1), name(2), self.eps)
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (groups, features) = (cx.groups(), cx.number(cx.operand_len(0)));
+        let operands = (0..5).map(|n| cx.operand(n));
+        let (channels, sums) = (cx.number(cx.operand_len(1)), cx.number(cx.node.len()));
+        let (eps, out) = (cx.real(self.eps), cx.output());
+        quote! {
+            rt::norm::channel_sums::<L, #groups, #features, #channels, #sums>(#(#operands,)* #eps, #out);
+        }
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        cx.lowered()
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let [x, mean, variance, _, d_y] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+        let (x, d) = (super::reference::matrix(x), super::reference::matrix(d_y));
+        let channels = mean.len().max(1);
+        let inner = (x.ncols() / channels).max(1);
+        let mut sums = vec![0.0; 2 * channels];
+        for (((_, feature), x), d) in x.indexed_iter().zip(&d) {
+            let channel = feature / inner;
+            let share = 1.0 / (channel_value(variance, channel) + self.eps).sqrt();
+            let y = (x - channel_value(mean, channel)) * share;
+            for (at, term) in [(channel, *d), (channels + channel, d * y)] {
+                if let Some(sum) = sums.get_mut(at) {
+                    *sum += term;
+                }
+            }
+        }
+        ndarray::arr1(&sums).into_dyn()
     }
 }
 
@@ -334,14 +464,18 @@ impl Operator for BatchNormalizeGradient {
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
-        8 * node.len() as u64
+        6 * node.len() as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
         let name = |n: usize| names.get(n).map_or("x", String::as_str);
-        let d = name(4);
-        let share = format!("sqrt({} + {:?})", name(2), self.eps);
-        format!("({d} - mean({d}) - y mean({d} y)) / {share}, y = ({} - {}) / {share}", name(0), name(1))
+        let (d, share) = (name(4), format!("sqrt({} + {:?})", name(2), self.eps));
+        let weight = names.get(6).map_or_else(String::new, |weight| format!("{weight} "));
+        format!(
+            "{weight}({d} - mean({d}) - y mean({d} y)) / {share}, y = ({} - {}) / {share}",
+            name(0),
+            name(1)
+        )
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
@@ -350,12 +484,13 @@ impl Operator for BatchNormalizeGradient {
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
-        let operands = (0..5).map(|n| cx.operand(n));
-        let (channels, eps) = (cx.number(cx.operand_len(1)), cx.real(self.eps));
+        let operands = (0..6).map(|n| cx.operand(n));
+        let (channels, sums) = (cx.number(cx.operand_len(1)), cx.number(cx.operand_len(5)));
+        let (eps, weight) = (cx.real(self.eps), optional(cx, 6));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::norm::normalize_gradient::<L, #groups, #features, #channels>(
-                #(#operands,)* #eps, #finish
+            rt::norm::normalize_gradient::<L, #groups, #features, #channels, #sums>(
+                #(#operands,)* #weight, #eps, #finish
             );
         }
     }
@@ -366,22 +501,186 @@ impl Operator for BatchNormalizeGradient {
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let [x, mean, variance, _, d_y] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+        let [x, mean, variance, _, d_y, sums, affine @ ..] = operands else {
+            return ndarray::ArrayD::zeros(vec![0]);
+        };
         let (x, mut d) = (super::reference::matrix(x), super::reference::matrix(d_y));
         let channels = mean.len().max(1);
         let inner = (x.ncols() / channels).max(1);
         let n = (x.nrows() * inner) as f64;
-        for (channel, (mean, variance)) in mean.iter().zip(variance.iter()).enumerate() {
-            let share = 1.0 / (variance + self.eps).sqrt();
-            let place = ndarray::Slice::from(channel * inner..(channel + 1) * inner);
-            let y = x.slice_axis(ndarray::Axis(1), place).mapv(|x| (x - mean) * share);
-            let mut d = d.slice_axis_mut(ndarray::Axis(1), place);
-            let mean_d = d.sum() / n;
-            let mean_dy = d.iter().zip(&y).map(|(d, y)| d * y).sum::<f64>() / n;
-            for (d, y) in d.iter_mut().zip(&y) {
-                *d = (*d - mean_d - y * mean_dy) * share;
-            }
+        for (((_, feature), d), x) in d.indexed_iter_mut().zip(&x) {
+            let channel = feature / inner;
+            let share = 1.0 / (channel_value(variance, channel) + self.eps).sqrt();
+            let y = (x - channel_value(mean, channel)) * share;
+            let (sum, product) = (channel_value(sums, channel), channel_value(sums, channels + channel));
+            let weight = affine.first().map_or(1.0, |weight| channel_value(weight, channel));
+            *d = (*d - sum / n - y * product / n) * share * weight;
         }
         d.into_dyn()
+    }
+}
+
+impl Operator for OfSums {
+    fn name(&self) -> &'static str {
+        "of_sums"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::Parameter
+    }
+
+    fn flops(&self, _: &Graph, _: &Node) -> u64 {
+        0
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        format!("{} from number {} on", names.first().map_or("sums", String::as_str), self.from)
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (sums, from, len) = (cx.operand(0), cx.number(self.from), cx.number(cx.node.len()));
+        let finish = cx.closure(&["p"]);
+        quote!(rt::norm::vector_of::<L>(&#sums[0][#from..#from + #len], #finish);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        cx.lowered()
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let Some(sums) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
+        let half = sums.len() / 2;
+        ndarray::Array1::from_iter(sums.iter().skip(self.from).take(half).copied()).into_dyn()
+    }
+}
+
+impl Operator for FoldedFactor {
+    fn name(&self) -> &'static str {
+        "folded_factor"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::Splat
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("factor")
+    }
+
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
+        3 * node.len() as u64
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let weight = names.get(1).map_or("1", String::as_str);
+        format!("{weight} / sqrt({} + {:?})", names.first().map_or("variance", String::as_str), self.eps)
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (variance, weight, out) = (cx.operand(0), optional(cx, 1), cx.output());
+        let (channels, eps) = (cx.number(cx.node.len()), cx.real(self.eps));
+        quote!(rt::norm::folded_factor::<L, #channels>(#variance, #weight, #eps, #out);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (panels, variance, eps) = (cx.panels(cx.node.len()), cx.operand(0), cx.real(self.eps));
+        let weight = if cx.node.inputs.len() > 1 {
+            let weight = cx.operand(1);
+            quote!(L::load(&(#weight)[p]))
+        } else {
+            quote!(L::splat(1.0))
+        };
+        let finish = cx.finish(&[quote!(p)]);
+        quote! {
+            for p in 0..#panels {
+                let z = #weight / (L::load(&(#variance)[p]) + L::splat(#eps)).sqrt();
+                #finish
+            }
+        }
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let [variance, weight @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+        let share = variance.mapv(|variance| 1.0 / (variance + self.eps).sqrt());
+        weight.first().map_or_else(|| share.clone(), |weight| *weight * &share)
+    }
+}
+
+impl Operator for FoldedShift {
+    fn name(&self) -> &'static str {
+        "folded_shift"
+    }
+
+    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
+        Vec::new()
+    }
+
+    fn layout(&self) -> ValueLayout {
+        ValueLayout::Splat
+    }
+
+    fn part(&self) -> Option<&'static str> {
+        Some("shift")
+    }
+
+    fn flops(&self, _: &Graph, node: &Node) -> u64 {
+        2 * node.len() as u64
+    }
+
+    fn formula(&self, names: &[String]) -> String {
+        let name = |n: usize| names.get(n).map_or("0", String::as_str);
+        format!("{} - {} {}", name(2), name(0), name(1))
+    }
+
+    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
+        Strategy::rows()
+    }
+
+    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (mean, factor, bias) = (cx.operand(0), cx.operand(1), optional(cx, 2));
+        let (channels, out) = (cx.number(cx.node.len()), cx.output());
+        quote!(rt::norm::folded_shift::<L, #channels>(#mean, #factor, #bias, #out);)
+    }
+
+    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
+        let (panels, mean, factor) = (cx.panels(cx.node.len()), cx.operand(0), cx.operand(1));
+        let bias = if cx.node.inputs.len() > 2 {
+            let bias = cx.operand(2);
+            quote!(L::load(&(#bias)[p]))
+        } else {
+            quote!(L::zero())
+        };
+        let finish = cx.finish(&[quote!(p)]);
+        quote! {
+            for p in 0..#panels {
+                let z = (-L::load(&(#mean)[p])).mul_add(L::load(&(#factor)[p]), #bias);
+                #finish
+            }
+        }
+    }
+
+    #[cfg(feature = "reference")]
+    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
+        let [mean, factor, bias @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+        let moved = -(*mean * *factor);
+        bias.first().map_or_else(|| moved.clone(), |bias| &moved + *bias)
     }
 }

@@ -49,6 +49,10 @@ impl Operator for Spread {
         Some("spread")
     }
 
+    fn spreads(&self) -> Option<(usize, usize)> {
+        Some((self.inner, self.len))
+    }
+
     fn flops(&self, _: &Graph, _: &Node) -> u64 {
         0
     }

@@ -77,7 +77,10 @@ impl Step {
 
 /// Whether a node is computed by a step, rather than given.
 fn is_computed(op: &Op) -> bool {
-    !matches!(op, Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..))
+    !matches!(
+        op,
+        Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..) | Op::Broadcast { .. }
+    )
 }
 
 /// Divides a graph into functions.
@@ -125,7 +128,7 @@ fn order(graph: &Graph) -> Vec<NodeId> {
             let inputs = &graph.node(*id).inputs;
             inputs
                 .iter()
-                .any(|input| matches!(graph.node(*input).op, Op::Parameter(read) if read == parameter))
+                .any(|input| matches!(graph.node(graph.source(*input)).op, Op::Parameter(read) if read == parameter))
         };
         graph.ids().filter(reads).max()
     };
@@ -136,13 +139,26 @@ fn order(graph: &Graph) -> Vec<NodeId> {
         }
     }
     let mut order = Vec::with_capacity(graph.nodes.len());
-    for id in graph.ids() {
+    for id in figures_first(graph) {
         if !held.iter().any(|(_, gradient)| *gradient == id) {
             order.push(id);
         }
         order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
     }
     order
+}
+
+/// All nodes in an order in which they can be computed: first what depends on parameters alone, so that the tile of a
+/// layer can use what a later one makes of its running figures.
+fn figures_first(graph: &Graph) -> Vec<NodeId> {
+    let mut depends: Vec<bool> = Vec::with_capacity(graph.nodes.len());
+    for node in &graph.nodes {
+        let inherits = node.inputs.iter().any(|id| depends.get(id.0 as usize).copied().unwrap_or(true));
+        depends.push(node.batched || inherits);
+    }
+    let depends = |id: &NodeId| depends.get(id.0 as usize).copied().unwrap_or(true);
+    let figures = graph.ids().filter(|id| !depends(id));
+    figures.chain(graph.ids().filter(depends)).collect()
 }
 
 /// The kernel in whose tile a scalar function can be computed: the one that computes its latest operand.
@@ -156,7 +172,10 @@ fn epilogue_of(
     if !node.batched || node.is_empty() {
         return None;
     }
-    let places = node.inputs.iter().filter_map(|input| place.get(input.0 as usize).copied().flatten());
+    let places = node.inputs.iter().filter_map(|input| {
+        let source = graph.source(*input);
+        place.get(source.0 as usize).copied().flatten()
+    });
     let latest = places.max()?;
     let Step::Kernel { node: root, epilogue, .. } = functions.get(latest.0)?.steps.get(latest.1)? else {
         return None;
@@ -182,9 +201,13 @@ fn epilogue_of(
 
 /// Whether a node looks at state that is kept with the weights.
 fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
-    graph.node(id).inputs.iter().any(|input| match graph.node(*input).op {
-        Op::Parameter(parameter) => graph.parameter(parameter).role == Role::Buffer,
-        _ => false,
+    graph.node(id).inputs.iter().map(|input| graph.source(*input)).any(|input| {
+        let node = graph.node(input);
+        match node.op {
+            Op::Parameter(parameter) => graph.parameter(parameter).role == Role::Buffer,
+            // Figures that were made of them.
+            _ => !node.batched && reads_buffer(graph, input),
+        }
     })
 }
 
@@ -244,6 +267,9 @@ fn name(graph: &Graph, functions: &mut [Function]) {
     for function in functions {
         let layer = graph.layer(function.layer).name.replace('.', "_");
         let stem = match function.direction {
+            Direction::Forward if function.steps.iter().all(|step| is_of_parameters(graph, step)) => {
+                format!("{layer}_fold")
+            }
             Direction::Forward => format!("{layer}_forward"),
             // One of several losses, which are put together in the layer `loss`.
             Direction::Loss if layer != "loss" => {
@@ -268,6 +294,16 @@ fn name(graph: &Graph, functions: &mut [Function]) {
     }
 }
 
+/// Whether a step computes what is the same for all samples, from parameters alone.
+fn is_of_parameters(graph: &Graph, step: &Step) -> bool {
+    step.nodes().iter().all(|id| {
+        let node = graph.node(*id);
+        !node.batched
+            && !node.inputs.is_empty()
+            && node.inputs.iter().all(|input| !graph.node(*input).batched)
+    })
+}
+
 /// Finds which values pass through memory, and checks that every parameter is read before it is updated.
 fn memory_use(
     graph: &Graph,
@@ -282,6 +318,8 @@ fn memory_use(
         let node = graph.node(id);
         let Some(here) = place_of(id) else { continue };
         for input in &node.inputs {
+            let is_spread = graph.source(*input) != *input;
+            let input = &graph.source(*input);
             let source = graph.node(*input);
             if matches!(source.op, Op::Constant(..)) {
                 continue;
@@ -293,7 +331,9 @@ fn memory_use(
                 continue;
             }
             // A value stays in registers only within its own step, and a kernel reads its operands from memory.
-            let from_memory = place_of(*input) != Some(here) || matches!(node.op, Op::Operator(_));
+            // What is spread out is read number by number.
+            let from_memory =
+                is_spread || place_of(*input) != Some(here) || matches!(node.op, Op::Operator(_));
             if from_memory {
                 push_new(&mut stored, *input);
                 if let Some(list) = reads.get_mut(here.0) {
@@ -364,7 +404,7 @@ fn access(graph: &Graph, function: &Function) -> Access {
             .nodes()
             .iter()
             .flat_map(|id| graph.node(*id).inputs.clone())
-            .any(|input| matches!(graph.node(input).op, Op::Parameter(_)));
+            .any(|input| matches!(graph.node(graph.source(input)).op, Op::Parameter(_)));
         if reads {
             access = Access::Read;
         }

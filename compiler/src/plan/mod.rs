@@ -2,6 +2,7 @@
 //!
 //! A plan is made from graphs and prints (`nnc expand --stage plan`); it knows nothing of Rust tokens.
 
+mod broadcast;
 mod functions;
 mod memory;
 mod print;
@@ -69,9 +70,9 @@ const MOST_PREDICT_GROUPS: usize = 16;
 /// # Errors
 /// E0503 when an invariant does not hold.
 pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Box<Diagnostic>> {
-    let pass = |graph: &Graph| make_pass(graph, input_name);
+    let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph), input_name);
     let predict = pass(&graphs.predict)?;
-    let single = pass(&graphs.predict)?;
+    let single = make_pass(&graphs.predict, input_name)?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);

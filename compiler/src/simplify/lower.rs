@@ -66,6 +66,20 @@ impl Lowering<'_> {
         self.push(Op::Operator(std::sync::Arc::new(op)), inputs, shape)
     }
 
+    /// Adds an operator whose value of this shape is the same for all samples.
+    pub fn figures(
+        &mut self,
+        op: impl crate::graph::Operator + 'static,
+        inputs: Vec<NodeId>,
+        shape: &[usize],
+    ) -> NodeId {
+        let id = self.push(Op::Operator(std::sync::Arc::new(op)), inputs, shape.to_vec());
+        if let Some(node) = self.graph.nodes.get_mut(id.0 as usize) {
+            node.batched = false;
+        }
+        id
+    }
+
     /// Operand `n`.
     pub fn operand(&self, n: usize) -> NodeId {
         self.inputs.get(n).copied().unwrap_or(NodeId(0))

@@ -5,7 +5,7 @@
 //! is padding and does not count.
 
 use crate::element::Element;
-use crate::lanes::{Lanes, Row};
+use crate::lanes::{LANES, Lanes, Row};
 
 /// 1 for samples, 0 for padding.
 #[inline(always)]
@@ -86,66 +86,144 @@ pub fn unbiased<L: Lanes, const G: usize, const C: usize>(
     }
 }
 
-/// (x - mean) / sqrt(variance + eps), channel by channel. `finish` is given group, feature and the value.
+/// Number `c` of a vector, in all lanes; `default` without one.
+#[inline(always)]
+fn of_channel<L: Lanes>(vector: Option<&[Row<L::Elem>]>, c: usize, default: L) -> L {
+    vector.map_or(default, |rows| L::splat(rows[c / LANES][c % LANES]))
+}
+
+/// (x - mean) / sqrt(variance + eps), times weight plus bias, channel by channel. `finish` is given group, feature and
+/// the value.
 #[inline(always)]
 pub fn normalize<L: Lanes, const G: usize, const F: usize, const C: usize>(
     x: &[[Row<L::Elem>; F]; G],
     mean: &[[Row<L::Elem>; C]; 1],
     variance: &[[Row<L::Elem>; C]; 1],
     eps: L::Elem,
+    weight: Option<&[Row<L::Elem>]>,
+    bias: Option<&[Row<L::Elem>]>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let inner = F / C;
+    let one = L::splat(L::Elem::ONE);
     for c in 0..C {
         let mean = L::load(&mean[0][c]);
-        let deviation = (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
+        let share = of_channel(weight, c, one) / (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
+        let bias = of_channel(bias, c, L::zero());
         for (g, x) in x.iter().enumerate() {
             for (f, row) in x.iter().enumerate().skip(c * inner).take(inner) {
-                finish(g, f, (L::load(row) - mean) / deviation);
+                finish(g, f, (L::load(row) - mean).mul_add(share, bias));
             }
         }
     }
 }
 
-/// The gradient by x of [`normalize`] with mean and variance of the batch:
-/// (d - mean(d) - y mean(d y)) / sqrt(variance + eps), with y the normalised value. `finish` is given group, feature
-/// and the gradient, which is 0 for padding.
+/// Of each channel the sum of d_y, `sums[c]`, and that of d_y times the normalised value, `sums[C + c]`; the same in all
+/// lanes. `S` is 2 `C`.
 #[inline(always)]
-pub fn normalize_gradient<L: Lanes, const G: usize, const F: usize, const C: usize>(
+pub fn channel_sums<L: Lanes, const G: usize, const F: usize, const C: usize, const S: usize>(
     x: &[[Row<L::Elem>; F]; G],
     mean: &[[Row<L::Elem>; C]; 1],
     variance: &[[Row<L::Elem>; C]; 1],
     scale: &[[Row<L::Elem>; 1]; G],
     d_y: &[[Row<L::Elem>; F]; G],
     eps: L::Elem,
+    sums: &mut [[Row<L::Elem>; S]; 1],
+) {
+    let inner = F / C;
+    for c in 0..C {
+        let mean = L::load(&mean[0][c]);
+        let (mut sum, mut product) = (L::zero(), L::zero());
+        for g in 0..G {
+            let mask = mask::<L>(&scale[g][0]);
+            let place = c * inner..(c + 1) * inner;
+            for (x, d) in x[g][place.clone()].iter().zip(&d_y[g][place]) {
+                let d = L::load(d) * mask;
+                sum = sum + d;
+                product = d.mul_add(L::load(x) - mean, product);
+            }
+        }
+        let share = L::splat(L::Elem::ONE) / (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
+        L::splat(sum.sum()).store(&mut sums[0][c]);
+        (L::splat(product.sum()) * share).store(&mut sums[0][C + c]);
+    }
+}
+
+/// The gradient by x of [`normalize`] with mean and variance of the batch:
+/// weight (d - mean(d) - y mean(d y)) / sqrt(variance + eps), with y the normalised value and the sums of
+/// [`channel_sums`]. `finish` is given group, feature and the gradient, which is 0 for padding.
+#[inline(always)]
+#[allow(clippy::too_many_arguments)]
+pub fn normalize_gradient<L: Lanes, const G: usize, const F: usize, const C: usize, const S: usize>(
+    x: &[[Row<L::Elem>; F]; G],
+    mean: &[[Row<L::Elem>; C]; 1],
+    variance: &[[Row<L::Elem>; C]; 1],
+    scale: &[[Row<L::Elem>; 1]; G],
+    d_y: &[[Row<L::Elem>; F]; G],
+    sums: &[[Row<L::Elem>; S]; 1],
+    weight: Option<&[Row<L::Elem>]>,
+    eps: L::Elem,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let inner = F / C;
     let n = count::<L, G>(scale, inner);
-    let one = L::splat(L::Elem::from_f64(1.0));
+    let one = L::splat(L::Elem::ONE);
     for c in 0..C {
         let mean = L::load(&mean[0][c]);
         let share = one / (L::load(&variance[0][c]) + L::splat(eps)).sqrt();
-        let (mut sum, mut product) = (L::zero(), L::zero());
-        for g in 0..G {
-            let mask = mask::<L>(&scale[g][0]);
-            for f in c * inner..(c + 1) * inner {
-                let d = L::load(&d_y[g][f]) * mask;
-                let y = (L::load(&x[g][f]) - mean) * share;
-                sum = sum + d;
-                product = d.mul_add(y, product);
-            }
-        }
-        let mean_d = L::splat(sum.sum()) / n;
-        let mean_dy = L::splat(product.sum()) / n;
+        let mean_d = L::load(&sums[0][c]) / n;
+        // y mean(d y), as what x - mean is multiplied by.
+        let slope = L::load(&sums[0][C + c]) / n * share;
+        let share = share * of_channel(weight, c, one);
         for g in 0..G {
             let factor = mask::<L>(&scale[g][0]) * share;
             for f in c * inner..(c + 1) * inner {
-                let y = (L::load(&x[g][f]) - mean) * share;
                 let d = L::load(&d_y[g][f]) - mean_d;
-                finish(g, f, (d - y * mean_dy) * factor);
+                let off = L::load(&x[g][f]) - mean;
+                finish(g, f, (-off).mul_add(slope, d) * factor);
             }
         }
+    }
+}
+
+/// A vector of numbers that lie in rows of equal lanes. `finish` is given each row of sixteen numbers.
+#[inline(always)]
+pub fn vector_of<L: Lanes>(figures: &[Row<L::Elem>], mut finish: impl FnMut(usize, L)) {
+    for (p, figures) in figures.chunks(LANES).enumerate() {
+        let mut row = [L::Elem::ZERO; LANES];
+        for (to, from) in row.iter_mut().zip(figures) {
+            *to = from[0];
+        }
+        finish(p, L::load(&row));
+    }
+}
+
+/// What each channel is multiplied by in prediction: weight / sqrt(variance + eps), the same in all lanes.
+#[inline(always)]
+pub fn folded_factor<L: Lanes, const C: usize>(
+    variance: &[Row<L::Elem>],
+    weight: Option<&[Row<L::Elem>]>,
+    eps: L::Elem,
+    factor: &mut [[Row<L::Elem>; C]; 1],
+) {
+    let one = L::splat(L::Elem::ONE);
+    for (c, factor) in factor[0].iter_mut().enumerate() {
+        let deviation = (of_channel(Some(variance), c, one) + L::splat(eps)).sqrt();
+        (of_channel(weight, c, one) / deviation).store(factor);
+    }
+}
+
+/// What each channel is moved by in prediction: bias - mean factor, the same in all lanes.
+#[inline(always)]
+pub fn folded_shift<L: Lanes, const C: usize>(
+    mean: &[Row<L::Elem>],
+    factor: &[[Row<L::Elem>; C]; 1],
+    bias: Option<&[Row<L::Elem>]>,
+    shift: &mut [[Row<L::Elem>; C]; 1],
+) {
+    for (c, shift) in shift[0].iter_mut().enumerate() {
+        let mean = of_channel(Some(mean), c, L::zero());
+        (-mean).mul_add(L::load(&factor[0][c]), of_channel(bias, c, L::zero())).store(shift);
     }
 }
 
@@ -251,7 +329,7 @@ pub fn spread_one<E: Element, const P: usize>(
     period: usize,
     len: usize,
 ) -> [Row<E>; P] {
-    let mut y = [[E::ZERO; crate::lanes::LANES]; P];
+    let mut y = [[E::ZERO; LANES]; P];
     for (f, y) in y.as_flattened_mut()[..len].iter_mut().enumerate() {
         *y = x.as_flattened()[f / inner % period];
     }
