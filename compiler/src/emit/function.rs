@@ -11,6 +11,7 @@ use super::locals::locals;
 use super::optimizer::Optimizer;
 use super::parameters::trained_type;
 use super::rows::rows;
+use super::shared::Round;
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
 use crate::plan::{Access, Function, Step};
@@ -53,6 +54,8 @@ pub enum ArgumentKind {
     Partial(usize),
     /// The parameters.
     Parameters,
+    /// One of the parameters, or of a state or the gradients: `parameters.weight`.
+    Field(Vec<Ident>),
     /// The optimizer's states.
     State,
     /// Gradients that are kept until all are there.
@@ -101,6 +104,12 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     } else {
         (TokenStream::new(), TokenStream::new(), TokenStream::new())
     };
+    let docs = docs(function_docs(cx, function));
+    let code = quote!(#start #(#body)* #end);
+    let (docs, code, arguments) = match Round::of(&cx.graph().layer(function.layer).name) {
+        Some(round) => round.share(docs, code, arguments, cx.graph()),
+        None => (docs, code, arguments),
+    };
     // What depends on no sample knows no groups either.
     let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
     let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;
@@ -113,7 +122,6 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         let (name, ty) = (&argument.name, &argument.ty);
         if argument.is_mut { quote!(#name: &'a mut #ty) } else { quote!(#name: &'a #ty) }
     });
-    let docs = docs(function_docs(cx, function));
     let entry = names::type_ident(name);
     let name = names::ident(name);
     let entry_generic = is_generic.then(|| quote!(, G));
@@ -122,9 +130,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         #docs
         #[inline(always)]
         fn #name<L: Lanes<Elem = #element> #generic>(#(#fields),*) #returns {
-            #start
-            #(#body)*
-            #end
+            #code
         }
     };
     let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);

@@ -15,6 +15,7 @@ mod optimizer;
 mod parameters;
 mod rows;
 mod scalar;
+mod shared;
 
 pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};

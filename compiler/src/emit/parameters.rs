@@ -16,7 +16,7 @@ pub fn field(parameter: &Parameter) -> Ident {
     names::ident(&parameter.name)
 }
 
-fn field_type(parameter: &Parameter) -> TokenStream {
+pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
     let (rows, inputs) = parameter.rows();
     let rows = number(rows);
     match inputs {

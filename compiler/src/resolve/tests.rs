@@ -332,7 +332,7 @@ fn a_fault_is_told_once_and_what_follows_is_still_checked() {
 
 #[test]
 fn what_is_left_of_a_model_at_fault_has_its_shapes_checked() {
-    let text = "model M { input [4, 4] dense(3) let a = rleu dense(3, init = hee) }";
+    let text = "model M { input [4, 4, 4] dense(3) let a = rleu dense(3, init = hee) }";
     let compilation = compile("test.nn", text, &Options::default());
     let codes: Vec<Code> = compilation.diagnostics.iter().map(|fault| fault.code).collect();
     assert_eq!(codes, [Code::E0303, Code::E0201, Code::E0213]);

@@ -14,6 +14,7 @@ use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, trained_type};
+use super::shared::{Round, skeleton};
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Direction, Graph, Op};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
@@ -70,11 +71,16 @@ impl<'a> Model<'a> {
     }
 
     fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
+        let round = Round::of(&cx.graph().layer(planned.layer).name);
+        let planned_name = round.as_ref().map_or(planned.name.clone(), |round| round.without(&planned.name));
         let name = match cx.domain {
-            Domain::Single => names::single(&planned.name),
-            Domain::Batch => planned.name.clone(),
+            Domain::Single => names::single(&planned_name),
+            Domain::Batch => planned_name,
         };
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
+        if round.is_some() {
+            return self.shared(cx, planned, emitted);
+        }
         match self.functions.iter().find(|known| known.name == emitted.name) {
             Some(known) if known.item.to_string() == emitted.item.to_string() => emitted,
             None => {
@@ -98,6 +104,29 @@ impl<'a> Model<'a> {
                 emitted
             }
         }
+    }
+
+    /// A function of a round of a `repeat`: one that is there already, of the same layer of any round, if they differ in
+    /// nothing but names. Others are counted.
+    fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> Emitted {
+        let stem = emitted.name.to_string();
+        let code = skeleton(&emitted);
+        for n in 1.. {
+            let name = if n == 1 { stem.clone() } else { format!("{stem}_{n}") };
+            let Some(known) = self.functions.iter().find(|known| known.name == name) else {
+                let emitted = function(cx, planned, &name, self.optimizer.as_ref());
+                self.functions.push(emitted.clone());
+                return emitted;
+            };
+            if skeleton(known) == code {
+                let arguments = emitted.arguments.into_iter().zip(&known.arguments);
+                let arguments = arguments
+                    .map(|(argument, known)| Argument { name: known.name.clone(), ..argument })
+                    .collect();
+                return Emitted { arguments, ..known.clone() };
+            }
+        }
+        emitted
     }
 
     /// Whether a training step draws random numbers.
@@ -287,6 +316,7 @@ impl<'a> Model<'a> {
                 quote!(#reference #memory.#name)
             }
             ArgumentKind::Parameters => quote!(parameters),
+            ArgumentKind::Field(path) => quote!(#reference #(#path).*),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
             ArgumentKind::Draws => quote!(&draws),

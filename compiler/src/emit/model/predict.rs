@@ -6,8 +6,12 @@ use quote::quote;
 use super::{Model, Run, array_type};
 use crate::emit::function::ArgumentKind;
 use crate::emit::{names, number};
+use crate::graph::NodeId;
 use crate::plan::LANES;
 use crate::program::TargetKind;
+
+/// Bytes of a sample's values up to which each has memory of its own.
+const STACK_OF_ONE: usize = 64 << 10;
 
 impl Model<'_> {
     /// Functions that turn samples into lanes, and lanes back into samples.
@@ -68,9 +72,23 @@ impl Model<'_> {
             names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
         let flat = flatten(&quote!(#input), self.info.input.len());
         let in_rows = number(inputs.div_ceil(LANES));
-        let written = pass.functions.iter().flat_map(|function| &function.writes).map(|id| {
-            let name = names::ident(&pass.value(*id).map_or_else(String::new, |value| value.name.clone()));
-            let rows = number(pass.graph.node(*id).len().div_ceil(LANES));
+        // What each value is called in `one`: by its own name, or in large models by that of a slot it shares.
+        let shares = self.shares_slots_of_one();
+        let place = |id: NodeId| {
+            let value = pass.value(id);
+            let slot = value.and_then(|value| pass.slots.get(value.slot)).map(|slot| &slot.name);
+            let name = if shares { slot } else { value.map(|value| &value.name) };
+            names::ident(name.map_or("", String::as_str))
+        };
+        let mut declared: Vec<(Ident, usize)> = Vec::new();
+        for id in pass.functions.iter().flat_map(|function| &function.writes) {
+            let name = place(*id);
+            if !declared.iter().any(|(known, _)| *known == name) {
+                declared.push((name, pass.graph.node(*id).len()));
+            }
+        }
+        let written = declared.into_iter().map(|(name, len)| {
+            let rows = number(len.div_ceil(LANES));
             quote!(let mut #name: [Row; #rows] = [ZERO_ROW; #rows];)
         });
         let runs = single.iter().map(|run| {
@@ -78,15 +96,19 @@ impl Model<'_> {
             let fields = run.emitted.arguments.iter().map(|argument| {
                 let name = &argument.name;
                 let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
-                match argument.kind {
+                match &argument.kind {
                     ArgumentKind::Parameters => quote!(#name: &self.parameters),
+                    ArgumentKind::Field(path) => quote!(#name: &self.#(#path).*),
+                    ArgumentKind::Value(id) => {
+                        let place = place(*id);
+                        quote!(#name: #reference #place)
+                    }
                     _ => quote!(#name: #reference #name),
                 }
             });
             quote!(self.simd.run(#entry { #(#fields),* });)
         });
-        let output =
-            names::ident(&pass.value(pass.graph.output).map_or_else(String::new, |value| value.name.clone()));
+        let output = place(pass.graph.output);
         let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
         let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#flat)));
         let result = match self.info.output.as_slice() {
@@ -110,6 +132,13 @@ impl Model<'_> {
         }
     }
 
+    /// Whether the values of one sample share memory: they lie on the stack, which is small.
+    fn shares_slots_of_one(&self) -> bool {
+        let size = if self.element.to_string() == "f64" { 8 } else { 4 };
+        let values = self.plan.single.values.iter().map(|value| value.len.next_multiple_of(LANES) * size);
+        values.sum::<usize>() > STACK_OF_ONE
+    }
+
     pub(super) fn model_impl(&self, name: &Ident, predict: &[Run]) -> TokenStream {
         let pass = &self.plan.predict;
         let element = &self.element;
@@ -127,7 +156,9 @@ impl Model<'_> {
             quote!(let mut scratch = Scratch::ZERO;)
         };
         let needs_parameters = predict.iter().any(|run| {
-            run.emitted.arguments.iter().any(|argument| argument.kind == ArgumentKind::Parameters)
+            let reads =
+                |kind: &ArgumentKind| matches!(kind, ArgumentKind::Parameters | ArgumentKind::Field(_));
+            run.emitted.arguments.iter().any(|argument| reads(&argument.kind))
         });
         let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
         quote! {

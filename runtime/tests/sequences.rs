@@ -1,0 +1,448 @@
+//! Kernels of sequences against loops that anybody can read, in every set: products at each position, rows of tables, and
+//! attention.
+
+#![allow(clippy::needless_range_loop)]
+
+use nnc_runtime::__private::attention::{OfMemory, OfQuery, Packed, Sizes};
+use nnc_runtime::__private::{attention, dense, embedding, entries};
+use nnc_runtime::lanes::{Lanes, Row};
+use nnc_runtime::{Set, Simd};
+
+type R = Row<f32>;
+
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
+        let mut rows = Box::new([[[0.0; 16]; F]; G]);
+        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
+        rows
+    }
+}
+
+/// Products of `$inputs` with `$outputs` at `$positions` positions.
+macro_rules! positions {
+    ($name:ident: $inputs:literal to $outputs:literal at $positions:literal, groups $groups:literal, batch $batch:literal) => {
+        mod $name {
+            use super::*;
+
+            const T: usize = $positions;
+            const I: usize = $inputs;
+            const O: usize = $outputs;
+            const P: usize = O.div_ceil(16);
+            const G: usize = $groups;
+            const S: usize = 16 * G * T;
+            const N: usize = $batch;
+            const XP: usize = (T * I).div_ceil(16);
+            const YP: usize = (T * O).div_ceil(16);
+
+            #[inline(always)]
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], weight: &[[R; I]; P], bias: &[R; P], y: &mut [[R; T * O]; G]) {
+                dense::forward_positions::<L, G, { T * I }, I, O, P>(x, weight, Some(bias), #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn blocked<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], weight: &[[R; I]; P], bias: &[R; P], partial: &mut [[R; T * O]; G], y: &mut [[R; T * O]; G]) {
+                dense::forward_blocked_positions::<L, G, { T * I }, { T * O }, I, O, P, 4>(x, weight, Some(bias), partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]; G], weight: &[[R; I]; P], d_x: &mut [[R; T * I]; G]) {
+                dense::input_gradient_positions::<L, G, { T * O }, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            }
+
+            #[inline(always)]
+            fn back_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]; G], weight: &[[R; I]; P], partial: &mut [[R; T * I]; G], d_x: &mut [[R; T * I]; G]) {
+                dense::input_gradient_blocked_positions::<L, G, { T * I }, { T * O }, I, O, P, 1>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            }
+
+            #[inline(always)]
+            fn weights<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], d_y: &[[R; T * O]; G], rows: &mut [[R; S]; P], d_weight: &mut [[R; I]; P]) {
+                dense::transpose_gradient_positions::<L, G, { T * O }, O, P, S>(d_y, rows);
+                dense::weight_gradient_positions::<L, G, { T * I }, I, P, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            }
+
+            #[inline(always)]
+            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; I]; P], bias: &[R; P], y: &mut [R; YP]) {
+                dense::single_positions::<L, I, O, XP, P, YP>(x, weight, Some(bias), T, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            }
+
+            entries! {
+                f32;
+                Forward<'a> = forward(x: &'a [[R; T * I]; G], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [[R; T * O]; G]);
+                Blocked<'a> = blocked(x: &'a [[R; T * I]; G], weight: &'a [[R; I]; P], bias: &'a [R; P], partial: &'a mut [[R; T * O]; G], y: &'a mut [[R; T * O]; G]);
+                Back<'a> = back(d_y: &'a [[R; T * O]; G], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]; G]);
+                BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]; G], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]; G], d_x: &'a mut [[R; T * I]; G]);
+                Weights<'a> = weights(x: &'a [[R; T * I]; G], d_y: &'a [[R; T * O]; G], rows: &'a mut [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
+                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
+            }
+
+            #[test]
+            fn products_at_positions() {
+                let mut numbers = Numbers(11);
+                let (x, mut d_y) = (numbers.rows::<{ T * I }, G>(), numbers.rows::<{ T * O }, G>());
+                let (weight, bias) = (numbers.rows::<I, P>(), numbers.rows::<P, 1>());
+                // Padding has no gradient.
+                for g in 0..G {
+                    for row in &mut d_y[g] {
+                        for lane in 0..16 {
+                            if 16 * g + lane >= N {
+                                row[lane] = 0.0;
+                            }
+                        }
+                    }
+                }
+                let w = |o: usize, i: usize| weight[o / 16][i][o % 16];
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut y, mut again) = (numbers.rows::<{ T * O }, G>(), numbers.rows::<{ T * O }, G>());
+                    let mut partial = numbers.rows::<{ T * O }, G>();
+                    simd.run(Forward { x: &x, weight: &weight, bias: &bias[0], y: &mut y });
+                    simd.run(Blocked { x: &x, weight: &weight, bias: &bias[0], partial: &mut partial, y: &mut again });
+                    let mut d_x = numbers.rows::<{ T * I }, G>();
+                    let (mut d_again, mut partial) = (numbers.rows::<{ T * I }, G>(), numbers.rows::<{ T * I }, G>());
+                    simd.run(Back { d_y: &d_y, weight: &weight, d_x: &mut d_x });
+                    simd.run(BackBlocked { d_y: &d_y, weight: &weight, partial: &mut partial, d_x: &mut d_again });
+                    let (mut rows, mut d_weight) = (numbers.rows::<S, P>(), numbers.rows::<I, P>());
+                    simd.run(Weights { x: &x, d_y: &d_y, rows: &mut rows, d_weight: &mut d_weight });
+                    for g in 0..G {
+                        for t in 0..T {
+                            for lane in 0..16 {
+                                for o in 0..O {
+                                    let sum = (0..I).fold(bias[0][o / 16][o % 16], |sum, i| w(o, i).mul_add(x[g][t * I + i][lane], sum));
+                                    assert_eq!(y[g][t * O + o][lane].to_bits(), sum.to_bits(), "{simd:?} y[{g}][{t}][{o}]");
+                                    assert_eq!(again[g][t * O + o][lane].to_bits(), sum.to_bits(), "{simd:?} blocked y[{g}][{t}][{o}]");
+                                }
+                                for i in 0..I {
+                                    let sum = (0..O).fold(0.0f32, |sum, o| w(o, i).mul_add(d_y[g][t * O + o][lane], sum));
+                                    assert_eq!(d_x[g][t * I + i][lane].to_bits(), sum.to_bits(), "{simd:?} d_x[{g}][{t}][{i}]");
+                                    assert_eq!(d_again[g][t * I + i][lane].to_bits(), sum.to_bits(), "{simd:?} blocked d_x[{g}][{t}][{i}]");
+                                }
+                            }
+                        }
+                    }
+                    for o in 0..O {
+                        for i in 0..I {
+                            let mut sum = 0.0f32;
+                            for g in 0..G {
+                                for t in 0..T {
+                                    for lane in 0..16.min(N - 16 * g) {
+                                        sum = x[g][t * I + i][lane].mul_add(d_y[g][t * O + o][lane], sum);
+                                    }
+                                }
+                            }
+                            assert_eq!(d_weight[o / 16][i][o % 16].to_bits(), sum.to_bits(), "{simd:?} d_weight[{o}][{i}]");
+                        }
+                    }
+                    let (x, mut y) = (numbers.rows::<XP, 1>(), numbers.rows::<YP, 1>());
+                    simd.run(Single { x: &x[0], weight: &weight, bias: &bias[0], y: &mut y[0] });
+                    let (x, y) = (x[0].as_flattened(), y[0].as_flattened());
+                    for t in 0..T {
+                        for o in 0..O {
+                            let sum = (0..I).fold(bias[0][o / 16][o % 16], |sum, i| x[t * I + i].mul_add(w(o, i), sum));
+                            assert_eq!(y[t * O + o].to_bits(), sum.to_bits(), "{simd:?} single y[{t}][{o}]");
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+positions!(odd: 5 to 19 at 3, groups 3, batch 40);
+positions!(one_position: 6 to 3 at 1, groups 2, batch 17);
+positions!(panels: 9 to 32 at 11, groups 1, batch 16);
+
+mod table {
+    use super::*;
+
+    const T: usize = 3;
+    const V: usize = 5;
+    const D: usize = 19;
+    const W: usize = (V * D).div_ceil(16);
+    const P: usize = D.div_ceil(16);
+    const G: usize = 2;
+    const S: usize = 16 * G * T;
+    const N: usize = 21;
+
+    #[inline(always)]
+    fn forward<L: Lanes<Elem = f32>>(tokens: &[[R; T]; G], table: &[R; W], y: &mut [[R; T * D]; G]) {
+        embedding::forward::<L, G, T, V, D, W>(
+            tokens,
+            table,
+            #[inline(always)]
+            |g, o, z: L| z.store(&mut y[g][o]),
+        );
+    }
+
+    #[inline(always)]
+    fn gradient<L: Lanes<Elem = f32>>(tokens: &[[R; T]; G], d_y: &[[R; T * D]; G], sums: &mut [R; W]) {
+        let mut rows = [[[0.0; 16]; S]; P];
+        dense::transpose_gradient_positions::<L, G, { T * D }, D, P, S>(d_y, &mut rows);
+        embedding::table_gradient::<L, G, T, V, D, P, S, N, W>(tokens, &rows, sums);
+    }
+
+    entries! {
+        f32;
+        Forward<'a> = forward(tokens: &'a [[R; T]; G], table: &'a [R; W], y: &'a mut [[R; T * D]; G]);
+        TableGradient<'a> = gradient(tokens: &'a [[R; T]; G], d_y: &'a [[R; T * D]; G], sums: &'a mut [R; W]);
+    }
+
+    #[test]
+    fn rows_are_found_and_their_gradients_added() {
+        let mut numbers = Numbers(5);
+        let (table, d_y) = (numbers.rows::<W, 1>(), numbers.rows::<{ T * D }, G>());
+        let mut tokens = numbers.rows::<T, G>();
+        tokens.as_flattened_mut().as_flattened_mut().iter_mut().for_each(|token| {
+            *token = ((*token + 1.0) * 2.5).floor();
+        });
+        // What is no token is brought to the nearest.
+        (tokens[0][0][0], tokens[0][0][1], tokens[0][0][2]) = (f32::NAN, -3.0, 1e9);
+        let token = |g: usize, t: usize, lane: usize| (tokens[g][t][lane] as usize).min(V - 1);
+        for simd in Set::ALL.map(Simd::up_to) {
+            let (mut y, mut sums) = (numbers.rows::<{ T * D }, G>(), numbers.rows::<W, 1>());
+            simd.run(Forward { tokens: &tokens, table: &table[0], y: &mut y });
+            simd.run(TableGradient { tokens: &tokens, d_y: &d_y, sums: &mut sums[0] });
+            let mut expected = [0.0f32; V * D];
+            for g in 0..G {
+                for t in 0..T {
+                    for lane in 0..16 {
+                        for d in 0..D {
+                            let from = token(g, t, lane) * D + d;
+                            assert_eq!(y[g][t * D + d][lane], table[0].as_flattened()[from], "{simd:?}");
+                            if 16 * g + lane < N {
+                                expected[from] += d_y[g][t * D + d][lane];
+                            }
+                        }
+                    }
+                }
+            }
+            assert_eq!(sums[0].as_flattened()[..V * D], expected, "{simd:?}");
+        }
+    }
+}
+
+/// Attention of `$queries` positions to `$keys`, with `$heads` heads of `$head` features; `$at_once` queries at once.
+macro_rules! attention {
+    ($name:ident: $queries:literal to $keys:literal, $heads:literal heads of $head:literal, $at_once:literal at once, causal $causal:literal, dropped $dropped:literal) => {
+        mod $name {
+            use super::*;
+
+            const T: usize = $queries;
+            const S: usize = $keys;
+            const H: usize = $heads;
+            const N: usize = $head;
+            const D: usize = H * N;
+            const G: usize = 2;
+            const Q: usize = T * D;
+            const M: usize = S * 2 * D;
+            const Y: usize = Q.div_ceil(16);
+            const SIZES: Sizes = Sizes {
+                queries: T,
+                keys: S,
+                heads: H,
+                head: N,
+                query: (D, 0),
+                memory: (2 * D, 0, D),
+                is_causal: $causal,
+                dropped: $dropped,
+            };
+
+            #[inline(always)]
+            fn forward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], draws: Option<&[R]>, y: &mut [[R; Q]; G]) {
+                attention::forward::<L, G, Q, M, S, $at_once>(query, memory, draws, SIZES, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], d_y: &[[R; Q]; G], draws: Option<&[R]>, d_query: &mut [[R; Q]; G], d_memory: &mut [[R; M]; G]) {
+                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, draws, SIZES, OfQuery(d_query));
+                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, draws, SIZES, OfMemory(d_memory));
+            }
+
+            #[inline(always)]
+            fn single<L: Lanes<Elem = f32>>(query: &[R], memory: &[R], y: &mut [R; Y]) {
+                *y = attention::single::<L, S, Y>(query, memory, SIZES);
+            }
+
+            entries! {
+                f32;
+                Forward<'a> = forward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], draws: Option<&'a [R]>, y: &'a mut [[R; Q]; G]);
+                Backward<'a> = backward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], d_y: &'a [[R; Q]; G], draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]; G], d_memory: &'a mut [[R; M]; G]);
+                Single<'a> = single(query: &'a [R], memory: &'a [R], y: &'a mut [R; Y]);
+            }
+
+            /// The sum of y times d_y of one sample and head, in f64; and y.
+            fn plain(q: &dyn Fn(usize, usize) -> f64, k: &dyn Fn(usize, usize) -> f64, v: &dyn Fn(usize, usize) -> f64, kept: &dyn Fn(usize, usize) -> f64) -> Vec<f64> {
+                let mut y = vec![0.0; T * N];
+                for i in 0..T {
+                    let seen = if $causal { S.min(i + 1) } else { S };
+                    let score = |j: usize| (0..N).map(|d| q(i, d) * k(j, d)).sum::<f64>() / (N as f64).sqrt();
+                    let exp: Vec<f64> = (0..seen).map(|j| score(j).exp()).collect();
+                    let sum: f64 = exp.iter().sum();
+                    for d in 0..N {
+                        y[i * N + d] = (0..seen).map(|j| exp[j] / sum * kept(i, j) * v(j, d)).sum();
+                    }
+                }
+                y
+            }
+
+            #[test]
+            fn means_and_gradients() {
+                let mut numbers = Numbers(3);
+                let (query, memory) = (numbers.rows::<Q, G>(), numbers.rows::<M, G>());
+                let d_y = numbers.rows::<Q, G>();
+                let mut draws = numbers.rows::<{ H * T * S }, G>();
+                draws.as_flattened_mut().as_flattened_mut().iter_mut().for_each(|draw| *draw = draw.abs());
+                let given = ($dropped > 0.0).then(|| draws.as_flattened());
+                let mut first: Option<(Box<[[R; Q]; G]>, Box<[[R; Q]; G]>, Box<[[R; M]; G]>)> = None;
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut y, mut d_query) = (numbers.rows::<Q, G>(), numbers.rows::<Q, G>());
+                    let mut d_memory = numbers.rows::<M, G>();
+                    simd.run(Forward { query: &query, memory: &memory, draws: given, y: &mut y });
+                    simd.run(Backward { query: &query, memory: &memory, d_y: &d_y, draws: given, d_query: &mut d_query, d_memory: &mut d_memory });
+                    let all = (y, d_query, d_memory);
+                    match &first {
+                        Some(first) => assert!(*first == all, "{simd:?} gives other bits"),
+                        None => first = Some(all),
+                    }
+                }
+                let (y, d_query, d_memory) = first.expect("there is a set");
+                for (g, lane, h) in [(0, 0, 0), (1, 15, H - 1), (0, 7, H / 2)] {
+                    let at = |x: &[R], row: usize, from: usize| {
+                        (0..x.len() / row * N).map(|n| f64::from(x[n / N * row + from + n % N][lane])).collect::<Vec<f64>>()
+                    };
+                    let parts = [
+                        at(&query[g], D, h * N),
+                        at(&memory[g], 2 * D, h * N),
+                        at(&memory[g], 2 * D, D + h * N),
+                    ];
+                    let kept = |i: usize, j: usize| {
+                        let draw = f64::from(draws[g][(h * T + i) * S + j][lane]);
+                        if $dropped == 0.0 { 1.0 } else if draw < $dropped { 0.0 } else { 1.0 / (1.0 - $dropped) }
+                    };
+                    let value = |parts: &[Vec<f64>; 3]| {
+                        plain(&|i, d| parts[0][i * N + d], &|j, d| parts[1][j * N + d], &|j, d| parts[2][j * N + d], &kept)
+                    };
+                    let close = |what: &str, found: f64, expected: f64| {
+                        assert!((found - expected).abs() < 2e-5, "{what}: {found}, expected {expected}");
+                    };
+                    let (found, expected) = (at(&y[g], D, h * N), value(&parts));
+                    found.iter().zip(&expected).for_each(|(found, expected)| close("y", *found, *expected));
+                    let d = at(&d_y[g], D, h * N);
+                    let found = [
+                        at(&d_query[g], D, h * N),
+                        at(&d_memory[g], 2 * D, h * N),
+                        at(&d_memory[g], 2 * D, D + h * N),
+                    ];
+                    for part in 0..3 {
+                        for n in 0..parts[part].len() {
+                            let moved = |by: f64| {
+                                let mut parts = parts.clone();
+                                parts[part][n] += by;
+                                value(&parts).iter().zip(&d).map(|(y, d)| y * d).sum::<f64>()
+                            };
+                            close("gradient", found[part][n], (moved(1e-5) - moved(-1e-5)) / 2e-5);
+                        }
+                    }
+                }
+                if $dropped == 0.0 {
+                    let flat = |x: &[R]| {
+                        let mut rows = vec![[0.0; 16]; x.len().div_ceil(16)];
+                        x.iter().enumerate().for_each(|(n, row)| rows[n / 16][n % 16] = row[5]);
+                        rows
+                    };
+                    for simd in Set::ALL.map(Simd::up_to) {
+                        let mut one = [[0.0; 16]; Y];
+                        simd.run(Single { query: &flat(&query[1]), memory: &flat(&memory[1]), y: &mut one });
+                        for n in 0..Q {
+                            let (found, expected) = (one.as_flattened()[n], y[1][n][5]);
+                            assert!((found - expected).abs() < 2e-6, "{simd:?}: {found}, expected {expected}");
+                        }
+                    }
+                }
+            }
+        }
+    };
+}
+
+attention!(causal: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0);
+attention!(cross: 5 to 7, 3 heads of 3, 4 at once, causal false, dropped 0.0);
+attention!(one_at_once: 6 to 3, 1 heads of 17, 1 at once, causal false, dropped 0.0);
+attention!(single_position: 1 to 1, 2 heads of 1, 4 at once, causal true, dropped 0.0);
+attention!(with_dropout: 5 to 5, 2 heads of 4, 4 at once, causal true, dropped 0.3);
+
+/// Queries, keys and values side by side have the gradients that they have apart.
+mod packed {
+    use super::*;
+
+    const T: usize = 6;
+    const D: usize = 8;
+    const SIZES: Sizes = Sizes {
+        queries: T,
+        keys: T,
+        heads: 2,
+        head: 4,
+        query: (3 * D, 0),
+        memory: (3 * D, D, 2 * D),
+        is_causal: true,
+        dropped: 0.0,
+    };
+    type All = [[R; 3 * T * D]; 1];
+
+    #[inline(always)]
+    fn packed<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_x: &mut All) {
+        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+            x,
+            x,
+            d_y,
+            None,
+            SIZES,
+            Packed(d_x),
+        );
+    }
+
+    #[inline(always)]
+    fn apart<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_query: &mut All, d_memory: &mut All) {
+        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+            x,
+            x,
+            d_y,
+            None,
+            SIZES,
+            OfQuery(d_query),
+        );
+        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+            x,
+            x,
+            d_y,
+            None,
+            SIZES,
+            OfMemory(d_memory),
+        );
+    }
+
+    entries! {
+        f32;
+        PackedGradient<'a> = packed(x: &'a All, d_y: &'a [[R; T * D]; 1], d_x: &'a mut All);
+        Apart<'a> = apart(x: &'a All, d_y: &'a [[R; T * D]; 1], d_query: &'a mut All, d_memory: &'a mut All);
+    }
+
+    #[test]
+    fn is_the_same_as_apart() {
+        let mut numbers = Numbers(9);
+        let (x, d_y) = (numbers.rows::<{ 3 * T * D }, 1>(), numbers.rows::<{ T * D }, 1>());
+        let mut all = [numbers.rows(), numbers.rows(), numbers.rows()];
+        let [d_x, d_query, d_memory] = &mut all;
+        let simd = Simd::detect();
+        simd.run(PackedGradient { x: &x, d_y: &d_y, d_x });
+        simd.run(Apart { x: &x, d_y: &d_y, d_query, d_memory });
+        for n in 0..3 * T * D {
+            let expected = if n % (3 * D) < D { d_query[0][n] } else { d_memory[0][n] };
+            assert_eq!(d_x[0][n], expected, "{n}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+"""sequences.json: models of sequences whose text stands in models/*.nn: outputs, losses, gradients, and losses of steps."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .numbers import PRECISIONS, draw, write
+
+SAMPLES = 5
+STEPS = 6
+
+
+def encoder_layer(width, heads, hidden, norm_first):
+    return nn.TransformerEncoderLayer(
+        width, heads, hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first
+    )
+
+
+class Gpt(nn.Module):
+    """The network of benches/gpt.nn, small."""
+
+    vocabulary, context, width = 11, 7, 12
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Embedding(self.vocabulary, self.width)
+        self.position = nn.Embedding(self.context, self.width)
+        self.repeat = nn.ModuleDict({str(n): encoder_layer(self.width, 3, 20, True) for n in (1, 2)})
+        self.layer_norm = nn.LayerNorm(self.width)
+        self.head = nn.Linear(self.width, self.vocabulary, bias=False)
+
+    def forward(self, x):
+        x = self.token(x) + self.position(torch.arange(self.context))
+        mask = torch.triu(torch.ones(self.context, self.context, dtype=torch.bool), diagonal=1)
+        for block in self.repeat.values():
+            x = block(x, src_mask=mask)
+        return self.head(self.layer_norm(x))
+
+    @staticmethod
+    def name(name):
+        return name.replace("repeat.1.", "repeat.1.transformer_block.").replace("repeat.2.", "repeat.2.transformer_block.")
+
+    @staticmethod
+    def loss(output, target):
+        return F.cross_entropy(output.transpose(1, 2), target, ignore_index=3)
+
+
+class Reader(nn.Module):
+    """Tokens that look at a sequence of vectors which a block of the post-norm kind made of the same tokens."""
+
+    vocabulary, context, width = 6, 5, 8
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Embedding(self.vocabulary, self.width)
+        self.post_norm_transformer_block = encoder_layer(self.width, 2, 10, False)
+        self.narrow = nn.Linear(self.width, 6)
+        self.cross = nn.MultiheadAttention(self.width, 4, batch_first=True, kdim=6, vdim=6)
+        self.head = nn.Linear(self.width, 4)
+
+    def forward(self, x):
+        tokens = self.token(x)
+        memory = torch.tanh(self.narrow(self.post_norm_transformer_block(tokens)))
+        mixed, _ = self.cross(tokens, memory, memory, need_weights=False)
+        return self.head(mixed)
+
+    @staticmethod
+    def name(name):
+        return name
+
+    @staticmethod
+    def loss(output, target):
+        return F.cross_entropy(output.transpose(1, 2), target, weight=torch.tensor([1, 2, 0.5, 1], dtype=output.dtype))
+
+
+def cross_names(tensors):
+    """The projections of `MultiheadAttention` with keys of another width, put together as `cross_attention` has them."""
+    tensors = dict(tensors)
+    if "cross.q_proj_weight" in tensors:
+        tensors["cross.q_proj.weight"] = tensors.pop("cross.q_proj_weight")
+        keys, values = tensors.pop("cross.k_proj_weight"), tensors.pop("cross.v_proj_weight")
+        tensors["cross.kv_proj.weight"] = torch.cat([keys, values])
+        bias = tensors.pop("cross.in_proj_bias")
+        width = bias.shape[0] // 3
+        tensors["cross.q_proj.bias"], tensors["cross.kv_proj.bias"] = bias[:width], bias[width:]
+    return tensors
+
+
+def named(module, tensors):
+    return {module.name(name): value for name, value in cross_names(tensors).items()}
+
+
+def run(make, dtype, weights, x, target):
+    module = make().to(dtype)
+    with torch.no_grad():
+        for name, value in module.named_parameters():
+            value.copy_(weights[name].to(dtype))
+    output = module(x)
+    loss = module.loss(output, target)
+    loss.backward()
+    figures = {"output": output.detach().clone(), "loss": loss.detach()}
+    gradients = {name: value.grad.clone() for name, value in module.named_parameters()}
+    figures["gradient"] = named(module, gradients)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = module.loss(module(x), target)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    figures["losses"] = torch.stack(losses)
+    return figures
+
+
+def make():
+    entries = []
+    for number, (name, make_one, classes) in enumerate((("gpt", Gpt, 11), ("reader", Reader, 4))):
+        rng = np.random.default_rng(300 + number)
+        module = make_one()
+        weights = {}
+        for key, value in module.named_parameters():
+            is_norm = "norm" in key and key.endswith("weight") and value.ndim == 1
+            scale = 0.2 if value.ndim == 1 else 1 / math.sqrt(value.shape[-1])
+            weights[key] = draw(rng, *value.shape, scale=scale) + (1 if is_norm else 0)
+        x = torch.tensor(rng.integers(0, module.vocabulary, (SAMPLES, module.context)))
+        target = torch.tensor(rng.integers(0, classes, (SAMPLES, module.context)))
+        entry = {"model": f"{name}.nn", "weights": named(module, weights), "input": x, "target": target}
+        for precision, dtype in PRECISIONS:
+            entry[precision] = run(make_one, dtype, weights, x, target)
+        entries.append(entry)
+    write("sequences.json", {"models": entries})
