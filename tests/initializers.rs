@@ -39,6 +39,7 @@ model! { start,
         xavier_spread: dense(60, init = glorot_normal, bias_init = constant(value = 0.25))
         still: dense(60, init = zeros, bias_init = ones)
         default_tanh: dense(70) -> tanh
+        plain: dense(50, init = standard_normal)
         several: dense(40, init = both, bias_init = ones)
     }
 }
@@ -112,6 +113,7 @@ fn weights_are_spread_as_their_initializer_says() {
     for (name, center, deviation, most) in [
         ("uniform.weight", 1.0, sqrt(4.0 / 3.0), 2.0),
         ("truncated.weight", 1.0, 0.5 * truncated, 1.0),
+        ("plain.weight", 0.0, 1.0, f64::INFINITY),
         ("lecun.weight", 0.0, 0.1, 0.2 / truncated),
         ("glorot.weight", 0.0, sqrt(2.0 / 170.0), 2.0 * sqrt(2.0 / 170.0) / truncated),
         ("he.weight", 0.0, sqrt(2.0 / 70.0), 2.0 * sqrt(2.0 / 70.0) / truncated),

@@ -5,7 +5,7 @@
 //! rather than all of the model's. Functions of rounds that are the same but for the names of their arguments are one.
 
 use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
-use quote::format_ident;
+use quote::{format_ident, quote};
 
 use super::function::{Argument, ArgumentKind, Emitted};
 use super::{names, parameters};
@@ -56,6 +56,8 @@ impl Round {
     ) -> (TokenStream, TokenStream, Vec<Argument>) {
         let renamed = self.foreign(&arguments, graph);
         let mut fields = Vec::new();
+        // Once to see which of them the function changes.
+        self.rename(code.clone(), &renamed, &mut fields);
         let code = self.rename(code, &renamed, &mut fields);
         let docs = self.rename(docs, &renamed, &mut Vec::new());
         let owners = [ArgumentKind::Parameters, ArgumentKind::State, ArgumentKind::Gradients];
@@ -141,9 +143,17 @@ impl Round {
                 // The whole of it is a reference already.
                 let references = if is_element { 0 } else { 1 + usize::from(is_mut) };
                 out.truncate(out.len().saturating_sub(references));
+                let mut is_changed = is_mut;
                 match fields.iter_mut().find(|known| **known == field) {
-                    Some(known) => known.is_mut |= is_mut,
+                    Some(known) => {
+                        known.is_mut |= is_mut;
+                        is_changed = known.is_mut;
+                    }
                     None => fields.push(Field { is_mut, ..field }),
+                }
+                if is_changed && !is_element {
+                    // What is changed later is only lent here.
+                    out.extend(if is_mut { quote!(&mut *) } else { quote!(&*) });
                 }
                 out.push(TokenTree::Ident(name));
                 rest = behind;

@@ -11,7 +11,7 @@ use crate::compile::Options;
 use crate::program::{LossUse, OptimizerUse, Output, Program, TrainSpec, ValueId};
 
 /// What is reported of predictions.
-const METRICS: &[&str] = &["accuracy", "top_5", "confusion", "mae", "rmse", "r2"];
+const METRICS: &[&str] = &["accuracy", "top_5", "perplexity", "confusion", "mae", "rmse", "r2"];
 
 /// A model, with faults or without.
 pub(super) struct Resolution {

@@ -71,6 +71,8 @@ impl Evaluator {
             }
             from = to;
         }
-        Ok(sum / data.rows as f64)
+        let loss = sum / data.rows as f64;
+        self.meter.set_loss(loss);
+        Ok(loss)
     }
 }

@@ -12,6 +12,7 @@ pub struct Meter {
     width: usize,
     target_width: usize,
     rows: u64,
+    loss: f64,
 }
 
 /// The metrics of one output.
@@ -51,6 +52,11 @@ impl Meter {
     /// E0214 when a metric does not fit what any output is compared with.
     pub fn new(metrics: &[Metric], info: &ModelInfo) -> Result<Self, Error> {
         let compared: Vec<Compared> = info.compared().collect();
+        if compared.len() > 1 && metrics.contains(&Metric::Perplexity) {
+            let message =
+                format!("metric `perplexity` needs one loss, model `{}` has several outputs", info.name);
+            return Err(Error::new("E0214", message).help("leave it out: the loss is always reported"));
+        }
         for &metric in metrics {
             let mut faults = compared.iter().map(|part| fit(metric, part, info));
             let first = faults.next();
@@ -75,12 +81,18 @@ impl Meter {
                 Part::new(compared, several, fitting.collect())
             })
             .collect();
-        Ok(Self { parts, width: info.output_len(), target_width, rows: 0 })
+        Ok(Self { parts, width: info.output_len(), target_width, rows: 0, loss: f64::NAN })
     }
 
     /// Whether nothing needs predictions: then there is no need to make them.
     pub fn is_idle(&self) -> bool {
-        self.parts.iter().all(|part| part.metrics.is_empty() && part.confusion.is_none())
+        let of_loss = |metric: &Metric| *metric == Metric::Perplexity;
+        self.parts.iter().all(|part| part.metrics.iter().all(of_loss) && part.confusion.is_none())
+    }
+
+    /// Takes in the loss of all samples, for metrics that are made of it.
+    pub fn set_loss(&mut self, loss: f64) {
+        self.loss = loss;
     }
 
     /// Leaves out the confusion matrix.
@@ -91,7 +103,7 @@ impl Meter {
 
     /// Forgets what was counted.
     pub fn reset(&mut self) {
-        self.rows = 0;
+        (self.rows, self.loss) = (0, f64::NAN);
         self.parts.iter_mut().for_each(Part::reset);
     }
 
@@ -125,7 +137,7 @@ impl Meter {
     /// The figures, in the order the metrics were asked for; of several outputs one output after the other, by names
     /// such as `kind.accuracy`. Without samples they are NaN.
     pub fn figures(&self) -> Vec<(String, f64)> {
-        self.parts.iter().flat_map(Part::figures).collect()
+        self.parts.iter().flat_map(|part| part.figures(self.loss)).collect()
     }
 
     /// Which classes were taken for which; `None` for values, and where several outputs have classes.
@@ -153,8 +165,8 @@ fn fit(metric: Metric, compared: &Compared, info: &ModelInfo) -> Result<(), Erro
         let message = format!("metric `{name}` needs values, model `{}` has classes", info.name);
         return Err(Error::new("E0214", message).help("use `accuracy`"));
     }
-    if metric == Metric::Top5 && !is_class {
-        let message = format!("metric `top_5` needs classes, model `{}` has values", info.name);
+    if matches!(metric, Metric::Top5 | Metric::Perplexity) && !is_class {
+        let message = format!("metric `{name}` needs classes, model `{}` has values", info.name);
         return Err(Error::new("E0214", message).help("use `rmse` or `mae`"));
     }
     Ok(())
@@ -258,13 +270,13 @@ impl Part {
         }
     }
 
-    fn figures(&self) -> impl Iterator<Item = (String, f64)> {
-        self.metrics.iter().map(|&metric| {
+    fn figures(&self, loss: f64) -> impl Iterator<Item = (String, f64)> {
+        self.metrics.iter().map(move |&metric| {
             let name = match self.name {
                 "" => metric.name().to_owned(),
                 output => format!("{output}.{}", metric.name()),
             };
-            (name, self.figure(metric))
+            (name, if metric == Metric::Perplexity { loss.exp() } else { self.figure(metric) })
         })
     }
 
@@ -272,6 +284,8 @@ impl Part {
         match metric {
             Metric::Accuracy => self.correct as f64 / self.rows as f64,
             Metric::Top5 => self.in_top as f64 / self.rows as f64,
+            // Made of the loss of all.
+            Metric::Perplexity => f64::NAN,
             Metric::Mae => self.absolute / self.values as f64,
             Metric::Rmse => (self.squared / self.values as f64).sqrt(),
             Metric::R2 if self.rows == 0 => f64::NAN,

@@ -17,6 +17,8 @@ pub enum Metric {
     Accuracy,
     /// Share of samples whose class is among the five greatest outputs; in 0 to 1.
     Top5,
+    /// e to the loss: among how many equally likely classes a model is as unsure as it is. 1 is perfect.
+    Perplexity,
     /// Mean absolute error, in the target's unit.
     Mae,
     /// Root of the mean squared error, in the target's unit.
@@ -28,7 +30,7 @@ pub enum Metric {
 
 /// Names of all metrics, as the language writes them.
 pub fn metric_names() -> &'static [&'static str] {
-    &["accuracy", "top_5", "mae", "rmse", "r2"]
+    &["accuracy", "top_5", "perplexity", "mae", "rmse", "r2"]
 }
 
 impl Metric {
@@ -37,6 +39,7 @@ impl Metric {
         match name {
             "accuracy" => Some(Self::Accuracy),
             "top_5" => Some(Self::Top5),
+            "perplexity" => Some(Self::Perplexity),
             "mae" => Some(Self::Mae),
             "rmse" => Some(Self::Rmse),
             "r2" => Some(Self::R2),
@@ -54,6 +57,7 @@ impl Metric {
         match self {
             Self::Accuracy => "accuracy",
             Self::Top5 => "top_5",
+            Self::Perplexity => "perplexity",
             Self::Mae => "mae",
             Self::Rmse => "rmse",
             Self::R2 => "r2",
