@@ -53,6 +53,8 @@ models! {
     slopes: Slopes = "tests/data/models/slopes.nn";
     frozen: Half = "tests/data/models/frozen.nn";
     shared: Twins = "tests/data/models/shared.nn";
+    within: Within = "tests/data/models/within.nn";
+    within_and_data: Both = "tests/data/models/within_and_data.nn";
     thaw: Thaw = "tests/data/models/thaw.nn";
     frozen_stored: Stored = "tests/data/models/frozen_stored.nn";
     activations: Activations = "tests/data/models/activations.nn";

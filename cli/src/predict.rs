@@ -77,7 +77,12 @@ fn parts(info: &ModelInfo, schema: &Schema) -> Vec<Part> {
             let len = output.len();
             let range = from..from + len;
             from += len;
-            let schema = output.target.and_then(|_| trained.next()).cloned().unwrap_or_default();
+            let schema = output
+                .target
+                .filter(|target| target.width() > 0)
+                .and_then(|_| trained.next())
+                .cloned()
+                .unwrap_or_default();
             let numbered = |name: &str| (1..=len).map(|n| format!("{name}_{n}")).collect::<Vec<_>>();
             let (columns, classes) = match output.target {
                 Some(TargetInfo::Class { classes }) => {

@@ -277,3 +277,44 @@ fn weights_of_which_nothing_fits_are_an_error() {
     let ran = folder.run(&["train", "small.nn", "--partial"]);
     assert_eq!(ran.code, Some(2), "{ran}");
 }
+
+// ---- Losses that compare with the model's own values -----------------------------------------------------------------
+
+#[test]
+fn an_autoencoder_needs_no_target() {
+    let model = r#"model Auto {
+    input x: [2]
+    let code = dense(1)
+    let decoded = code -> dense(2)
+    output decoded, code
+    loss mse(output = decoded, target = x)
+    optimizer adam(lr = 0.05)
+}
+
+data {
+    csv "points.csv"
+    split 0.75
+}
+
+train {
+    epochs 60
+    batch 4
+}
+"#;
+    let points: String =
+        (0..16).map(|n| format!("{},{}\n", f64::from(n) / 8.0, 1.0 - f64::from(n) / 4.0)).collect();
+    let folder = Folder::new().with("auto.nn", model).with("points.csv", format!("a,b\n{points}"));
+    for engine in [&[] as &[&str], &["--engine", "reference"]] {
+        folder.run(&[&["train", "auto.nn"], engine].concat()).ok().shows("test loss");
+        let ran = folder.run(&[&["eval", "auto.nn"], engine].concat()).ok();
+        let loss = ran.out.lines().find_map(|line| line.strip_prefix("loss ")?.parse::<f64>().ok());
+        assert!(loss.is_some_and(|loss| loss < 0.02), "points on a line have one number: {ran}");
+        let ran = folder.run(&[&["predict", "auto.nn", "--input", "points.csv"], engine].concat()).ok();
+        assert_eq!(ran.out.lines().count(), 17, "{ran}");
+    }
+    // A target that is named all the same is no input.
+    let folder = folder
+        .with("auto.nn", model.replace("split 0.75", "target kind"))
+        .with("points.csv", "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n");
+    folder.run(&["train", "auto.nn", "--engine", "reference"]).ok();
+}

@@ -98,7 +98,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         program.outputs.iter().map(|output| values.get(output.value.0 as usize).copied().flatten()).collect();
     if let Some(nodes) = outputs {
         losses::add_outputs(&mut graph, program, &nodes);
-        if let Err(diagnostic) = losses::add_losses(&mut graph, program, &nodes) {
+        if let Err(diagnostic) = losses::add_losses(&mut graph, program, &nodes, &values) {
             diagnostics.push(*diagnostic);
         }
     }

@@ -159,6 +159,8 @@ pub struct LossUse {
     pub body: ValueExpr,
     /// Which output it compares, by its place.
     pub output: usize,
+    /// The value of the model that it compares with, instead of a target in the data; and where that is named.
+    pub within: Option<(ValueId, Span)>,
     /// What it counts in the sum of all losses.
     pub weight: f64,
     /// What each sample counts in the mean over the batch, where they do not count alike. The target decides it.
@@ -372,6 +374,8 @@ pub struct DataSpec {
     pub delimiter: char,
     /// What image bytes are multiplied by.
     pub scale: f64,
+    /// Whether it says something of a target, right or wrong.
+    pub has_target_key: bool,
     /// The section.
     pub span: Span,
 }

@@ -247,7 +247,7 @@ impl ModelInfo {
         self.output.iter().product()
     }
 
-    /// The outputs that losses compare.
+    /// The outputs that losses compare with targets of the data.
     pub fn compared(&self) -> impl Iterator<Item = Compared> + use<> {
         let places = self.outputs.iter().scan((0, 0), |(from, target_from), output| {
             let place = (*output, *from, *target_from);
@@ -256,15 +256,19 @@ impl ModelInfo {
             Some(place)
         });
         places.filter_map(|(output, from, target_from)| {
-            Some(Compared { output, target: output.target?, from, target_from })
+            let target = output.target.filter(|target| target.width() > 0)?;
+            Some(Compared { output, target, from, target_from })
         })
     }
 
     /// What a sample is compared with: the target of the only output that has one, or a row of numbers that holds
-    /// the targets of several one after the other, a class as its index. `None` without a loss.
+    /// the targets of several one after the other, a class as its index. No values where losses compare with other
+    /// values of the model alone; `None` without a loss.
     pub fn target(&self) -> Option<TargetInfo> {
         let mut compared = self.compared();
-        let first = compared.next()?.target;
+        let Some(first) = compared.next().map(|first| first.target) else {
+            return self.outputs.iter().find_map(|output| output.target);
+        };
         let others = compared.map(|other| other.target.width()).reduce(|a, b| a + b);
         Some(others.map_or(first, |width| TargetInfo::Values { len: first.width() + width }))
     }

@@ -381,7 +381,7 @@ impl Output {
 pub struct OutputTarget {
     /// A class, or values.
     pub kind: TargetKind,
-    /// Classes, or values a sample.
+    /// Classes, or values a sample: none where it is compared with other values of the model alone.
     pub len: usize,
     /// Positions of a sample that have a class each; 1 for values.
     pub positions: usize,
@@ -406,8 +406,10 @@ impl OutputTarget {
 /// What a sample of all outputs is compared with: the target of the only one that has one, or a row of numbers that
 /// holds the targets of several one after the other, a class as its index.
 pub fn row_of_targets(outputs: &[Output]) -> Option<(TargetKind, usize)> {
-    let mut targets = outputs.iter().filter_map(|output| output.target);
-    let first = targets.next()?;
+    let all = || outputs.iter().filter_map(|output| output.target);
+    let mut targets = all().filter(|target| target.width() > 0);
+    // What is compared with nothing but values of the model has targets of no numbers.
+    let Some(first) = targets.next() else { return all().next().map(|_| (TargetKind::Values, 0)) };
     let mut others = targets.peekable();
     if others.peek().is_none() {
         return Some((first.kind, first.len));

@@ -66,6 +66,7 @@ pub(super) fn add_losses(
     graph: &mut Graph,
     program: &Program,
     nodes: &[NodeId],
+    values: &[Option<NodeId>],
 ) -> Result<(), Box<Diagnostic>> {
     let Some(first) = program.losses.first() else { return Ok(()) };
     let several = program.losses.len() > 1;
@@ -73,9 +74,25 @@ pub(super) fn add_losses(
     let mut target_shapes: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
     for loss in &program.losses {
         let (target, shape) = target_of(graph, loss)?;
+        if let Some(within) = within(loss, values) {
+            check_within(graph, loss, within, target.len)?;
+        }
         let Some(output) = graph.outputs.get_mut(loss.output) else { continue };
+        if loss.within.is_some() {
+            // Nothing of the data is needed.
+            output.target.get_or_insert(OutputTarget {
+                kind: TargetKind::Values,
+                len: 0,
+                positions: 1,
+                ignored: None,
+                range: ANY,
+                only_ends: false,
+            });
+            continue;
+        }
         match output.target {
             None => output.target = Some(target),
+            Some(before) if before.width() == 0 => output.target = Some(target),
             Some(before)
                 if (before.kind, before.len, before.positions)
                     == (target.kind, target.len, target.positions) =>
@@ -105,7 +122,8 @@ pub(super) fn add_losses(
         };
         let mut cx = builder(graph, name, format!("loss {}", loss.text), loss.span, Direction::Loss);
         let shape = target_shapes.get(loss.output).cloned().unwrap_or_default();
-        let target = match targets.get(loss.output).copied().flatten() {
+        let known = within(loss, values).or_else(|| targets.get(loss.output).copied().flatten());
+        let target = match known {
             Some(target) => target,
             None if n_targets == 1 => cx.node(Op::Target, Vec::new(), shape, true),
             None => {
@@ -116,7 +134,7 @@ pub(super) fn add_losses(
                 cx.operator(Slice { from, len }, vec![whole], shape)
             }
         };
-        if let Some(place) = targets.get_mut(loss.output) {
+        if let Some(place) = targets.get_mut(loss.output).filter(|_| loss.within.is_none()) {
             *place = Some(target);
         }
         let Some(value) = nodes.get(loss.output).copied() else { continue };
@@ -172,11 +190,39 @@ pub(super) fn add_losses(
     Ok(())
 }
 
+/// Any target is allowed.
+const ANY: (f64, f64) = (f64::NEG_INFINITY, f64::INFINITY);
+
+/// The value of the model that a loss compares with.
+fn within(loss: &LossUse, values: &[Option<NodeId>]) -> Option<NodeId> {
+    values.get(loss.within?.0.0 as usize).copied().flatten()
+}
+
+/// E0305 for a value of the model that has another number of values than a target of the loss.
+fn check_within(graph: &Graph, loss: &LossUse, value: NodeId, len: usize) -> Result<(), Box<Diagnostic>> {
+    let (node, Some((_, span))) = (graph.node(value), loss.within) else { return Ok(()) };
+    if node.len() == len {
+        return Ok(());
+    }
+    let made = graph.layer(node.layer);
+    let output = graph.outputs.get(loss.output).map_or_else(Vec::new, |output| output.shape.clone());
+    Err(Box::new(
+        Diagnostic::new(
+            Code::E0305,
+            format!("`{}` compares {output:?} with {:?}", loss.name, node.shape),
+            span,
+            format!("expected {len} values, found {}", node.len()),
+        )
+        .with_label(made.span, format!("`{}` is {:?}", made.name, node.shape))
+        .with_help("a target has as many values as what it is compared with"),
+    ))
+}
+
 /// What a loss compares its output with, and the shape of that.
 fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usize>), Box<Diagnostic>> {
     let mut shape = graph.outputs.get(loss.output).map_or_else(Vec::new, |output| output.shape.clone());
     let values = shape.iter().product::<usize>();
-    let range = loss.range.unwrap_or((f64::NEG_INFINITY, f64::INFINITY));
+    let range = loss.range.unwrap_or(ANY);
     let target = OutputTarget {
         kind: loss.target,
         len: values,

@@ -1,6 +1,6 @@
 //! Bodies of models and blocks: statements, the running value, and the names of values.
 
-use nnc_grammar::ast::{Block, Body, Call, Chain, Ident, Input, Let, Output, Statement};
+use nnc_grammar::ast::{Block, Body, Call, Chain, ExprKind, Ident, Input, Let, Output, Statement};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -62,6 +62,8 @@ pub(super) struct Walk<'a> {
     pub(super) has_chain: bool,
     /// Whether what is walked stands in `frozen { … }`.
     pub(super) is_frozen: bool,
+    /// Values of the model by name, for losses that compare with one.
+    pub(super) named: Vec<(String, Value)>,
     /// Imported models that were met.
     pub(super) imports: Vec<ImportUse>,
     /// The imported model that is being walked.
@@ -127,6 +129,22 @@ impl Walk<'_> {
         self.values.push(Named { name: name.to_owned(), value, span, is_used: false, is_given: true });
     }
 
+    /// Keeps the names of the model's values for its losses. What one of them compares with is used.
+    fn keep_values(&mut self) {
+        let arguments = self.losses.iter().flat_map(|call| &call.arguments);
+        let targets: Vec<&str> = arguments
+            .filter(|argument| argument.name.as_ref().is_some_and(|name| name.name == "target"))
+            .filter_map(|argument| match &argument.value.kind {
+                ExprKind::Name(name) => Some(name.as_str()),
+                _ => None,
+            })
+            .collect();
+        for named in &mut self.values {
+            named.is_used |= targets.contains(&named.name.as_str());
+            self.named.push((named.name.clone(), named.value));
+        }
+    }
+
     /// The place of the next value that gets a name.
     pub(super) fn n_values(&self) -> usize {
         self.values.len()
@@ -186,6 +204,9 @@ impl<'a> Cx<'a> {
                     break;
                 }
                 self.statement(walk, frame, statement);
+            }
+            if frame.place == Place::Model {
+                walk.keep_values();
             }
             walk.forget(n_values);
         }

@@ -67,6 +67,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         stratify: stratify.unwrap_or(false),
         delimiter: delimiter.unwrap_or(','),
         scale: scale.unwrap_or(1.0 / 255.0),
+        has_target_key: settings.key("target").is_some(),
         span: section.span,
     })
 }
@@ -87,9 +88,6 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
         }
         (Some(csv), None) => {
             reject(cx, settings, OF_IDX, csv, "a table");
-            if settings.key("target").is_none() {
-                missing(cx, "target", span, "`target species`, the column to predict");
-            }
             let test = settings.text(cx, "test");
             Some(DataSource::Csv { path: settings.text(cx, "csv")?, test })
         }
@@ -122,6 +120,13 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
             missing(cx, "csv", span, "`csv \"iris.csv\"` for a table, `idx \"images.gz\"` for images");
             None
         }
+    }
+}
+
+/// Reports a table without a target, for a model that is compared with one.
+pub(super) fn check_target(cx: &mut Cx<'_>, spec: &DataSpec) {
+    if spec.target.is_empty() && !spec.has_target_key && matches!(spec.source, DataSource::Csv { .. }) {
+        missing(cx, "target", super::cx_start(spec.span, "data"), "`target species`, the column to predict");
     }
 }
 

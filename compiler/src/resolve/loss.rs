@@ -1,17 +1,27 @@
 //! Losses: `loss cross_entropy`, `loss mse(reduction = sum)`.
 
-use nnc_grammar::ast::{Argument, Call, Expr, Function, Ident};
+use nnc_grammar::ast::{Argument, Call, Expr, ExprKind, Function, Ident};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::arguments::Callee;
+use super::body::Value;
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::formula::{Formula, Rank, Truth};
 use super::gradient;
 use super::ranges;
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
-use crate::program::{LossUse, Output, Reduction, TargetKind, ValueExpr};
+use crate::program::{LossUse, Output, Reduction, TargetKind, ValueExpr, ValueId};
+
+/// What a loss can compare.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Comparable<'m> {
+    /// The model's outputs.
+    pub(super) outputs: &'m [Output],
+    /// Its values by name, which can be what an output is compared with.
+    pub(super) named: &'m [(String, Value)],
+}
 
 /// Checks a loss by itself.
 pub(super) fn check(cx: &mut Cx<'_>, id: DefId, function: &Function) -> bool {
@@ -61,6 +71,8 @@ struct General {
     is_rows: bool,
     /// The output that it compares, by its place.
     output: Option<usize>,
+    /// The value of the model that it compares with.
+    within: Option<(ValueId, Span)>,
     /// What it counts among other losses.
     weight: f64,
     /// As it was written.
@@ -102,7 +114,13 @@ fn check_body(cx: &mut Cx<'_>, function: &Function, formula: &Formula) -> bool {
 
 impl Cx<'_> {
     /// The loss of a model. `None` after a report.
-    pub(super) fn loss_use(&mut self, scope: &Scope, call: &Call, outputs: &[Output]) -> Option<LossUse> {
+    pub(super) fn loss_use(
+        &mut self,
+        scope: &Scope,
+        call: &Call,
+        comparable: &Comparable<'_>,
+    ) -> Option<LossUse> {
+        let outputs = comparable.outputs;
         let name = &call.name.name;
         let Some(id) = self.lookup(scope.origin, Sort::Loss, name) else {
             self.report_unknown_definition(scope, Sort::Loss, Code::E0211, call);
@@ -111,8 +129,8 @@ impl Cx<'_> {
         let definition = self.definition(id)?;
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
-        let general = self.general_of_loss(scope, call, &definition, outputs)?;
-        let General { reduction, is_rows, output, weight, texts } = general;
+        let general = self.general_of_loss(scope, call, &definition, comparable)?;
+        let General { reduction, is_rows, output, within, weight, texts } = general;
         let Some(output) = output.or_else(|| (outputs.len() < 2).then_some(0)) else {
             let names: Vec<&str> = outputs.iter().map(|output| output.name.as_str()).collect();
             let first = names.first().copied().unwrap_or("output");
@@ -189,6 +207,7 @@ impl Cx<'_> {
             text,
             body,
             output,
+            within,
             weight,
             sample_weight,
             ignored,
@@ -263,12 +282,13 @@ impl Cx<'_> {
         scope: &Scope,
         call: &Call,
         definition: &Definition<'_>,
-        outputs: &[Output],
+        comparable: &Comparable<'_>,
     ) -> Option<General> {
         let mut general = General {
             reduction: Reduction::Mean,
             is_rows: false,
             output: None,
+            within: None,
             weight: 1.0,
             texts: Vec::new(),
         };
@@ -291,7 +311,7 @@ impl Cx<'_> {
                 general.reduction = if word == "sum" { Reduction::Sum } else { Reduction::Mean };
                 word.to_owned()
             } else if name.name == "output" {
-                let at = self.output_of(&argument.value, &what, outputs)?;
+                let at = self.output_of(&argument.value, &what, comparable.outputs)?;
                 general.output = Some(at);
                 self.text(argument.value.span).to_owned()
             } else if name.name == "weight" {
@@ -304,6 +324,11 @@ impl Cx<'_> {
                 }
                 general.weight = weight;
                 weight.to_string()
+            } else if let Some((name, value)) = self.named_target(&argument.value, &what, comparable)? {
+                general.within = Some((value?, argument.value.span));
+                // What is computed is a row of values, even where a loss of classes takes it.
+                general.is_rows = target(definition) == TargetKind::Class;
+                name
             } else {
                 let word = self.choice(&argument.value, &what, &["class", "values"])?;
                 let is_class = target(definition) == TargetKind::Class;
@@ -322,6 +347,38 @@ impl Cx<'_> {
             general.texts.push((Some(name.name.clone()), word));
         }
         Some(general)
+    }
+
+    /// The value of the model that an argument names, `Some(None)` for a word that says what targets are. `None` after a
+    /// report.
+    #[expect(clippy::type_complexity, reason = "a name, and a value that may be at fault")]
+    fn named_target(
+        &mut self,
+        value: &Expr,
+        what: &str,
+        comparable: &Comparable<'_>,
+    ) -> Option<Option<(String, Value)>> {
+        let ExprKind::Name(name) = &value.kind else { return Some(None) };
+        if matches!(name.as_str(), "class" | "values") {
+            return Some(None);
+        }
+        if let Some((_, value)) = comparable.named.iter().rev().find(|(known, _)| known == name) {
+            return Some(Some((name.clone(), *value)));
+        }
+        let known: Vec<&str> = comparable.named.iter().map(|(name, _)| name.as_str()).collect();
+        let words = ["class", "values"];
+        let mut diagnostic = Diagnostic::new(
+            Code::E0207,
+            format!("{what} is `class`, `values`, or the name of a value"),
+            value.span,
+            "not known here",
+        )
+        .with_closest(name, known.iter().copied().chain(words));
+        if diagnostic.help.is_empty() {
+            diagnostic = diagnostic.with_help(format!("`let {name} = …` names the value of a chain"));
+        }
+        self.report(diagnostic);
+        None
     }
 
     /// The place of the output that an argument names.

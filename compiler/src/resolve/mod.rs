@@ -107,6 +107,11 @@ pub fn resolve(
     let sections = Sections::read(&mut cx, user);
     let models = cx.select(user, options);
     let mut resolved = Resolved::default();
+    // A model that compares with its own values needs none.
+    let needs_target = models.is_empty() || models.iter().any(|model| model::needs_target(model));
+    if let Some(data) = sections.data.as_ref().filter(|_| needs_target) {
+        data::check_target(&mut cx, data);
+    }
     for model in &models {
         let program = model::resolve(&mut cx, model, options, &sections);
         let list = if program.is_complete { &mut resolved.programs } else { &mut resolved.incomplete };

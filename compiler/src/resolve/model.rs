@@ -1,10 +1,11 @@
 //! One model: its body walked, its loss, optimizer and metrics resolved.
 
-use nnc_grammar::ast::{Call, Ident, Model, Statement};
+use nnc_grammar::ast::{Call, ExprKind, Ident, Model, Statement};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::body::{Frame, Place, Running, Walk};
+use super::loss::Comparable;
 use super::scalar::Scope;
 use super::{Cx, Sections, schedule};
 use crate::compile::Options;
@@ -47,7 +48,7 @@ pub(super) fn resolve<'a>(
     cx.body(&mut walk, &mut frame, &model.body);
     let outputs = outputs(cx, &mut walk, &frame.running, &model.name);
     let n_losses = walk.losses.len();
-    let losses = losses(cx, &scope, &walk.losses, &outputs);
+    let losses = losses(cx, &scope, &walk.losses, &Comparable { outputs: &outputs, named: &walk.named });
     let optimizer = walk.optimizer.map(|call| (call.span, cx.optimizer_use(&scope, call)));
     if let Some((_, Some(optimizer))) = &optimizer {
         schedule::check_uses(cx, optimizer, &sections.train);
@@ -145,14 +146,33 @@ fn last_value(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Id
     cx.one_value(walk, running, name.span)
 }
 
+/// Whether a loss of the model, as far as it can be told from the text, compares with a target of the data.
+pub(super) fn needs_target(model: &Model) -> bool {
+    let is_within = |call: &Call| {
+        call.arguments.iter().any(|argument| {
+            let is_target = argument.name.as_ref().is_some_and(|name| name.name == "target");
+            let is_word =
+                matches!(&argument.value.kind, ExprKind::Name(name) if name == "class" || name == "values");
+            is_target && !is_word
+        })
+    };
+    let mut losses = model.body.statements.iter().filter_map(|statement| match statement {
+        Statement::Loss(call) => Some(call),
+        _ => None,
+    });
+    let has_loss = losses.clone().next().is_some();
+    !has_loss || losses.any(|call| !is_within(call))
+}
+
 /// The losses, those without a fault.
-fn losses(cx: &mut Cx<'_>, scope: &Scope, calls: &[&Call], outputs: &[Output]) -> Vec<LossUse> {
+fn losses(cx: &mut Cx<'_>, scope: &Scope, calls: &[&Call], comparable: &Comparable<'_>) -> Vec<LossUse> {
     let mut losses: Vec<LossUse> = Vec::with_capacity(calls.len());
     for call in calls {
-        let Some(loss) = cx.loss_use(scope, call, outputs) else { continue };
-        if let Some(first) =
-            losses.iter().find(|first| first.output == loss.output && first.name == loss.name)
-        {
+        let Some(loss) = cx.loss_use(scope, call, comparable) else { continue };
+        if let Some(first) = losses.iter().find(|first| {
+            let with = |loss: &LossUse| loss.within.map(|(value, _)| value);
+            first.output == loss.output && first.name == loss.name && with(first) == with(&loss)
+        }) {
             let name = &call.name.name;
             let message = format!("loss `{name}` is given twice");
             cx.report(

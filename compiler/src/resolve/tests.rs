@@ -430,6 +430,43 @@ fn settings_for_some_layers_are_checked() {
 }
 
 #[test]
+fn a_loss_compares_with_a_value_of_the_model() {
+    let text = |loss: &str| {
+        format!(
+            "model M {{ input x: [4] let code = dense(2) code -> dense(4) {loss} optimizer sgd(lr = 1) }}"
+        )
+    };
+    let loss = |loss: &str| program(&text(loss)).losses.remove(0);
+    assert_eq!(loss("loss mse(target = x)").within.map(|(value, _)| value.0), Some(0));
+    assert_eq!(loss("loss mse").within, None);
+    assert_eq!(loss("loss cross_entropy(target = x)").target, crate::program::TargetKind::Values);
+    assert_eq!(faults(&text("loss mse(target = y)")), [(Code::E0207, "y".to_owned())]);
+    assert_eq!(faults(&text("loss mse(target = 3)")), [(Code::E0204, "3".to_owned())]);
+    // A value that a loss alone looks at is used.
+    let text =
+        "model M { input x: [4] let code = dense(4) dense(4) loss mse(target = code) optimizer sgd(lr = 1) }";
+    assert_eq!(faults(text), []);
+    let compiled = |loss: &str| {
+        let text = text.replace("mse(target = code)", loss);
+        crate::compile::compile("test.nn", &text, &Options::default())
+    };
+    assert!(!compiled("mse(target = code)").has_errors());
+    let other = text.replace("let code = dense(4)", "let code = dense(3)");
+    let faults = crate::compile::compile("test.nn", &other, &Options::default()).diagnostics;
+    assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), [Code::E0305]);
+}
+
+#[test]
+fn a_table_needs_a_target_where_a_loss_compares_with_one() {
+    let text = |loss: &str| {
+        format!("data {{ csv \"a.csv\" }} model M {{ input x: [4] dense(4) {loss} optimizer sgd(lr = 1) }}")
+    };
+    assert_eq!(faults(&text("loss mse(target = x)")), []);
+    assert_eq!(faults(&text("loss mse")), [(Code::E0203, "data".to_owned())]);
+    assert_eq!(faults(&text("loss mse(target = x) loss mae")), [(Code::E0203, "data".to_owned())]);
+}
+
+#[test]
 fn statements_have_their_places() {
     assert_fault("residual { loss mse } dense(3)", Code::E0216, "mse");
     assert_fault("residual { output x } dense(3)", Code::E0216, "output x");

@@ -216,6 +216,8 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
             );
             return Err(Error::new("E0416", message).at(path));
         }
+        // The labels are left aside.
+        Some(TargetInfo::Values { len: 0 }) => Targets::Values(Vec::new(), 0),
         Some(TargetInfo::Values { len: 1 }) => {
             Targets::Values(labels.values().map(|value| value as f32).collect(), 1)
         }

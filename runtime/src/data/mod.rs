@@ -98,7 +98,11 @@ impl DataSet {
     /// # Ok::<(), nnc_runtime::Error>(())
     /// ```
     pub fn from_rows(inputs: Vec<f32>, features: usize, targets: Targets) -> Result<Self, Error> {
-        let rows = targets.rows();
+        let rows = match &targets {
+            // Inputs that are compared with what the model makes of them.
+            Targets::Values(_, 0) => inputs.len() / features.max(1),
+            targets => targets.rows(),
+        };
         if rows.checked_mul(features) != Some(inputs.len()) {
             let message = format!(
                 "expected {rows} rows of {features} values, one for each target, found {} values",
@@ -156,7 +160,8 @@ impl DataSet {
     /// E0416 when the samples or targets do not fit the model, E0411 when a value is not finite.
     pub fn check(&self, info: &ModelInfo) -> Result<(), Error> {
         self.check_inputs(info)?;
-        if self.targets.rows() != self.rows {
+        let has_targets = !matches!(self.targets, Targets::Values(_, 0));
+        if has_targets && self.targets.rows() != self.rows {
             let message =
                 format!("expected a target for each of {} rows, found {}", self.rows, self.targets.rows());
             return Err(self.place(Error::new("E0416", message), 0, None));

@@ -40,7 +40,7 @@ impl Model<'_> {
             StoreOutputs<'a, G> = store_outputs(lanes: &'a [[Row; #outputs]; G], outputs: &'a mut [#element]);
         };
         let targets = match self.info.target().filter(|_| self.plan.evaluate.is_some()) {
-            Some((TargetKind::Values, len)) => {
+            Some((TargetKind::Values, len)) if len > 0 => {
                 let len = number(len);
                 let item = quote! {
                     /// Target values become lanes.

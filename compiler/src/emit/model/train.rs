@@ -22,6 +22,7 @@ impl Model<'_> {
         );
         let flat =
             (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
+        let compares_within = matches!(self.info.target(), Some((TargetKind::Values, 0)));
         let (target_ty, target) = match self.info.target() {
             Some((TargetKind::Class, _)) => match self.info.positions() {
                 1 => (quote!(u32), quote!(rt::Target::Classes(target))),
@@ -55,6 +56,14 @@ impl Model<'_> {
             .map(str::to_owned),
         );
         let docs = docs(lines);
+        if compares_within {
+            return quote! {
+                #docs
+                pub fn train_step(&mut self, #input: &[#input_ty]) -> Result<f32, rt::StepError> {
+                    rt::Train::step_rows(self, #flat, rt::Target::Values(&[]))
+                }
+            };
+        }
         quote! {
             #docs
             pub fn train_step(&mut self, #input: &[#input_ty], target: &[#target_ty]) -> Result<f32, rt::StepError> {
@@ -65,7 +74,10 @@ impl Model<'_> {
 
     /// What stands where in a row of targets, if several outputs have one.
     fn row_of_targets(&self) -> Vec<String> {
-        let targets = self.info.outputs.iter().filter_map(|output| Some((&output.name, output.target?)));
+        let targets =
+            self.info.outputs.iter().filter_map(|output| {
+                Some((&output.name, output.target.filter(|target| target.width() > 0)?))
+            });
         let mut from = 0;
         let parts: Vec<String> = targets
             .map(|(name, target)| {

@@ -20,6 +20,9 @@ pub fn infer(table: &Table, options: &CsvOptions, info: &ModelInfo) -> Result<Sc
     if info.target().is_none() {
         return Err(no_loss(info));
     }
+    if info.target() == Some(TargetInfo::Values { len: 0 }) {
+        return infer_features(table, options);
+    }
     if options.target.is_empty() {
         let error = Error::new("E0406", format!("no column of `{}` is named as the target", table.source()));
         let names = listed(table.header());
