@@ -109,7 +109,8 @@ fn initializer(graph: &Graph, layer: LayerId) -> String {
 /// The text of a stage; its label is in the first column already.
 fn without_label<'a>(name: &str, text: &'a str) -> &'a str {
     let label = name.rsplit('.').next().unwrap_or(name);
-    text.strip_prefix(label).and_then(|rest| rest.strip_prefix(':')).map_or(text, str::trim_start)
+    let without = |label: &str| text.strip_prefix(label)?.strip_prefix(':').map(str::trim_start);
+    without(name).or_else(|| without(label)).unwrap_or(text)
 }
 
 /// Rows in aligned columns; the last two to the right.
@@ -151,6 +152,7 @@ mod tests {
     #[test]
     fn labels_are_shown_once() {
         assert_eq!(super::without_label("tower_2.hidden", "hidden: dense(4)"), "dense(4)");
+        assert_eq!(super::without_label("tower_2.hidden", "tower_2.hidden: dense(4)"), "dense(4)");
         assert_eq!(super::without_label("relu", "relu"), "relu");
         assert_eq!(super::without_label("dense", "dense(4)"), "dense(4)");
     }

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::{Folder, MODEL, ROWS};
+use common::{Folder, MODEL, ROWS, repository};
 use nnc_runtime::safetensors::{Metadata, SafeTensors, Tensor, write};
 
 /// A model for the rows of [`ROWS`] with figures of its own: normalized, and with running figures.
@@ -317,4 +317,23 @@ train {
         .with("auto.nn", model.replace("split 0.75", "target kind"))
         .with("points.csv", "a,b,kind\n1,2,x\n3,4,y\n5,6,x\n7,8,y\n");
     folder.run(&["train", "auto.nn", "--engine", "reference"]).ok();
+}
+
+#[test]
+fn the_example_begins_with_what_was_learnt_without_labels() {
+    let example = |name: &str| {
+        std::fs::read_to_string(repository(&format!("examples/transfer/{name}"))).expect("it is there")
+    };
+    let folder = Folder::new().with("strokes.nn", example("strokes.nn")).with("few.nn", example("few.nn"));
+    let data = repository("examples/transfer");
+    let train = |model: &str, epochs: &str| {
+        folder.run(&["train", model, "--data", &data, "--engine", "reference", "--epochs", epochs]).ok()
+    };
+    train("strokes.nn", "1");
+    train("few.nn", "2").shows("accuracy");
+    let (strokes, few) =
+        (tensors(&folder.path("strokes.safetensors")), tensors(&folder.path("few.safetensors")));
+    for name in ["strokes.weight", "strokes.bias", "normalize.mean", "normalize.std"] {
+        assert_eq!(few[&format!("Strokes.{name}")], strokes[name], "{name}");
+    }
 }

@@ -25,16 +25,15 @@ fn len(layout: Layout) -> usize {
 
 /// Copies a tensor out of its rows, in the order it is saved in: `[out, in]`, row-major.
 ///
-/// Does nothing when `out` is of another length.
+/// Values without a row are 0: those of a state that is not kept for a tensor. Does nothing when `out` is of another
+/// length.
 pub fn read<E: Element>(layout: Layout, rows: &[Row<E>], out: &mut [E]) {
     if out.len() != len(layout) {
         return;
     }
     for (index, value) in out.iter_mut().enumerate() {
         let (row, lane) = place(layout, index);
-        if let Some(row) = rows.get(row) {
-            *value = row[lane];
-        }
+        *value = rows.get(row).map_or(E::ZERO, |row| row[lane]);
     }
 }
 
@@ -88,6 +87,13 @@ mod tests {
         fill(Layout::Panel { outputs: 18, inputs: 3 }, &mut rows, |index| index as f64);
         // Output 1, input 2 is value 5; output 17, input 0 is value 51.
         assert_eq!((rows[2][1], rows[3][1]), (5.0, 51.0));
+    }
+
+    #[test]
+    fn what_is_not_kept_reads_as_nothing() {
+        let mut out = [1.0f32; 3];
+        read(Layout::Vector { len: 3 }, &[], &mut out);
+        assert_eq!(out, [0.0; 3]);
     }
 
     #[test]

@@ -324,6 +324,34 @@ fn a_whole_model_a_beginning_and_one_layer_are_stages() {
 }
 
 #[test]
+fn a_model_ends_before_a_layer_wherever_it_stands() {
+    let base = "model Base {
+        input x: [4]
+        let code = stem: dense(5) -> squeeze: dense(2) -> tanh
+        let left = code -> frozen { widen: dense(6) -> tail: dense(3) }
+        branch { dense(7) } { dense(8) } -> join: concat
+        output left
+    }";
+    let width = |part: &str| {
+        let text =
+            format!("import Base from \"base.nn\" model Net {{ input [4] Base({part}) -> last: dense(1) }}");
+        let compilation = compiled(&[("net.nn", &text), ("base.nn", base)]);
+        let tensors = compilation.models.first().map(|model| model.info.tensors.clone()).unwrap_or_default();
+        let last = tensors.iter().find(|tensor| tensor.name == "last.weight");
+        last.map(|tensor| tensor.shape.clone()).unwrap_or_else(|| panic!("{:#?}", compilation.diagnostics))
+    };
+    assert_eq!(width("until = stem"), [1, 4]);
+    assert_eq!(width("until = squeeze"), [1, 5]);
+    assert_eq!(width("until = widen"), [1, 2]);
+    assert_eq!(width("until = tail"), [1, 6]);
+    assert_eq!(width("only = widen"), [1, 6]);
+    assert_eq!(width(""), [1, 3]);
+    // Branches that are not put together yet are no value.
+    let text = "import Base from \"base.nn\" model Net { input [4] Base(until = join) -> dense(1) }";
+    assert!(faults(&[("net.nn", text), ("base.nn", base)]).iter().any(|fault| fault.0 == Code::E0302));
+}
+
+#[test]
 fn what_is_imported_says_where_its_weights_are() {
     let outer = "import Middle from \"lib/middle.nn\" weights \"m.safetensors\"
         import Bare from \"lib/middle.nn\"

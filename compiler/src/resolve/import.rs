@@ -27,8 +27,8 @@ pub(super) struct Imported<'a> {
     given: Value,
     /// The label before which it ends, and the path of its layers.
     until: Option<(String, String)>,
-    /// Whether that was reached.
-    is_ended: bool,
+    /// What flows into the layer with that label, once it was reached.
+    end: Option<Running>,
     /// Its input, once it was met, with its shape.
     input: Option<(Span, Option<Vec<usize>>)>,
     /// What it gives, if it says so.
@@ -40,15 +40,17 @@ pub(super) struct Imported<'a> {
 impl Imported<'_> {
     /// Whether nothing more of the model is wanted.
     pub(super) fn is_at_end(&self) -> bool {
-        self.is_ended
+        self.end.is_some()
     }
 
     /// Whether the model ends before this stage.
     pub(super) fn ends_before(&mut self, frame: &Frame<'_>, stage: &Stage) -> bool {
         let Some((until, path)) = &self.until else { return false };
         let is_label = stage.label.as_ref().is_some_and(|label| label.name == *until);
-        self.is_ended |= frame.place == Place::Imported && frame.path == *path && is_label;
-        self.is_ended
+        if frame.place == Place::Imported && frame.path == *path && is_label {
+            self.end.get_or_insert_with(|| frame.running.clone());
+        }
+        self.end.is_some()
     }
 }
 
@@ -163,11 +165,11 @@ impl<'a> Cx<'a> {
         }
         self.body(walk, inner, &model.body);
         if let Part::Until(label, span) = part {
-            if !walk.imported.is_ended {
+            let Some(end) = walk.imported.end.clone() else {
                 self.report_no_label(model, label, span);
                 return walk.poison();
-            }
-            return self.one_value(walk, &inner.running, call.span);
+            };
+            return self.one_value(walk, &end, call.span);
         }
         match walk.imported.outputs.as_slice() {
             [] => self.one_value(walk, &inner.running, call.span),
