@@ -136,6 +136,7 @@ fn every_entry_compiles() {
             .map(|argument| match (argument.name.as_str(), argument.range.as_deref()) {
                 ("lr", _) => "lr = 0.1".to_owned(),
                 ("shape", _) => "[2, 2]".to_owned(),
+                ("axis" | "from", _) => format!("{} = 0", argument.name),
                 (name, Some("fraction" | "probability")) => format!("{name} = 0.5"),
                 (name, _) => format!("{name} = 2"),
             })
@@ -151,10 +152,13 @@ fn every_entry_compiles() {
             }
             (Kind::Layer, name) if name.ends_with("2d") => format!("model M {{ input [4, 6, 6] {call} }}"),
             (Kind::Layer, name)
-                if name == "instance_norm" || name.ends_with("1d") || name.contains("_pool") =>
+                if ["instance_norm", "pad", "upsample"].contains(&name)
+                    || name.ends_with("1d")
+                    || name.contains("_pool") =>
             {
                 format!("model M {{ input [4, 3] {call} }}")
             }
+            (Kind::Layer, "split") => format!("model M {{ input [4] {call} -> add }}"),
             (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),
             (Kind::Loss, _) => format!("model M {{ input [4] dense(4) loss {call} }}"),
             (Kind::Optimizer, _) => format!("model M {{ input [4] dense(4) loss mse optimizer {call} }}"),

@@ -163,3 +163,16 @@ layer!(conv_transpose2d_groups, 18 as [2, 3, 3], {
     layer: conv_transpose2d(4, kernel = 3, stride = [2, 3], padding = 1, output_padding = [1, 2], groups = 2, bias = false)
 });
 layer!(conv_transpose2d_dilated, 18 as [3, 3, 2], { layer: conv_transpose2d(2, kernel = 3, dilation = 2) });
+layer!(transpose, 24 as [2, 3, 4], { transpose([1, 2, 0]) });
+layer!(slice, 24 as [2, 4, 3], { slice(axis = 1, from = 1, to = 3) });
+layer!(split, 24 as [2, 3, 4], { let [a, b] = split(2, axis = 2) concat(b, a, axis = 2) });
+layer!(concat, 24 as [2, 3, 4], {
+    let whole = relu
+    let [a, b] = whole -> split(2, axis = 2)
+    concat(b, whole, a, axis = 2)
+});
+layer!(pad, 24 as [2, 3, 4], { pad([0, 2], after = [1, 0], value = -0.5) });
+layer!(pad_reflect, 24 as [2, 3, 4], { pad([2, 1], after = [0, 3], mode = reflect) });
+layer!(pad_replicate, 12 as [3, 4], { pad(2, after = 5, mode = replicate) });
+layer!(upsample, 12 as [2, 3, 2], { upsample([1, 3]) });
+layer!(upsample_bilinear, 6 as [1, 3, 2], { upsample([3, 4], mode = bilinear) });

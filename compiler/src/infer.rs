@@ -318,7 +318,9 @@ impl ValueLowering<'_> {
             ValueExpr::List(list) => self.list(list)?,
             ValueExpr::Part(n, of, x) => {
                 let x = self.value(x)?;
-                slice::part(&mut self.cx, x, *n, *of)?
+                // Of `[positions, features]` the features are divided, else a vector or the channels.
+                let axis = usize::from(self.cx.shape(x).len() == 2);
+                slice::part(&mut self.cx, x, axis, *n, *of)?
             }
             ValueExpr::Reduce(reduction, x) => {
                 let x = self.value(x)?;

@@ -235,3 +235,84 @@ windows!(all: 17 of adaptive(3, 1), adaptive(2, 1), count Some(6), apart true);
 windows!(divided: 2 of adaptive(6, 3), adaptive(4, 2), count Some(4), apart true);
 windows!(uneven: 2 of adaptive(7, 3), adaptive(5, 2), count None, apart false);
 windows!(widened: 1 of adaptive(2, 5), adaptive(3, 4), count None, apart false);
+
+/// Windows that nobody chose, in arrays that are larger than their images.
+mod random {
+    use super::*;
+
+    const N: usize = 600;
+
+    #[inline(always)]
+    fn all<L: Lanes<Elem = f32>>(
+        windows: Windows,
+        count: Option<usize>,
+        x: &[[R; N]; 1],
+        d_y: &[[R; N]; 1],
+        out: &mut [Box<[[R; N]; 1]>; 5],
+    ) {
+        let [y, place, d_max, mean, d_mean] = out;
+        pool::max::<L, 1, N>(x, windows, |g, o, z: L| z.store(&mut y[g][o]));
+        pool::max_place::<L, 1, N>(x, windows, |g, o, z: L| z.store(&mut place[g][o]));
+        pool::max_gradient_at::<L, 1, N>(place, d_y, windows, |g, o, z: L| z.store(&mut d_max[g][o]));
+        pool::mean::<L, 1, N>(x, windows, count, |g, o, z: L| z.store(&mut mean[g][o]));
+        pool::mean_gradient::<L, 1, N>(d_y, windows, count, |g, o, z: L| z.store(&mut d_mean[g][o]));
+    }
+
+    entries! {
+        f32;
+        All<'a> = all(windows: Windows, count: Option<usize>, x: &'a [[R; N]; 1], d_y: &'a [[R; N]; 1], out: &'a mut [Box<[[R; N]; 1]>; 5]);
+    }
+
+    fn axis(from: &mut impl FnMut(usize) -> usize) -> Axis {
+        let size = 1 + from(9);
+        if from(3) == 0 {
+            return adaptive(size, 1 + from(11));
+        }
+        let kernel = 1 + from(size + 2);
+        let padding = from(kernel / 2 + 1);
+        let kernel = kernel.min(size + 2 * padding);
+        let (padding, stride) = (padding.min(kernel / 2), 1 + from(4));
+        let kernel = kernel.min(size + 2 * padding);
+        strided(size, (size + 2 * padding - kernel) / stride + 1, kernel, stride, padding)
+    }
+
+    #[test]
+    fn windows() {
+        let mut numbers = Numbers(3);
+        let mut state = 5u32;
+        let mut from = |n: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) as usize % n
+        };
+        for _ in 0..300 {
+            let windows = Windows { channels: 1 + from(3), height: axis(&mut from), width: axis(&mut from) };
+            let count = (from(2) == 0).then_some(6);
+            let (x, d_y) = (numbers.rows::<N, 1>(), numbers.rows::<N, 1>());
+            for simd in Set::ALL.map(Simd::up_to) {
+                let mut out = [(); 5].map(|()| Box::new([[[0.0; 16]; N]; 1]));
+                simd.run(All { windows, count, x: &x, d_y: &d_y, out: &mut out });
+                let [y, place, d_max, mean, d_mean] = &out;
+                for lane in [0, 7, 15] {
+                    let (mut of_max, mut of_mean) = ([0.0f32; N], [0.0f32; N]);
+                    for (o, window) in features(windows).iter().enumerate() {
+                        let values: Vec<f32> = window.iter().map(|f| x[0][*f][lane]).collect();
+                        let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                        let first = values.iter().position(|value| *value == largest).expect("it is there");
+                        let share = (1.0 / count.unwrap_or(window.len()) as f64) as f32;
+                        let expected = (largest, first as f32, values.iter().sum::<f32>() * share);
+                        let found = (y[0][o][lane], place[0][o][lane], mean[0][o][lane]);
+                        assert_eq!(found, expected, "{simd:?} {windows:?} window {o}");
+                        of_max[window[first]] += d_y[0][o][lane];
+                        for f in window {
+                            of_mean[*f] = d_y[0][o][lane].mul_add(share, of_mean[*f]);
+                        }
+                    }
+                    for f in 0..windows.channels * windows.height.size() * windows.width.size() {
+                        let found = (d_max[0][f][lane], d_mean[0][f][lane]);
+                        assert_eq!(found, (of_max[f], of_mean[f]), "{simd:?} {windows:?} feature {f}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -8,7 +8,7 @@ use crate::graph::{
     Builder, Direction, Graph, LayerId, LayerOrigin, Loss, NodeId, Op, Output, OutputTarget, reduced,
 };
 use crate::ops::concat::concat;
-use crate::ops::slice::Slice;
+use crate::ops::slice;
 use crate::ops::weighted_scale::WeightedScale;
 use crate::program::{LossUse, Program, Reduction, TargetKind, ValueExpr};
 use crate::scalar::{Binary, Scalar};
@@ -42,7 +42,7 @@ pub(super) fn add_outputs(graph: &mut Graph, program: &Program, nodes: &[NodeId]
             }
         })
         .collect();
-    let row = concat(&mut cx, vectors);
+    let row = concat(&mut cx, vectors, 0);
     graph.output = row;
 }
 
@@ -130,8 +130,7 @@ pub(super) fn add_losses(
                 let whole = *row
                     .get_or_insert_with(|| cx.node(Op::Target, Vec::new(), vec![widths.iter().sum()], true));
                 let from = widths.iter().take(loss.output).sum();
-                let len = widths.get(loss.output).copied().unwrap_or(0);
-                cx.operator(Slice { from, len }, vec![whole], shape)
+                slice::of_row(&mut cx, whole, from, shape)
             }
         };
         if let Some(place) = targets.get_mut(loss.output).filter(|_| loss.within.is_none()) {

@@ -87,6 +87,8 @@ pub enum Value {
 pub struct Arguments {
     /// Name, value, and where it was written (`None` for a default).
     pub values: Vec<(&'static str, Value, Option<Span>)>,
+    /// Which of its values is meant, from 0, of a layer that makes several.
+    pub part: usize,
 }
 
 impl Arguments {

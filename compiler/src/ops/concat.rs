@@ -1,21 +1,25 @@
 //! # concat
 //!
-//! `concat(a, b)`: vectors one after the other.
+//! `concat(a, b)`: values one after the other along an axis.
 //!
 //! Formula: y = [a, b]
 //!
-//! Shapes: `[A]`, `[B]`, … to `[A + B + …]`.
+//! Shapes: `[…, A, …]`, `[…, B, …]`, … to `[…, A + B + …, …]`; the other axes have the same sizes.
+//!
+//! Arguments: `axis = 0`, counted from 0 without the batch; of images axis 0 is the channels.
 //!
 //! Gradients: each value gets its part of the gradient back.
 //!
-//! Example: `let left = dense(8)  concat(left, right)`. Source: PyTorch `torch.cat(dim=1)`.
+//! Example: `let left = dense(8)  concat(left, right)`, `concat(a, b, axis = 1)`. Source: PyTorch `torch.cat`.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::slice::Slice;
-use super::{Argument, Arguments, Arity, Layer};
+use super::slice::{axis_argument, axis_of};
+use super::view::{View, ViewAxis, whole};
+use super::windows::comes_from;
+use super::{Argument, Arguments, Arity, Default, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator};
@@ -31,7 +35,7 @@ impl Layer for ConcatLayer {
     }
 
     fn summary(&self) -> &'static str {
-        "vectors one after the other"
+        "values one after the other along an axis"
     }
 
     fn page(&self) -> &'static str {
@@ -39,7 +43,7 @@ impl Layer for ConcatLayer {
     }
 
     fn arguments(&self) -> &'static [Argument] {
-        &[]
+        const { &[axis_argument(Some(Default::Number(0.0)))] }
     }
 
     fn arity(&self) -> Arity {
@@ -49,29 +53,65 @@ impl Layer for ConcatLayer {
     fn apply(
         &self,
         cx: &mut Builder<'_>,
-        _: &Arguments,
+        arguments: &Arguments,
         inputs: &[NodeId],
     ) -> Result<NodeId, Box<Diagnostic>> {
-        let vectors = |shape: &[usize]| matches!(shape, [_]);
-        if let Some(other) = inputs.iter().map(|id| cx.shape(*id)).find(|shape| !vectors(shape)) {
-            let label = format!("expected [features], found {other:?}");
-            let mut error = cx.error(Code::E0303, "`concat` takes vectors", label);
-            error.help.push("put `flatten` before it".to_owned());
-            return Err(error);
+        let [first, rest @ ..] = inputs else {
+            return Err(cx.error(Code::E0302, "`concat` takes two or more values", "found none"));
+        };
+        let (axis, _) = axis_of(cx, self.name(), arguments, *first)?;
+        if let Some(other) = rest.iter().find(|id| !fits(cx.shape(*first), cx.shape(**id), axis)) {
+            return Err(differ(cx, *first, *other, axis));
         }
-        Ok(concat(cx, inputs.to_vec()))
+        Ok(concat(cx, inputs.to_vec(), axis))
     }
 }
 
-/// Adds vectors one after the other.
-pub fn concat(cx: &mut Builder<'_>, vectors: Vec<NodeId>) -> NodeId {
-    let len = vectors.iter().map(|id| cx.graph.node(*id).len()).sum();
-    cx.operator(Concat, vectors, vec![len])
+/// Whether two shapes are the same but for an axis.
+fn fits(a: &[usize], b: &[usize], axis: usize) -> bool {
+    a.len() == b.len() && a.iter().zip(b).enumerate().all(|(n, (a, b))| n == axis || a == b)
 }
 
-/// The operator.
+/// Two values cannot stand side by side along an axis.
+fn differ(cx: &Builder<'_>, first: NodeId, other: NodeId, axis: usize) -> Box<Diagnostic> {
+    let (want, have) = (cx.shape(first), cx.shape(other));
+    let sizes =
+        want.iter().enumerate().map(|(n, size)| if n == axis { "…".to_owned() } else { size.to_string() });
+    let expected = format!("[{}]", sizes.collect::<Vec<_>>().join(", "));
+    let mut error = cx.error(
+        Code::E0304,
+        format!("inputs of `concat` differ beside axis {axis}"),
+        format!("expected {expected}, found {have:?}"),
+    );
+    error.secondary.push(comes_from(cx, first));
+    error.secondary.push(comes_from(cx, other));
+    let fitting = (0..want.len()).find(|axis| fits(want, have, *axis));
+    match fitting {
+        Some(axis) => error.help.push(format!("along axis {axis} they fit: `axis = {axis}`")),
+        None if want.len() != have.len() => {
+            error.help.push("bring them to one rank with `reshape` or `flatten`".to_owned())
+        }
+        None => {}
+    }
+    error
+}
+
+/// Adds values one after the other along an axis.
+pub fn concat(cx: &mut Builder<'_>, values: Vec<NodeId>, axis: usize) -> NodeId {
+    let mut shape = values.first().map(|id| cx.shape(*id).to_vec()).unwrap_or_default();
+    let outer = shape.iter().take(axis).product();
+    if let Some(size) = shape.get_mut(axis) {
+        *size = values.iter().map(|id| cx.shape(*id).get(axis).copied().unwrap_or(0)).sum();
+    }
+    cx.operator(Concat { axis, outer }, values, shape)
+}
+
+/// The operator: `outer` times a block of each operand.
 #[derive(Debug)]
-struct Concat;
+struct Concat {
+    axis: usize,
+    outer: usize,
+}
 
 impl Operator for Concat {
     fn name(&self) -> &'static str {
@@ -79,15 +119,23 @@ impl Operator for Concat {
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        let lens: Vec<usize> =
-            (0..cx.graph.node(cx.id).inputs.len()).map(|n| cx.graph.node(cx.operand(n)).len()).collect();
+        let shapes: Vec<Vec<usize>> = (0..cx.graph.node(cx.id).inputs.len())
+            .map(|n| cx.graph.node(cx.operand(n)).shape.clone())
+            .collect();
+        let source = cx.graph.node(cx.id).shape.clone();
         let mut from = 0;
         let mut gradients = Vec::new();
-        for (n, len) in lens.into_iter().enumerate() {
+        for (n, shape) in shapes.into_iter().enumerate() {
+            let to = from + shape.get(self.axis).copied().unwrap_or(0);
             if cx.needs(n) {
-                gradients.push((n, cx.operator(Slice { from, len }, vec![cx.d_y], vec![len], true)));
+                let mut axes = whole(&shape);
+                if let Some(axis) = axes.get_mut(self.axis) {
+                    *axis = ViewAxis::part(self.axis, from, to);
+                }
+                let view = View { source: source.clone(), axes, fill: 0.0 };
+                gradients.push((n, cx.operator(view, vec![cx.d_y], shape, true)));
             }
-            from += len;
+            from = to;
         }
         gradients
     }
@@ -97,7 +145,8 @@ impl Operator for Concat {
     }
 
     fn formula(&self, names: &[String]) -> String {
-        format!("[{}]", names.join(", "))
+        let along = if self.axis == 0 { String::new() } else { format!(" along axis {}", self.axis) };
+        format!("[{}]{along}", names.join(", "))
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
@@ -106,36 +155,34 @@ impl Operator for Concat {
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let groups = cx.groups();
-        let mut from = 0;
-        let copies = cx.node.inputs.iter().enumerate().map(|(n, id)| {
-            let (len, start) = (cx.graph.node(*id).len(), from);
-            from += len;
-            let (source, len, start) = (cx.operand(n), cx.number(len), cx.number(start));
+        let copies = self.blocks(cx).map(|(n, len, start)| {
+            let (source, count) = (cx.operand(n), cx.number(len));
             let finish = cx.finish(&[quote!(g), quote!(o)]);
+            let (from, to) = self.places(cx, len, start, &quote!(k));
             quote! {
-                for k in 0..#len {
-                    let o = #start + k;
-                    let z = L::load(&#source[g][k]);
+                for k in 0..#count {
+                    let o = #to;
+                    let z = L::load(&#source[g][#from]);
                     #finish
                 }
             }
         });
-        quote!(for g in 0..#groups { #(#copies)* })
+        let copies = self.repeated(cx, quote!(#(#copies)*));
+        quote!(for g in 0..#groups { #copies })
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let panels = cx.panels(cx.node.len());
-        let mut from = 0;
-        let copies = cx.node.inputs.iter().enumerate().map(|(n, id)| {
-            let (len, start) = (cx.graph.node(*id).len(), from);
-            from += len;
-            let (source, len, start) = (cx.operand(n), cx.number(len), cx.number(start));
-            quote!(rt::pack::copy_features(#source, 0, &mut joined, #start, #len);)
+        let copies = self.blocks(cx).map(|(n, len, start)| {
+            let (source, count) = (cx.operand(n), cx.number(len));
+            let (from, to) = self.places(cx, len, start, &quote!(0));
+            quote!(rt::pack::copy_features(#source, #from, &mut joined, #to, #count);)
         });
+        let copies = self.repeated(cx, quote!(#(#copies)*));
         let finish = cx.finish(&[quote!(p)]);
         quote! {
             let mut joined: [Row; #panels] = [ZERO_ROW; #panels];
-            #(#copies)*
+            #copies
             for p in 0..#panels {
                 let z = L::load(&joined[p]);
                 #finish
@@ -145,7 +192,60 @@ impl Operator for Concat {
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let views: Vec<_> = operands.iter().map(|x| x.view()).collect();
-        ndarray::concatenate(ndarray::Axis(1), &views).unwrap_or_else(|_| ndarray::ArrayD::zeros(vec![0]))
+        let samples = operands.first().and_then(|x| x.shape().first().copied()).unwrap_or(0);
+        let blocks: Vec<_> = operands
+            .iter()
+            .filter_map(|x| {
+                let len = x.len() / (samples * self.outer).max(1);
+                let values = x.iter().copied().collect();
+                ndarray::ArrayD::from_shape_vec(vec![samples, self.outer, len], values).ok()
+            })
+            .collect();
+        let views: Vec<_> = blocks.iter().map(|block| block.view()).collect();
+        ndarray::concatenate(ndarray::Axis(2), &views).unwrap_or_else(|_| ndarray::ArrayD::zeros(vec![0]))
+    }
+}
+
+impl Concat {
+    /// Number, length of a block, and its start in a block of the result, of each operand.
+    fn blocks(&self, cx: &KernelCx<'_>) -> impl Iterator<Item = (usize, usize, usize)> {
+        let mut from = 0;
+        (0..cx.node.inputs.len()).map(move |n| {
+            let (len, start) = (cx.operand_len(n) / self.outer.max(1), from);
+            from += len;
+            (n, len, start)
+        })
+    }
+
+    /// Where place `k` of an operand's block lies, in the operand and in the result.
+    fn places(
+        &self,
+        cx: &KernelCx<'_>,
+        len: usize,
+        start: usize,
+        k: &TokenStream,
+    ) -> (TokenStream, TokenStream) {
+        let plus =
+            |sum: TokenStream, more: TokenStream| match (sum.to_string().as_str(), more.to_string().as_str())
+            {
+                ("0", _) => more,
+                (_, "0") => sum,
+                _ => quote!(#sum + #more),
+            };
+        let (block, step, start) =
+            (cx.number(len), cx.number(cx.node.len() / self.outer.max(1)), cx.number(start));
+        if self.outer == 1 {
+            return (k.clone(), plus(start, k.clone()));
+        }
+        (plus(quote!(j * #block), k.clone()), plus(plus(quote!(j * #step), start), k.clone()))
+    }
+
+    /// The copies of one block, for all blocks.
+    fn repeated(&self, cx: &KernelCx<'_>, copies: TokenStream) -> TokenStream {
+        if self.outer == 1 {
+            return copies;
+        }
+        let outer = cx.number(self.outer);
+        quote!(for j in 0..#outer { #copies })
     }
 }

@@ -34,11 +34,13 @@ mod max_pool1d;
 mod max_pool2d;
 mod min_max;
 mod normalize;
+mod pad;
 mod pool;
 mod positional;
 mod random;
 #[cfg(feature = "reference")]
 mod reference;
+mod resample;
 mod reshape;
 mod residual;
 mod rms_norm;
@@ -46,7 +48,11 @@ mod robust;
 pub mod slice;
 pub mod softmax;
 mod spatial_dropout;
+mod split;
 pub mod spread;
+mod transpose;
+mod upsample;
+pub mod view;
 pub mod weighted_scale;
 mod windows;
 
@@ -107,6 +113,8 @@ pub enum Arity {
     Several,
     /// The running value, and one that the compiler gives it.
     Join,
+    /// The running value, of which it makes several, as many as its first argument says: `split(2)`.
+    Parts,
 }
 
 /// All layers, in the order of the documentation.
@@ -149,6 +157,11 @@ static LAYERS: &[&dyn Layer] = &[
     &adaptive_max_pool2d::AdaptiveMaxPool2d,
     &flatten::Flatten,
     &reshape::Reshape,
+    &transpose::Transpose,
+    &slice::Slice,
+    &split::Split,
+    &pad::Pad,
+    &upsample::Upsample,
     &add::Add,
     &concat::ConcatLayer,
     &residual::Residual,

@@ -1,328 +1,146 @@
-//! Parts of values: some features of a value, and the value that has them in their place.
+//! # slice
+//!
+//! `slice(axis = 1, from = 2, to = 5)`: places 2, 3 and 4 of an axis, which is counted from 0 without the batch.
+//!
+//! Shapes: `[…, n, …]` to `[…, to - from, …]`.
+//!
+//! Arguments: `axis`, from 0; `from`, the first place, from 0; `to`, the place behind the last, above `from` and at most
+//! the size of the axis.
+//!
+//! Gradients: those of the places that are taken; the others get none.
+//!
+//! Example: `input [3, 28, 28]  slice(axis = 1, from = 4, to = 24)`. Source: PyTorch `torch.narrow`, `x[:, :, 4:24]`.
 
-use nnc_grammar::diagnostic::Code;
-use proc_macro2::TokenStream;
-use quote::quote;
+use nnc_grammar::diagnostic::{Code, Diagnostic};
 
-use crate::differentiate::Gradient;
-use crate::emit::KernelCx;
-use crate::graph::{Builder, Graph, Node, NodeId, Operator};
-use crate::plan::Strategy;
+use super::view::{ViewAxis, view, whole};
+use super::windows::comes_from;
+use super::{Argument, ArgumentKind, Arguments, Default, Layer};
+use crate::graph::{Builder, NodeId};
 
-/// `len` features from `from` on.
+/// The layer.
 #[derive(Debug)]
-pub struct Slice {
-    /// The first of them.
-    pub from: usize,
-    /// How many.
-    pub len: usize,
+pub struct Slice;
+
+/// The argument that names an axis.
+pub const fn axis_argument(default: Option<Default>) -> Argument {
+    Argument { name: "axis", kind: ArgumentKind::Kind("whole"), default, docs: "the axis, from 0" }
 }
 
-/// The same of each position: `len` of `row` features from `from` on.
-#[derive(Debug)]
-pub struct SliceEach {
-    /// The first of them.
-    pub from: usize,
-    /// How many.
-    pub len: usize,
-    /// Features of a position.
-    pub row: usize,
+impl Layer for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+
+    fn summary(&self) -> &'static str {
+        "some places of an axis"
+    }
+
+    fn page(&self) -> &'static str {
+        include_str!("slice.rs")
+    }
+
+    fn arguments(&self) -> &'static [Argument] {
+        const {
+            let whole = ArgumentKind::Kind("whole");
+            &[
+                axis_argument(None),
+                Argument { name: "from", kind: whole, default: None, docs: "the first place" },
+                Argument { name: "to", kind: whole, default: None, docs: "the place behind the last" },
+            ]
+        }
+    }
+
+    fn apply(
+        &self,
+        cx: &mut Builder<'_>,
+        arguments: &Arguments,
+        inputs: &[NodeId],
+    ) -> Result<NodeId, Box<Diagnostic>> {
+        let [x] = inputs else {
+            let found = format!("found {}", inputs.len());
+            return Err(cx.error(Code::E0302, "`slice` takes one value", found));
+        };
+        let (axis, size) = axis_of(cx, self.name(), arguments, *x)?;
+        let (from, to) = (arguments.count("from"), arguments.count("to"));
+        let wrong = |name: &str, expected: String, found: usize| {
+            let label = format!("expected {expected}, found {found}");
+            let mut error = cx.error(Code::E0205, format!("`{name}` of `slice` is out of range"), label);
+            error.primary.span = arguments.span(name).unwrap_or(cx.span);
+            error.secondary.push(comes_from(cx, *x));
+            error
+        };
+        if to > size {
+            return Err(wrong("to", format!("at most {size}, the size of axis {axis}"), to));
+        }
+        if from >= to {
+            return Err(wrong("from", format!("less than `to` = {to}"), from));
+        }
+        Ok(part_of(cx, *x, axis, from, to))
+    }
 }
 
-/// The features of each position of its operand from `from` on, and 0 in all other places of `row` features.
-#[derive(Debug)]
-struct UnsliceEach {
-    from: usize,
-    len: usize,
-    row: usize,
+/// Adds places `from..to` of an axis.
+fn part_of(cx: &mut Builder<'_>, x: NodeId, axis: usize, from: usize, to: usize) -> NodeId {
+    let mut axes = whole(cx.shape(x));
+    if let Some(slot) = axes.get_mut(axis) {
+        *slot = ViewAxis::part(axis, from, to);
+    }
+    view(cx, x, axes, 0.0)
 }
 
-/// The features of its operand from `from` on, and 0 in all other places of `whole` features.
-#[derive(Debug)]
-struct Unslice {
-    from: usize,
-    whole: usize,
+/// The axis that the argument `axis` names, and its size.
+///
+/// # Errors
+/// E0205 for an axis that the value does not have.
+pub fn axis_of(
+    cx: &Builder<'_>,
+    name: &str,
+    arguments: &Arguments,
+    x: NodeId,
+) -> Result<(usize, usize), Box<Diagnostic>> {
+    let (axis, shape) = (arguments.count("axis"), cx.shape(x));
+    if let Some(size) = shape.get(axis) {
+        return Ok((axis, *size));
+    }
+    let expected = match shape.len() {
+        1 => "0, the only axis".to_owned(),
+        n => format!("an axis from 0 to {}", n - 1),
+    };
+    let label = format!("expected {expected} of {shape:?}, found {axis}");
+    let mut error = cx.error(Code::E0205, format!("`axis` of `{name}` is out of range"), label);
+    error.primary.span = arguments.span("axis").unwrap_or(cx.span);
+    error.secondary.push(comes_from(cx, x));
+    error.notes.push("axes are counted from 0, without the batch".to_owned());
+    Err(error)
 }
 
-/// Adds part `n`, from 0, of `of` equal ones: of a vector, of the channels of `[channels, …]`, or of the features of
-/// `[positions, features]`.
+/// Adds part `n`, from 0, of `of` equal ones along an axis.
 ///
 /// # Errors
 /// E0301 when the axis cannot be divided so.
 pub fn part(
     cx: &mut Builder<'_>,
     x: NodeId,
+    axis: usize,
     n: usize,
     of: usize,
-) -> Result<NodeId, Box<nnc_grammar::diagnostic::Diagnostic>> {
-    let mut shape = cx.shape(x).to_vec();
-    let len = shape.iter().product::<usize>() / of.max(1);
-    let by_position = shape.len() == 2;
-    match if by_position { shape.last_mut() } else { shape.first_mut() } {
-        Some(axis) if axis.is_multiple_of(of) && of > 0 => *axis /= of,
-        axis => {
-            let found = axis.map_or(0, |axis| *axis);
-            return Err(cx.error(
-                Code::E0301,
-                format!("{found} features cannot be divided into {of} equal parts"),
-                format!("expected a multiple of {of}, found {found}"),
-            ));
-        }
+) -> Result<NodeId, Box<Diagnostic>> {
+    let size = cx.shape(x).get(axis).copied().unwrap_or(0);
+    if of > 0 && size.is_multiple_of(of) && size > 0 {
+        let len = size / of;
+        return Ok(part_of(cx, x, axis, n * len, (n + 1) * len));
     }
-    if let [_, len] = *shape.as_slice() {
-        return Ok(cx.operator(SliceEach { from: n * len, len, row: of * len }, vec![x], shape));
-    }
-    Ok(cx.operator(Slice { from: n * len, len }, vec![x], shape))
+    let what = if cx.shape(x).len() < 2 { "features".to_owned() } else { format!("places of axis {axis}") };
+    let message = format!("{size} {what} cannot be divided into {of} equal parts");
+    let mut error = cx.error(Code::E0301, message, format!("expected a multiple of {of}, found {size}"));
+    error.secondary.push(comes_from(cx, x));
+    Err(error)
 }
 
-impl Operator for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
-    }
-
-    fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        if !cx.needs(0) {
-            return Vec::new();
-        }
-        let x = cx.graph.node(cx.operand(0));
-        let (whole, shape) = (x.len(), x.shape.clone());
-        vec![(0, cx.operator(Unslice { from: self.from, whole }, vec![cx.d_y], shape, true))]
-    }
-
-    fn part(&self) -> Option<&'static str> {
-        Some("part")
-    }
-
-    fn flops(&self, _: &Graph, _: &Node) -> u64 {
-        0
-    }
-
-    fn formula(&self, names: &[String]) -> String {
-        let x = names.first().map_or("x", String::as_str);
-        format!("{x}[{}..{}]", self.from, self.from + self.len)
-    }
-
-    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        Strategy::rows()
-    }
-
-    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, source) = (cx.groups(), cx.operand(0));
-        let (len, from) = (cx.number(self.len), cx.number(self.from));
-        let finish = cx.finish(&[quote!(g), quote!(o)]);
-        quote! {
-            for g in 0..#groups {
-                for o in 0..#len {
-                    let z = L::load(&#source[g][#from + o]);
-                    #finish
-                }
-            }
-        }
-    }
-
-    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, source) = (cx.panels(self.len), cx.operand(0));
-        let (len, from) = (cx.number(self.len), cx.number(self.from));
-        let finish = cx.finish(&[quote!(p)]);
-        quote! {
-            let mut part: [Row; #panels] = [ZERO_ROW; #panels];
-            rt::pack::copy_features(#source, #from, &mut part, 0, #len);
-            for p in 0..#panels {
-                let z = L::load(&part[p]);
-                #finish
-            }
-        }
-    }
-
-    #[cfg(feature = "reference")]
-    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let Some(x) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
-        let part = ndarray::Slice::from(self.from..self.from + self.len);
-        super::reference::matrix(x).slice_axis(ndarray::Axis(1), part).to_owned().into_dyn()
-    }
-}
-
-impl Operator for Unslice {
-    fn name(&self) -> &'static str {
-        "unslice"
-    }
-
-    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        Vec::new()
-    }
-
-    fn flops(&self, _: &Graph, _: &Node) -> u64 {
-        0
-    }
-
-    fn formula(&self, names: &[String]) -> String {
-        let x = names.first().map_or("d_y", String::as_str);
-        format!("{x} from feature {} of {} on, 0 elsewhere", self.from, self.whole)
-    }
-
-    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        Strategy::rows()
-    }
-
-    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, source) = (cx.groups(), cx.operand(0));
-        let len = cx.node.inputs.first().map_or(0, |id| cx.graph.node(*id).len());
-        let (len, from, whole) = (cx.number(len), cx.number(self.from), cx.number(self.whole));
-        let finish = cx.finish(&[quote!(g), quote!(o)]);
-        let inside =
-            if self.from == 0 { quote!(o < #len) } else { quote!((#from..#from + #len).contains(&o)) };
-        let at = if self.from == 0 { quote!(o) } else { quote!(o - #from) };
-        quote! {
-            for g in 0..#groups {
-                for o in 0..#whole {
-                    let z = if #inside { L::load(&#source[g][#at]) } else { L::zero() };
-                    #finish
-                }
-            }
-        }
-    }
-
-    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        cx.lowered()
-    }
-
-    #[cfg(feature = "reference")]
-    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let Some(x) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
-        let x = super::reference::matrix(x);
-        let mut y = ndarray::Array2::zeros((x.nrows(), self.whole));
-        let part = ndarray::Slice::from(self.from..self.from + x.ncols());
-        y.slice_axis_mut(ndarray::Axis(1), part).assign(&x);
-        y.into_dyn()
-    }
-}
-
-impl Operator for SliceEach {
-    fn name(&self) -> &'static str {
-        "slice_each"
-    }
-
-    fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        if !cx.needs(0) {
-            return Vec::new();
-        }
-        let shape = cx.graph.node(cx.operand(0)).shape.clone();
-        let op = UnsliceEach { from: self.from, len: self.len, row: self.row };
-        vec![(0, cx.operator(op, vec![cx.d_y], shape, true))]
-    }
-
-    fn part(&self) -> Option<&'static str> {
-        Some("part")
-    }
-
-    fn flops(&self, _: &Graph, _: &Node) -> u64 {
-        0
-    }
-
-    fn formula(&self, names: &[String]) -> String {
-        let x = names.first().map_or("x", String::as_str);
-        format!("{x}[.., {}..{}]", self.from, self.from + self.len)
-    }
-
-    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        Strategy::rows()
-    }
-
-    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, source, features) = (cx.groups(), cx.operand(0), cx.number(cx.node.len()));
-        let (from, len, row) = (cx.number(self.from), cx.number(self.len), cx.number(self.row));
-        let finish = cx.finish(&[quote!(g), quote!(o)]);
-        quote! {
-            for g in 0..#groups {
-                for o in 0..#features {
-                    let z = L::load(&#source[g][o / #len * #row + #from + o % #len]);
-                    #finish
-                }
-            }
-        }
-    }
-
-    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, source) = (cx.panels(cx.node.len()), cx.operand(0));
-        let positions = cx.number(cx.node.len() / self.len.max(1));
-        let (from, len, row) = (cx.number(self.from), cx.number(self.len), cx.number(self.row));
-        let finish = cx.finish(&[quote!(p)]);
-        quote! {
-            let mut part: [Row; #panels] = [ZERO_ROW; #panels];
-            for position in 0..#positions {
-                rt::pack::copy_features(#source, position * #row + #from, &mut part, position * #len, #len);
-            }
-            for p in 0..#panels {
-                let z = L::load(&part[p]);
-                #finish
-            }
-        }
-    }
-
-    #[cfg(feature = "reference")]
-    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let Some(x) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
-        let x: Vec<f64> = x.iter().copied().collect();
-        let rows = x.chunks(self.row.max(1)).flat_map(|row| row.iter().skip(self.from).take(self.len));
-        rows.copied().collect::<ndarray::Array1<f64>>().into_dyn()
-    }
-}
-
-impl Operator for UnsliceEach {
-    fn name(&self) -> &'static str {
-        "unslice_each"
-    }
-
-    fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
-        Vec::new()
-    }
-
-    fn flops(&self, _: &Graph, _: &Node) -> u64 {
-        0
-    }
-
-    fn formula(&self, names: &[String]) -> String {
-        let x = names.first().map_or("d_y", String::as_str);
-        format!("{x} from feature {} of {} of each position on, 0 elsewhere", self.from, self.row)
-    }
-
-    fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        Strategy::rows()
-    }
-
-    fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, source, features) = (cx.groups(), cx.operand(0), cx.number(cx.node.len()));
-        let (from, len, row) = (cx.number(self.from), cx.number(self.len), cx.number(self.row));
-        let finish = cx.finish(&[quote!(g), quote!(o)]);
-        let (inside, at) = match self.from {
-            0 => (quote!(k < #len), quote!(o / #row * #len + k)),
-            _ => (quote!((#from..#from + #len).contains(&k)), quote!(o / #row * #len + k - #from)),
-        };
-        quote! {
-            for g in 0..#groups {
-                for o in 0..#features {
-                    let k = o % #row;
-                    let z = if #inside { L::load(&#source[g][#at]) } else { L::zero() };
-                    #finish
-                }
-            }
-        }
-    }
-
-    fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        cx.lowered()
-    }
-
-    #[cfg(feature = "reference")]
-    fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let Some(d_y) = operands.first() else { return ndarray::ArrayD::zeros(vec![0]) };
-        let d_y: Vec<f64> = d_y.iter().copied().collect();
-        let mut d_x = Vec::with_capacity(d_y.len() / self.len.max(1) * self.row);
-        for part in d_y.chunks(self.len.max(1)) {
-            d_x.extend(std::iter::repeat_n(0.0, self.from));
-            d_x.extend_from_slice(part);
-            d_x.extend(std::iter::repeat_n(0.0, self.row.saturating_sub(self.from + self.len)));
-        }
-        ndarray::Array1::from(d_x).into_dyn()
-    }
+/// Adds `len` values of a row, from `from` on, in this shape.
+pub fn of_row(cx: &mut Builder<'_>, row: NodeId, from: usize, shape: Vec<usize>) -> NodeId {
+    let len = shape.iter().product::<usize>();
+    let part = part_of(cx, row, 0, from, from + len);
+    if cx.shape(part) == shape { part } else { cx.node(crate::graph::Op::Reshape, vec![part], shape, true) }
 }

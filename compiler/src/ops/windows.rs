@@ -275,6 +275,30 @@ pub fn image<const N: usize>(
     Err(error)
 }
 
+/// The one value that a layer takes, and its shape: `[channels, length]` or `[channels, height, width]`.
+///
+/// # Errors
+/// E0302 for another number of values, E0303 for a value of another rank.
+pub fn places(
+    cx: &Builder<'_>,
+    name: &str,
+    inputs: &[NodeId],
+) -> Result<(NodeId, Vec<usize>), Box<Diagnostic>> {
+    let [x] = inputs else {
+        let found = format!("found {}", inputs.len());
+        return Err(cx.error(Code::E0302, format!("`{name}` takes one value"), found));
+    };
+    let shape = cx.shape(*x);
+    if matches!(shape.len(), 2 | 3) {
+        return Ok((*x, shape.to_vec()));
+    }
+    let label = format!("expected [channels, length] or [channels, height, width], found {shape:?}");
+    let mut error = cx.error(Code::E0303, format!("`{name}` takes an image or a signal"), label);
+    error.secondary.push(comes_from(cx, *x));
+    error.help.push("`reshape` gives a value these axes".to_owned());
+    Err(error)
+}
+
 /// Points at the layer that a value comes from, and says its shape.
 pub fn comes_from(cx: &Builder<'_>, id: NodeId) -> Label {
     let layer = cx.graph.layer(cx.graph.node(id).layer);

@@ -324,7 +324,7 @@ impl Cx<'_> {
                 _ => values = None,
             }
         }
-        values.map(|values| Arguments { values })
+        values.map(|values| Arguments { values, part: 0 })
     }
 
     fn default_value(&mut self, kind: ArgumentKind, default: ops::Default, span: Span) -> Option<Value> {

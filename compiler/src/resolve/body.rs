@@ -348,26 +348,48 @@ impl<'a> Cx<'a> {
 
     fn binding(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, binding: &'a Let) {
         let running = self.chain(walk, frame, &binding.chain);
-        let value = self.one_value(walk, &running, binding.chain.span);
         if binding.is_list {
-            self.report(
-                Diagnostic::new(
-                    Code::E0501,
-                    "naming several values at once is not supported yet",
-                    binding.names.first().map_or(binding.span, |name| name.span),
-                    "expected one name",
-                )
-                .with_help("name one value: `let name = …`"),
-            );
-            walk.is_poisoned = true;
-            for name in &binding.names {
-                walk.give(&name.name, None, name.span);
+            let values = self.several_values(walk, &running, binding);
+            for (name, value) in binding.names.iter().zip(values) {
+                self.name_value(walk, frame, &name.name, name.span, value, false);
             }
             return;
         }
+        let value = self.one_value(walk, &running, binding.chain.span);
         for name in &binding.names {
             self.name_value(walk, frame, &name.name, name.span, value, false);
         }
+    }
+
+    /// A value for each name of `let [a, b] = …`.
+    fn several_values(&mut self, walk: &mut Walk<'_>, running: &Running, binding: &Let) -> Vec<Value> {
+        let n_names = binding.names.len();
+        let unknown = vec![None; n_names];
+        let (found, made) = match running {
+            Running::Branches(values, _) if values.len() == n_names => {
+                return values.clone();
+            }
+            Running::Branches(values, made) => (format!("found {}", values.len()), *made),
+            Running::One(Some(_)) => ("found one".to_owned(), binding.chain.span),
+            Running::One(None) | Running::Nothing => {
+                self.one_value(walk, running, binding.chain.span);
+                return unknown;
+            }
+        };
+        let names = match (binding.names.first(), binding.names.last()) {
+            (Some(first), Some(last)) => first.span.to(last.span),
+            _ => binding.span,
+        };
+        let expected = if n_names == 1 { "one value".to_owned() } else { format!("{n_names} values") };
+        let message = format!("{expected} cannot be named");
+        let diagnostic = Diagnostic::new(Code::E0302, message, made, format!("expected {expected}, {found}"))
+            .with_label(names, "the names")
+            .with_help(format!(
+                "`split({n_names})` makes {expected}, `branch {{ … }} {{ … }}` one for each body"
+            ));
+        self.report(diagnostic);
+        walk.poison();
+        unknown
     }
 
     pub(super) fn name_value(
@@ -416,9 +438,11 @@ impl<'a> Cx<'a> {
             }
             Running::Branches(values, branch) => {
                 let label = format!("expected one value, found {} branches", values.len());
+                let names = ["a", "b", "c", "d"].get(..values.len()).unwrap_or(&["a", "…"]).join(", ");
                 self.report(
                     Diagnostic::new(Code::E0302, "branches are not put together", *branch, label)
-                        .with_help("end them with `-> concat` or `-> add`"),
+                        .with_help("end them with `-> concat` or `-> add`")
+                        .with_help(format!("or name them: `let [{names}] = …`")),
                 );
                 walk.poison()
             }

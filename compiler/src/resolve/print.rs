@@ -82,7 +82,7 @@ impl fmt::Display for Application {
 
 impl fmt::Display for Arguments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let values: Vec<String> = self
+        let mut values: Vec<String> = self
             .values
             .iter()
             .map(|(name, value, _)| match value {
@@ -97,6 +97,9 @@ impl fmt::Display for Arguments {
                 Value::Shape(shape) => format!("{name} = {shape:?}"),
             })
             .collect();
+        if self.part > 0 {
+            values.push(format!("part {}", self.part));
+        }
         if values.is_empty() { Ok(()) } else { write!(f, "({})", values.join(", ")) }
     }
 }

@@ -6,13 +6,13 @@ use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::arguments::{Callee, call_text};
-use super::body::{Frame, Place, Running, Value, Walk};
+use super::body::{Frame, MOST_APPLICATIONS, Place, Running, Value, Walk};
 use super::definitions::{DefId, Definition, Origin, Sort, Tree};
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank};
 use super::gradient;
 use super::scalar::{Role, Scope, Term};
-use crate::ops::{self, Arity, Layer};
+use crate::ops::{self, Arguments, Arity, Layer};
 use crate::program::{ActivationBody, Kind, ValueId};
 
 /// An activation has a value for each element.
@@ -258,6 +258,9 @@ impl<'a> Cx<'a> {
             Some(Meaning::Layer(layer)) if layer.arity() == Arity::Several => {
                 self.join_call(walk, frame, stage, call, layer)
             }
+            Some(Meaning::Layer(layer)) if layer.arity() == Arity::Parts => {
+                return self.parts_call(walk, frame, stage, call, layer);
+            }
             Some(Meaning::Layer(layer)) => self.layer_call(walk, frame, stage, call, layer),
             Some(Meaning::Activation(id)) => self.activation_call(walk, frame, stage, call, id),
             Some(Meaning::Block(id)) => self.block_call(walk, frame, stage, call, id),
@@ -358,6 +361,39 @@ impl<'a> Cx<'a> {
         let arguments: Vec<&Argument> = call.arguments.iter().collect();
         let value = self.take(walk, frame, call.span);
         self.layer_on(walk, frame, stage, call, layer, &arguments, value.map(|value| vec![value]))
+    }
+
+    /// `split(2)`: as many values as the first argument says.
+    fn parts_call(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        stage: &Stage,
+        call: &Call,
+        layer: &'static dyn Layer,
+    ) -> Running {
+        let label = stage.label.as_ref();
+        if let Some(label) = label {
+            self.warn_of_label(label, layer.name(), "has none");
+        }
+        let given: Vec<&Argument> = call.arguments.iter().collect();
+        let value = self.take(walk, frame, call.span);
+        let name = self.layer_name(&mut walk.names, &frame.path, label, layer.name());
+        let arguments = self.layer_arguments(frame.scope, layer, Some(call), &given, call.span);
+        let (Some(arguments), Some(value)) = (arguments, value) else { return Running::One(walk.poison()) };
+        let n_values = layer.arguments().first().map_or(0, |first| arguments.count(first.name));
+        let values = (0..n_values.min(MOST_APPLICATIONS + 1)).map(|part| {
+            let kind = Kind::Layer(layer, Arguments { part, ..arguments.clone() });
+            self.apply(
+                walk,
+                frame,
+                (name.clone(), label.is_some()),
+                kind,
+                vec![value],
+                (stage.span, call.span),
+            )
+        });
+        Running::Branches(values.collect(), call.span)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a call is made of")]

@@ -372,7 +372,6 @@ fn recursion_names_every_step() {
 
 #[test]
 fn what_is_not_supported_says_so_at_its_place() {
-    assert_fault("let [a, b] = dense(3) dense(3)", Code::E0501, "a");
     assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
     let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
     assert_file_fault(&file("cell c(n) { state h = 0 output h }"), Code::E0501, "c");

@@ -12,3 +12,4 @@ pub mod norm;
 pub mod pack;
 pub mod pool;
 pub mod random;
+pub mod resample;

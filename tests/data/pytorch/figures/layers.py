@@ -8,6 +8,30 @@ from .numbers import PRECISIONS, draw, write
 
 SAMPLES = 5
 
+class Of(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
+def halves(x):
+    """The halves of the last axis, the other way round, with the whole between them."""
+    a, b = x.chunk(2, dim=3)
+    return torch.cat([b, x, a], dim=3)
+
+
+def pad(sides, **settings):
+    return lambda: Of(lambda x: nn.functional.pad(x, sides, **settings))
+
+
+# What stands in the model for a call that needs more than itself.
+BODIES = {
+    "split(2, axis = 2)": "let [a, b] = split(2, axis = 2) concat(b, a, axis = 2)",
+    "concat(b, whole, a, axis = 2)": "let whole = relu let [a, b] = whole -> split(2, axis = 2) concat(b, whole, a, axis = 2)",
+}
+
 # Call in the language, shape of a sample, the module.
 LAYERS = [
     ("max_pool2d(2)", [2, 4, 6], lambda: nn.MaxPool2d(2)),
@@ -49,6 +73,20 @@ LAYERS = [
         lambda: nn.ConvTranspose2d(2, 4, 3, (2, 3), 1, (1, 2), groups=2, bias=False),
     ),
     ("conv_transpose2d(2, kernel = 3, dilation = 2)", [3, 3, 2], lambda: nn.ConvTranspose2d(3, 2, 3, dilation=2)),
+    ("transpose([1, 2, 0])", [2, 3, 4], lambda: Of(lambda x: x.permute(0, 2, 3, 1))),
+    ("transpose", [3, 5], lambda: Of(lambda x: x.transpose(1, 2))),
+    ("slice(axis = 1, from = 1, to = 3)", [2, 4, 3], lambda: Of(lambda x: x.narrow(2, 1, 2))),
+    ("split(2, axis = 2)", [2, 3, 4], lambda: Of(lambda x: torch.cat(x.chunk(2, dim=3)[::-1], dim=3))),
+    ("concat(b, whole, a, axis = 2)", [2, 3, 4], lambda: Of(lambda x: halves(x.relu()))),
+    ("pad(1)", [2, 3, 4], pad((1, 1, 1, 1))),
+    ("pad([0, 2], after = [1, 0], value = -0.5)", [2, 3, 4], pad((2, 0, 0, 1), value=-0.5)),
+    ("pad([2, 1], after = [0, 3], mode = reflect)", [2, 3, 4], pad((1, 3, 2, 0), mode="reflect")),
+    ("pad(2, after = 5, mode = replicate)", [3, 4], pad((2, 5), mode="replicate")),
+    ("upsample(2)", [2, 3, 4], lambda: nn.Upsample(scale_factor=2)),
+    ("upsample([1, 3])", [2, 3, 2], lambda: nn.Upsample(scale_factor=(1, 3))),
+    ("upsample(2, mode = bilinear)", [2, 3, 4], lambda: nn.Upsample(scale_factor=2, mode="bilinear")),
+    ("upsample([3, 4], mode = bilinear)", [1, 3, 2], lambda: nn.Upsample(scale_factor=(3, 4), mode="bilinear")),
+    ("upsample(3, mode = bilinear)", [3, 5], lambda: nn.Upsample(scale_factor=3, mode="linear")),
 ]
 
 
@@ -77,6 +115,8 @@ def make():
         factor = draw(rng, *module()(x.float()).shape)
         weights = {name: draw(rng, *value.shape, scale=0.5) for name, value in module().named_parameters()}
         entry = {"call": call, "source": "pytorch", "shape": shape, "samples": SAMPLES}
+        if call in BODIES:
+            entry["body"] = BODIES[call]
         entry.update(x=x, factor=factor, weights=weights)
         for precision, dtype in PRECISIONS:
             entry[precision] = outcome(module, dtype, weights, x, factor)
