@@ -79,6 +79,15 @@ impl Axis {
         }
     }
 
+    /// Whether no two windows share a place.
+    #[inline(always)]
+    const fn is_apart(self) -> bool {
+        match self {
+            Self::Strided { windows, kernel, stride, .. } => windows == 1 || stride >= kernel,
+            Self::Adaptive { size, windows } => size.is_multiple_of(windows),
+        }
+    }
+
     /// Whether there are places that no window takes.
     #[inline(always)]
     fn has_gaps(self) -> bool {
@@ -346,6 +355,9 @@ pub fn mean_gradient<L: Lanes, const G: usize, const Y: usize>(
     count: Option<usize>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    if windows.height.is_apart() && windows.width.is_apart() {
+        return mean_gradient_apart::<L, G, Y>(d_y, windows, count, finish);
+    }
     for (g, d_y) in d_y.iter().enumerate() {
         windows.features(
             #[inline(always)]
@@ -358,6 +370,34 @@ pub fn mean_gradient<L: Lanes, const G: usize, const Y: usize>(
                     }
                 }
                 finish(g, f, sum);
+            },
+        );
+    }
+}
+
+/// [`mean_gradient`] for windows that share no place: one after the other, with the same bits.
+#[inline(always)]
+fn mean_gradient_apart<L: Lanes, const G: usize, const Y: usize>(
+    d_y: &[[Row<L::Elem>; Y]; G],
+    windows: Windows,
+    count: Option<usize>,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    for (g, d_y) in d_y.iter().enumerate() {
+        windows.uncovered(
+            #[inline(always)]
+            |f| finish(g, f, L::zero()),
+        );
+        windows.each(
+            #[inline(always)]
+            |channel, row, column| {
+                let d = L::load(&d_y[windows.number(channel, row, column)]);
+                let d = d * L::splat(share(windows, count, row, column));
+                windows.places(
+                    (channel, row, column),
+                    #[inline(always)]
+                    |f| finish(g, f, d),
+                );
             },
         );
     }

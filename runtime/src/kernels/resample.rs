@@ -162,27 +162,37 @@ impl Maps {
         }
     }
 
-    /// The number at a place, or between up to four: rows first, then columns. `between` is given two numbers and the share of
-    /// the second.
+    /// The number at a place, or between up to four: rows first, then columns. `between` is given two numbers and the
+    /// share of the second.
     #[inline(always)]
     fn value<V: Copy>(
         self,
         at: impl Fn(usize, usize) -> V,
         (row, below): (usize, f64),
-        (column, right): (usize, f64),
+        column: (usize, f64),
         between: impl Fn(V, V, f64) -> V,
     ) -> V {
-        let along = |row: usize| {
-            if self.width.is_linear() && right > 0.0 {
-                between(at(row, column), at(row, column + 1), right)
-            } else {
-                at(row, column)
-            }
-        };
+        let upper = self.in_row(&at, row, column, &between);
         if self.height.is_linear() && below > 0.0 {
-            between(along(row), along(row + 1), below)
+            between(upper, self.in_row(&at, row + 1, column, &between), below)
         } else {
-            along(row)
+            upper
+        }
+    }
+
+    /// The number at a place of a row, or between two. (A closure for it would lose the instruction set.)
+    #[inline(always)]
+    fn in_row<V: Copy>(
+        self,
+        at: &impl Fn(usize, usize) -> V,
+        row: usize,
+        (column, right): (usize, f64),
+        between: &impl Fn(V, V, f64) -> V,
+    ) -> V {
+        if self.width.is_linear() && right > 0.0 {
+            between(at(row, column), at(row, column + 1), right)
+        } else {
+            at(row, column)
         }
     }
 }
