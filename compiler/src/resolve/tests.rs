@@ -438,7 +438,7 @@ fn a_loss_compares_with_a_value_of_the_model() {
     let loss = |loss: &str| program(&text(loss)).losses.remove(0);
     assert_eq!(loss("loss mse(target = x)").within.map(|(value, _)| value.0), Some(0));
     assert_eq!(loss("loss mse").within, None);
-    assert_eq!(loss("loss cross_entropy(target = x)").target, crate::program::TargetKind::Values);
+    assert_eq!(loss("loss cross_entropy(target = x)").target, TargetKind::Values);
     assert_eq!(faults(&text("loss mse(target = y)")), [(Code::E0207, "y".to_owned())]);
     assert_eq!(faults(&text("loss mse(target = 3)")), [(Code::E0204, "3".to_owned())]);
     // A value that a loss alone looks at is used.
@@ -447,11 +447,11 @@ fn a_loss_compares_with_a_value_of_the_model() {
     assert_eq!(faults(text), []);
     let compiled = |loss: &str| {
         let text = text.replace("mse(target = code)", loss);
-        crate::compile::compile("test.nn", &text, &Options::default())
+        compile("test.nn", &text, &Options::default())
     };
     assert!(!compiled("mse(target = code)").has_errors());
     let other = text.replace("let code = dense(4)", "let code = dense(3)");
-    let faults = crate::compile::compile("test.nn", &other, &Options::default()).diagnostics;
+    let faults = compile("test.nn", &other, &Options::default()).diagnostics;
     assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), [Code::E0305]);
 }
 
