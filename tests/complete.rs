@@ -97,6 +97,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("concat", "tests/data/pytorch/models/dag.nn"),
     ("flatten", "tests/data/models/channels.nn"),
     ("reshape", "tests/data/models/pools.nn"),
+    // Of the models that sequences.json has figures of: `attention` is in the blocks of `gpt`.
+    ("embedding", "tests/data/pytorch/models/gpt.nn"),
+    ("positional", "tests/data/pytorch/models/gpt.nn"),
+    ("attention", "tests/data/pytorch/models/gpt.nn"),
+    ("cross_attention", "tests/data/pytorch/models/reader.nn"),
     // Against scikit-learn.
     ("min_max", "tests/scalers.rs"),
     ("robust", "tests/scalers.rs"),
@@ -150,6 +155,13 @@ fn every_entry_compiles() {
             (Kind::Layer, "add" | "concat") => {
                 format!("model M {{ input [4] let a = dense(4) let b = dense(4) {}(a, b) }}", entry.name)
             }
+            (Kind::Layer, "cross_attention") => {
+                format!(
+                    "model M {{ input [4, 6] let a = dense(4) let b = dense(5) {}(a, b, heads = 2) }}",
+                    entry.name
+                )
+            }
+            (Kind::Layer, "positional" | "attention") => format!("model M {{ input [4, 6] {call} }}"),
             (Kind::Layer, name) if name.ends_with("2d") => format!("model M {{ input [4, 6, 6] {call} }}"),
             (Kind::Layer, name)
                 if ["instance_norm", "pad", "upsample"].contains(&name)

@@ -127,7 +127,10 @@ fn every_activation_is_in_a_model() {
 #[test]
 fn every_layer_is_in_a_model() {
     let mut applied: Vec<String> = Vec::new();
-    for path in MODELS {
+    // Models of sequences are compared in a test of their own.
+    let attention = "tests/data/models/attention.nn";
+    assert!(text("tests/sequences.rs").contains(attention));
+    for path in MODELS.iter().copied().chain([attention]) {
         let applications = compiled(&text(path)).program.applications;
         applied.extend(applications.into_iter().filter_map(|application| match application.kind {
             nnc_compiler::program::Kind::Layer(layer, _) => Some(layer.name().to_owned()),

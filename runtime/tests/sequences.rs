@@ -372,7 +372,7 @@ macro_rules! attention {
 attention!(causal: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0);
 attention!(cross: 5 to 7, 3 heads of 3, 4 at once, causal false, dropped 0.0);
 attention!(one_at_once: 6 to 3, 1 heads of 17, 1 at once, causal false, dropped 0.0);
-attention!(single_position: 1 to 1, 2 heads of 1, 4 at once, causal true, dropped 0.0);
+attention!(single_position: 1 to 1, 2 heads of 2, 4 at once, causal true, dropped 0.0);
 attention!(with_dropout: 5 to 5, 2 heads of 4, 4 at once, causal true, dropped 0.3);
 
 /// Queries, keys and values side by side have the gradients that they have apart.
