@@ -2,6 +2,8 @@
 //!
 //! `pad(1)`: more places round every channel of an image or signal.
 //!
+//! Formula: y[i] = x[i - before] inside, and outside what `mode` says
+//!
 //! Shapes: `[channels, H, W]` to `[channels, before + H + after, before + W + after]`, `[channels, L]` likewise.
 //!
 //! Arguments: `before`, places before the first of each axis behind the channels, from 0, one number or one for each

@@ -2,6 +2,8 @@
 //!
 //! `slice(axis = 1, from = 2, to = 5)`: places 2, 3 and 4 of an axis, which is counted from 0 without the batch.
 //!
+//! Formula: y = x[from..to] along the axis
+//!
 //! Shapes: `[…, n, …]` to `[…, to - from, …]`.
 //!
 //! Arguments: `axis`, from 0; `from`, the first place, from 0; `to`, the place behind the last, above `from` and at most

@@ -2,6 +2,8 @@
 //!
 //! `let [a, b] = split(2)`: equal parts of an axis, one after the other.
 //!
+//! Formula: y_k = x[k size / n..(k + 1) size / n] along the axis
+//!
 //! Shapes: `[…, size, …]` to `n` values of `[…, size / n, …]`; `n` divides the size.
 //!
 //! Arguments: `n`, how many parts, from 1; `axis = 0`, counted from 0 without the batch.

@@ -2,6 +2,8 @@
 //!
 //! `transpose([1, 0])`: the axes in another order. Axis 0 of the output is the axis of the input that stands first.
 //!
+//! Formula: y[i, j, …] = x at the same places of the axes in their old order
+//!
 //! Shapes: `[a, b, …]` to the same sizes in that order.
 //!
 //! Arguments: `axes = reversed`, every axis once, counted from 0 without the batch; `reversed` turns their order round.

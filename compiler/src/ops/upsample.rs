@@ -2,6 +2,8 @@
 //!
 //! `upsample(2)`: every channel of an image or signal with `scale` times as many places along each axis.
 //!
+//! Formula: y[i] = x[i / scale], rounded down, or between the two places next to (i + 1/2) / scale - 1/2
+//!
 //! Shapes: `[channels, H, W]` to `[channels, scale H, scale W]`, `[channels, L]` to `[channels, scale L]`.
 //!
 //! Arguments: `scale`, from 1, one number or one for each axis behind the channels; `mode = nearest`, which repeats every
