@@ -351,7 +351,6 @@ impl Cx<'_> {
 
     /// The value of the model that an argument names, `Some(None)` for a word that says what targets are. `None` after a
     /// report.
-    #[expect(clippy::type_complexity, reason = "a name, and a value that may be at fault")]
     fn named_target(
         &mut self,
         value: &Expr,
