@@ -45,7 +45,6 @@ fn main() {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "this is how build scripts talk to cargo")]
 fn say(instruction: &str) {
     println!("cargo:{instruction}");
 }
