@@ -1,0 +1,178 @@
+//! The gradient of the weight.
+#![allow(unsafe_code, clippy::needless_range_loop)]
+
+use super::{Window, moved_back};
+use crate::lanes::{LANES, Lanes, Row};
+
+/// d_W: for each weight the sum over samples and places of d_y x, samples within a group last. `finish` is given panel,
+/// element of the kernel and sixteen output channels, each once.
+///
+/// `R` output channels, `CT` channels and `KW` columns of the kernel are a tile. With `groups > 1`, `R` must divide both
+/// sixteen and the outputs of a part. Lanes of padding must be 0 in d_y.
+#[inline(always)]
+pub fn weight_gradient<
+    L: Lanes,
+    const G: usize,
+    const X: usize,
+    const Y: usize,
+    const R: usize,
+    const CT: usize,
+    const KW: usize,
+>(
+    window: &Window,
+    x: &[[Row<L::Elem>; X]; G],
+    d_y: &[[Row<L::Elem>; Y]; G],
+    finish: impl FnMut(usize, usize, L),
+) {
+    assert!(window.kernel[1] == KW && window.input.iter().product::<usize>() == X);
+    assert!(window.output.iter().product::<usize>() == Y && CT <= window.channels());
+    if L::IS_WIDE {
+        weight_tiles::<L, G, X, Y, R, CT, KW>(window, x, d_y, finish);
+    } else if R == 1 || KW > 3 {
+        weight_tiles::<L, G, X, Y, 1, 1, KW>(window, x, d_y, finish);
+    } else {
+        weight_tiles::<L, G, X, Y, 2, 1, KW>(window, x, d_y, finish);
+    }
+}
+
+#[inline(always)]
+fn weight_tiles<
+    L: Lanes,
+    const G: usize,
+    const X: usize,
+    const Y: usize,
+    const R: usize,
+    const CT: usize,
+    const KW: usize,
+>(
+    window: &Window,
+    x: &[[Row<L::Elem>; X]; G],
+    d_y: &[[Row<L::Elem>; Y]; G],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let (channels, outputs) = (window.channels(), window.output[0]);
+    for p in 0..outputs.div_ceil(LANES) {
+        let of_panel = LANES.min(outputs - p * LANES);
+        let mut channel = 0;
+        while channel < channels {
+            let first = moved_back(channel, CT, channels);
+            for ky in 0..window.kernel[0] {
+                // Sums of the panel's outputs, lanes over samples; they are turned over when all are there.
+                let mut sums = [[[L::zero(); LANES]; KW]; CT];
+                let mut o = 0;
+                while o < of_panel {
+                    let at = moved_back(o, R, LANES);
+                    let tile =
+                        weight_tile::<L, G, X, Y, R, CT, KW>(window, x, d_y, p * LANES + at, (first, ky));
+                    for r in 0..R {
+                        for c in 0..CT {
+                            for k in 0..KW {
+                                sums[c][k][at + r] = tile[r][c][k];
+                            }
+                        }
+                    }
+                    o += R;
+                }
+                // A tile that was moved back begins with channels that are done.
+                for c in channel - first..CT {
+                    for k in 0..KW {
+                        let mut square = sums[c][k];
+                        for lanes in &mut square[of_panel..] {
+                            *lanes = L::zero();
+                        }
+                        L::transpose(&mut square);
+                        let sum = square.into_iter().fold(L::zero(), |sum, lanes| sum + lanes);
+                        finish(p, ((first + c) * window.kernel[0] + ky) * KW + k, sum);
+                    }
+                }
+            }
+            channel += CT;
+        }
+    }
+}
+
+/// Sums over groups and places for `R` outputs, `CT` channels of their part and a row of the kernel.
+#[inline(always)]
+fn weight_tile<
+    L: Lanes,
+    const G: usize,
+    const X: usize,
+    const Y: usize,
+    const R: usize,
+    const CT: usize,
+    const KW: usize,
+>(
+    window: &Window,
+    x: &[[Row<L::Elem>; X]; G],
+    d_y: &[[Row<L::Elem>; Y]; G],
+    output: usize,
+    (channel, ky): (usize, usize),
+) -> [[[L; KW]; CT]; R] {
+    let width = window.input[2];
+    let [_, _, output_width] = window.output;
+    let (stride, dilation) = (window.stride[1], window.dilation[1]);
+    let part = output / window.outputs();
+    let channel = part * window.channels() + channel;
+    // Columns of y that see the image through every column of the kernel.
+    let (first, last) = (window.seen(1, 0), window.seen(1, KW - 1));
+    let inner = first.start..last.end.max(first.start);
+    let mut sums = [[[L::zero(); KW]; CT]; R];
+    for (x, d_y) in x.iter().zip(d_y) {
+        for row in window.seen(0, ky) {
+            let y = row * window.stride[0] + ky * window.dilation[0] - window.padding[0];
+            // Outputs behind the last one repeat it; nobody asks for those sums.
+            let rows: [&[Row<L::Elem>]; R] = core::array::from_fn(|r| {
+                let of = (output + r).min(window.output[0] - 1);
+                &d_y[(of * window.output[1] + row) * output_width..][..output_width]
+            });
+            let images: [&[Row<L::Elem>]; CT] =
+                core::array::from_fn(|c| &x[((channel + c) * window.input[1] + y) * width..][..width]);
+            for column in 0..inner.start.min(output_width) {
+                edge(window, &rows, &images, column, &mut sums);
+            }
+            for column in inner.clone() {
+                let d: [L; R] = core::array::from_fn(|r| {
+                    // SAFETY: `inner` ends with the columns of y at the latest.
+                    L::load(unsafe { rows[r].get_unchecked(column) })
+                });
+                let from = column * stride - window.padding[1];
+                for c in 0..CT {
+                    for k in 0..KW {
+                        // SAFETY: columns of `inner` see the image through every column of the kernel.
+                        let x = L::load(unsafe { images[c].get_unchecked(from + k * dilation) });
+                        for r in 0..R {
+                            sums[r][c][k] = d[r].mul_add(x, sums[r][c][k]);
+                        }
+                    }
+                }
+            }
+            for column in inner.end.max(inner.start).min(output_width)..output_width {
+                edge(window, &rows, &images, column, &mut sums);
+            }
+        }
+    }
+    sums
+}
+
+/// What a column at the edge adds: some columns of the kernel lie outside of the image.
+#[inline(always)]
+fn edge<L: Lanes, const R: usize, const CT: usize, const KW: usize>(
+    window: &Window,
+    rows: &[&[Row<L::Elem>]; R],
+    images: &[&[Row<L::Elem>]; CT],
+    column: usize,
+    sums: &mut [[[L; KW]; CT]; R],
+) {
+    for k in 0..KW {
+        let at = (column * window.stride[1] + k * window.dilation[1]).wrapping_sub(window.padding[1]);
+        if at >= window.input[2] {
+            continue;
+        }
+        for c in 0..CT {
+            let x = L::load(&images[c][at]);
+            for r in 0..R {
+                sums[r][c][k] = L::load(&rows[r][column]).mul_add(x, sums[r][c][k]);
+            }
+        }
+    }
+}
