@@ -23,38 +23,13 @@ pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
         // Losses look at the outputs by themselves: a step has no use for the row of all.
         graph.output = *first;
     }
-    let needed = reaches_parameter(&graph);
-    let forward = graph.nodes.len();
+    let needed = reaches_parameter(&graph, |_| false);
     // Contributions to the gradient of each node, in the order in which they were found.
-    let mut adjoints: Vec<Vec<NodeId>> = vec![Vec::new(); forward];
-    let needs = |id: NodeId| needed.get(id.0 as usize).copied().unwrap_or(false);
-    for id in graph.ids().rev().filter(|id| needs(*id)) {
-        if id == loss.total {
-            seed(&graph, &loss, &mut adjoints);
-            continue;
-        }
-        let contributions = adjoints.get(id.0 as usize).cloned().unwrap_or_default();
-        if contributions.is_empty() {
-            continue;
-        }
-        if let Op::Parameter(parameter) = graph.node(id).op {
-            // Each kernel adds its gradient to those of the other uses.
-            graph
-                .updates
-                .extend(contributions.iter().map(|gradient| Update { parameter, gradient: *gradient }));
-            continue;
-        }
-        let d_y = sum(&mut graph, id, &contributions);
-        let mut cx = Gradient { graph: &mut graph, id, d_y, needed: &needed };
-        let gradients = cx.of_node();
-        for (operand, gradient) in gradients {
-            let Some(target) = graph.node(id).inputs.get(operand).copied() else { continue };
-            if let Some(node) = graph.nodes.get_mut(gradient.0 as usize) {
-                node.gradient_of.get_or_insert(target);
-            }
-            if let Some(adjoint) = adjoints.get_mut(target.0 as usize) {
-                adjoint.push(gradient);
-            }
+    let mut adjoints: Vec<Vec<NodeId>> = vec![Vec::new(); graph.nodes.len()];
+    seed(&graph, &loss, &mut adjoints);
+    for (leaf, gradient) in walk(&mut graph, &needed, adjoints) {
+        if let Op::Parameter(parameter) = graph.node(leaf).op {
+            graph.updates.push(Update { parameter, gradient });
         }
     }
     graph.updates.sort_by_key(|update| (update.parameter, update.gradient));
@@ -69,6 +44,47 @@ pub fn differentiate(mut graph: Graph) -> Result<Graph, Vec<Diagnostic>> {
     if faults.is_empty() { Ok(graph) } else { Err(faults) }
 }
 
+/// Goes back from the nodes that have contributions to their gradient, and adds the gradients of all `needed` nodes.
+/// Returns those of the leaves, parameters and operands, in the order in which they were found: of an operand the sum, of
+/// a parameter one for each use.
+pub(crate) fn walk(
+    graph: &mut Graph,
+    needed: &[bool],
+    mut adjoints: Vec<Vec<NodeId>>,
+) -> Vec<(NodeId, NodeId)> {
+    let mut leaves = Vec::new();
+    let needs = |id: NodeId| needed.get(id.0 as usize).copied().unwrap_or(false);
+    for n in (0..adjoints.len()).rev() {
+        let id = NodeId(n as u32);
+        let contributions = adjoints.get(n).cloned().unwrap_or_default();
+        if !needs(id) || contributions.is_empty() {
+            continue;
+        }
+        if let Op::Parameter(_) = graph.node(id).op {
+            // Each kernel adds its gradient to those of the other uses.
+            leaves.extend(contributions.iter().map(|gradient| (id, *gradient)));
+            continue;
+        }
+        let d_y = sum(graph, id, &contributions);
+        if let Op::Operand(_) = graph.node(id).op {
+            leaves.push((id, d_y));
+            continue;
+        }
+        let mut cx = Gradient { graph, id, d_y, needed };
+        let gradients = cx.of_node();
+        for (operand, gradient) in gradients {
+            let Some(target) = graph.node(id).inputs.get(operand).copied() else { continue };
+            if let Some(node) = graph.nodes.get_mut(gradient.0 as usize) {
+                node.gradient_of.get_or_insert(target);
+            }
+            if let Some(adjoint) = adjoints.get_mut(target.0 as usize) {
+                adjoint.push(gradient);
+            }
+        }
+    }
+    leaves
+}
+
 /// The gradient of the total with respect to each sample's loss is the sample's scale.
 fn seed(graph: &Graph, loss: &crate::graph::Loss, adjoints: &mut [Vec<NodeId>]) {
     for pair in graph.node(loss.total).inputs.chunks_exact(2) {
@@ -80,12 +96,15 @@ fn seed(graph: &Graph, loss: &crate::graph::Loss, adjoints: &mut [Vec<NodeId>]) 
     }
 }
 
-/// Whether each node depends on a trained parameter.
-fn reaches_parameter(graph: &Graph) -> Vec<bool> {
+/// Whether each node depends on a trained parameter, or on an operand of which `is_needed` says so by its number.
+pub(crate) fn reaches_parameter(graph: &Graph, is_needed: impl Fn(u32) -> bool) -> Vec<bool> {
     let mut reaches: Vec<bool> = Vec::with_capacity(graph.nodes.len());
     for node in &graph.nodes {
-        let trained =
-            matches!(node.op, Op::Parameter(parameter) if graph.parameter(parameter).role == Role::Trained);
+        let trained = match node.op {
+            Op::Parameter(parameter) => graph.parameter(parameter).role == Role::Trained,
+            Op::Operand(n) => is_needed(n),
+            _ => false,
+        };
         let inherits =
             node.inputs.iter().any(|input| reaches.get(input.0 as usize).copied().unwrap_or(false));
         reaches.push(trained || inherits);
@@ -247,6 +266,8 @@ impl Gradient<'_> {
             | Op::SampleScale
             | Op::Parameter(_)
             | Op::Constant(..)
+            | Op::Operand(_)
+            | Op::Part(_)
             | Op::Total
             | Op::Broadcast { .. } => Vec::new(),
         }

@@ -40,6 +40,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         tokens: None,
         output: NodeId(0),
         outputs: Vec::new(),
+        results: Vec::new(),
         loss: None,
         updates: Vec::new(),
         optimizer: None,

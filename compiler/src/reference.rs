@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ndarray::{ArrayD, IxDyn};
+use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::differentiate::differentiate;
 use crate::graph::{Draw as StepDraw, Optimizer};
 use crate::graph::{Graph, Node, NodeId, Op, ParameterId, Spread};
 use crate::infer::scale_of;
+use crate::ops::scan::Scan;
 use crate::program::Reduction;
 use crate::scalar::{Scalar, Variable, evaluate};
 use crate::simplify::{frozen, inference};
@@ -423,12 +424,29 @@ impl Interpreter {
         let samples = x.len() / features;
         let has_target = !matches!(target, Targets::None);
         let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(graph.nodes.len());
-        for node in &graph.nodes {
+        // All values of operators that have several.
+        let mut parts: BTreeMap<NodeId, Vec<ArrayD<f64>>> = BTreeMap::new();
+        for (id, node) in graph.ids().zip(&graph.nodes) {
             let skipped = !has_target && node.direction != crate::graph::Direction::Forward;
-            let value = if skipped {
-                ArrayD::zeros(IxDyn(&[0]))
-            } else {
-                self.node(graph, node, x, samples, target, &values)
+            let scan = match &node.op {
+                Op::Operator(op) => op.scan(),
+                _ => None,
+            };
+            let part = |n: usize, of: Option<&NodeId>| {
+                of.and_then(|of| parts.get(of)?.get(n).cloned()).unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])))
+            };
+            let value = match (&node.op, scan) {
+                _ if skipped => ArrayD::zeros(IxDyn(&[0])),
+                (Op::Part(n), _) => part(*n as usize, node.inputs.first()),
+                (_, Some(scan)) => {
+                    let operands: Vec<&ArrayD<f64>> =
+                        node.inputs.iter().filter_map(|id| values.get(id.0 as usize)).collect();
+                    let made = self.scan(scan, &operands, samples);
+                    let first = made.first().cloned().unwrap_or_else(|| ArrayD::zeros(IxDyn(&[0])));
+                    parts.insert(id, made);
+                    first
+                }
+                _ => self.node(graph, node, x, samples, target, &values),
             };
             values.push(value);
         }
@@ -449,6 +467,43 @@ impl Interpreter {
                 .or_insert_with(|| gradient.clone());
         }
         Outcome { loss, output: value(graph.output), gradients, values: values.clone() }
+    }
+
+    /// The values of a scan: the step at each position, from the first to the last or the other way round.
+    fn scan(&self, scan: &Scan, operands: &[&ArrayD<f64>], samples: usize) -> Vec<ArrayD<f64>> {
+        let (body, n_states) = (&scan.body, scan.states.len());
+        let len = |n: usize| scan.result(n).map_or(0, |id| body.node(id).len());
+        let mut states: Vec<ArrayD<f64>> = scan
+            .states
+            .iter()
+            .enumerate()
+            .map(|(n, state)| ArrayD::from_elem(IxDyn(&[samples, len(n)]), state.initial))
+            .collect();
+        let mut made: Vec<ArrayD<f64>> = (0..scan.values.len())
+            .map(|n| ArrayD::zeros(IxDyn(&[samples, scan.positions, len(n_states + n)])))
+            .collect();
+        for step in 0..scan.positions {
+            let t = if scan.is_reverse { scan.positions - 1 - step } else { step };
+            let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(body.nodes.len());
+            for node in &body.nodes {
+                let value = match node.op {
+                    Op::Operand(n) => match (n as usize).checked_sub(n_states) {
+                        None => states.get(n as usize).cloned().unwrap_or_default(),
+                        Some(n) => position(operands.get(n).copied(), samples, scan.positions, t),
+                    },
+                    _ => self.node(body, node, &[], samples, Targets::None, &values),
+                };
+                values.push(value);
+            }
+            let value = |n: usize| scan.result(n).and_then(|id| values.get(id.0 as usize));
+            for (n, made) in made.iter_mut().enumerate() {
+                let Some(value) = value(n_states + n) else { continue };
+                let mut at = made.index_axis_mut(Axis(1), t);
+                at.iter_mut().zip(value).for_each(|(to, from)| *to = *from);
+            }
+            states = (0..n_states).filter_map(value).cloned().collect();
+        }
+        made
     }
 
     fn node(
@@ -504,6 +559,8 @@ impl Interpreter {
                 let value = crate::graph::Operator::reference_of(&spread, &operands, &shape, is_batched);
                 filled(value.iter().copied().collect())
             }
+            // What a step is given, and values of scans, are there without being computed here.
+            Op::Operand(_) | Op::Part(_) => zeros(),
             Op::Reshape => filled(operands.first().map(|x| x.iter().copied().collect()).unwrap_or_default()),
             Op::Operator(op) => {
                 if let Some(draw) = op.draw() {
@@ -522,6 +579,14 @@ impl Interpreter {
             }
         }
     }
+}
+
+/// The features of a position of a sequence.
+fn position(sequence: Option<&ArrayD<f64>>, samples: usize, positions: usize, t: usize) -> ArrayD<f64> {
+    let Some(sequence) = sequence else { return ArrayD::zeros(IxDyn(&[0])) };
+    let len = sequence.len() / (samples * positions).max(1);
+    let values = sequence.to_shape(IxDyn(&[samples, positions, len]));
+    values.map_or_else(|_| ArrayD::zeros(IxDyn(&[0])), |values| values.index_axis(Axis(1), t).to_owned())
 }
 
 /// A scalar function of each element, operands broadcast.

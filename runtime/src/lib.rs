@@ -53,7 +53,9 @@ pub use simd::{Kernel, Set, Simd};
 pub mod __private {
     pub use crate::element::Element;
     pub use crate::kernels::random::Draws;
-    pub use crate::kernels::{attention, conv, dense, embedding, norm, pack, pool, random, resample};
+    pub use crate::kernels::{
+        attention, conv, dense, embedding, norm, pack, pool, random, resample, sequence,
+    };
     pub use crate::lanes::{LANES, Lanes, Plain, Row};
     pub use crate::layout::{self, fill};
     pub use crate::math64;

@@ -11,6 +11,7 @@ use super::locals::locals;
 use super::optimizer::Optimizer;
 use super::parameters::trained_type;
 use super::rows::rows;
+use super::scan::StepFunction;
 use super::shared::Round;
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
@@ -70,9 +71,10 @@ pub enum ArgumentKind {
 pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Option<&Optimizer>) -> Emitted {
     let groups = cx.groups(function);
     let arguments = arguments(cx, function, &groups, optimizer);
-    let body = function.steps.iter().map(|step| {
+    let steps = StepFunction::all(cx, function, name);
+    let body = function.steps.iter().zip(&steps).map(|(step, repeated)| {
         let code = match step {
-            Step::Kernel { node, epilogue, update, strategy } => {
+            Step::Kernel { node, epilogue, update, strategy, parts, .. } => {
                 let graph = cx.graph();
                 let op_node = graph.node(*node);
                 let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
@@ -82,8 +84,18 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
                         optimizer.call(parameter.0 as usize, cx.parameter_name(parameter)).later(is_later)
                     })
                 });
-                let kernel =
-                    KernelCx { graph, node: op_node, strategy, cx, function, id: *node, epilogue, update };
+                let kernel = KernelCx {
+                    graph,
+                    node: op_node,
+                    strategy,
+                    cx,
+                    function,
+                    id: *node,
+                    epilogue,
+                    update,
+                    parts,
+                    step: repeated.as_ref(),
+                };
                 match cx.domain {
                     Domain::Batch => op.emit(&kernel),
                     Domain::Single => op.emit_single(&kernel),
@@ -106,7 +118,10 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     };
     let docs = docs(function_docs(cx, function));
     let code = quote!(#start #(#body)* #end);
-    let (docs, code, arguments) = match Round::of(&cx.graph().layer(function.layer).name) {
+    // A step is handed all parameters, and its own function has the name of its layer.
+    let is_whole = cx.graph().is_step() || function.repeats();
+    let round = Round::of(&cx.graph().layer(function.layer).name).filter(|_| !is_whole);
+    let (docs, code, arguments) = match round {
         Some(round) => round.share(docs, code, arguments, cx.graph()),
         None => (docs, code, arguments),
     };
@@ -126,7 +141,9 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let name = names::ident(name);
     let entry_generic = is_generic.then(|| quote!(, G));
     // Operators index several arrays with one counter, as a person would write it.
+    let repeated = steps.iter().flatten().map(|step| &step.item);
     let item = quote! {
+        #(#repeated)*
         #docs
         #[inline(always)]
         fn #name<L: Lanes<Elem = #element> #generic>(#(#fields),*) #returns {
@@ -208,7 +225,7 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     let stores = graph.optimizer.as_ref().is_some_and(|optimizer| optimizer.stores_gradients());
     let layer = graph.layer(function.layer);
     let mut lines =
-        vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(function))];
+        vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(graph, function))];
     let mut fused: Vec<&str> = Vec::new();
     for id in function.steps.iter().flat_map(Step::nodes) {
         let other = graph.layer(graph.node(id).layer);
@@ -223,7 +240,7 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     for step in &function.steps {
         lines.push(String::new());
         match step {
-            Step::Kernel { node, epilogue, update, strategy } => {
+            Step::Kernel { node, epilogue, update, strategy, .. } => {
                 let speaker = Speaker::new(cx, &[]);
                 lines.push(format!("    {}", speaker.formula(*node)));
                 lines.extend(epilogue.iter().map(|id| format!("    {}", speaker.formula(*id))));
@@ -252,8 +269,10 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     lines
 }
 
-fn direction(function: &Function) -> &'static str {
+fn direction(graph: &Graph, function: &Function) -> &'static str {
     match function.direction {
+        Direction::Forward if graph.is_step() => ", one step forward",
+        Direction::Backward if graph.is_step() => ", one step backward",
         Direction::Forward => ", forward",
         Direction::Loss => "",
         Direction::Backward => ", backward",

@@ -26,6 +26,10 @@ pub struct KernelCx<'a> {
     pub(super) id: NodeId,
     pub(super) epilogue: &'a [NodeId],
     pub(super) update: Option<UpdateCall<'a>>,
+    /// The operator's other values.
+    pub(super) parts: &'a [NodeId],
+    /// The step that it repeats, emitted.
+    pub(super) step: Option<&'a super::scan::StepFunction<'a>>,
 }
 
 impl KernelCx<'_> {

@@ -15,6 +15,7 @@ mod optimizer;
 mod parameters;
 mod rows;
 mod scalar;
+mod scan;
 mod shared;
 
 pub use format::to_rust;
@@ -124,7 +125,11 @@ impl<'a> PassCx<'a> {
 
     /// Groups of samples in a function: generic where nothing depends on their number.
     pub fn groups(&self, function: &Function) -> TokenStream {
-        if function.direction == crate::graph::Direction::Forward { quote!(G) } else { quote!(GROUPS) }
+        match function.direction {
+            _ if self.graph().is_step() => quote!(1),
+            crate::graph::Direction::Forward => quote!(G),
+            _ => quote!(GROUPS),
+        }
     }
 
     /// What a value is called.

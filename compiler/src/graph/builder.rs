@@ -146,15 +146,18 @@ impl Builder<'_> {
 
     /// The parameter or buffer of this name that another layer with this label has, with its node. One that does not fit
     /// is made anew, and reported by `infer`.
-    fn shared(&self, name: &str, shape: &[usize], role: Role) -> Option<(ParameterId, NodeId)> {
+    fn shared(&mut self, name: &str, shape: &[usize], role: Role) -> Option<(ParameterId, NodeId)> {
         let known = self.graph.parameters.iter().position(|known| known.name == name)?;
         let parameter = self.graph.parameters.get(known)?;
         if parameter.shape != shape || parameter.role != role {
             return None;
         }
         let is_it = |node: &Node| matches!(node.op, Op::Parameter(id) if id.0 as usize == known);
-        let node = self.graph.nodes.iter().position(is_it)?;
-        Some((ParameterId(known as u32), NodeId(node as u32)))
+        let node = self.graph.nodes.iter().position(is_it).map(|node| NodeId(node as u32));
+        let id = ParameterId(known as u32);
+        // The step of a cell has nodes of its own.
+        let node = node.unwrap_or_else(|| self.node(Op::Parameter(id), Vec::new(), shape.to_vec(), false));
+        Some((id, node))
     }
 
     /// Says that a buffer follows a value.

@@ -50,6 +50,8 @@ pub struct Graph {
     pub output: NodeId,
     /// The outputs by themselves, in the order of the row.
     pub outputs: Vec<Output>,
+    /// What a step gives, where the graph is that of a [`crate::ops::scan::Scan`]; empty for a model.
+    pub results: Vec<NodeId>,
     /// The loss, if the model has one.
     pub loss: Option<Loss>,
     /// What the optimizer is given; empty before `differentiate`.
@@ -172,6 +174,12 @@ pub enum Op {
         /// Numbers of the operand.
         len: usize,
     },
+    /// What a step of a [`crate::ops::scan::Scan`] is given: states by number, and behind them the position's part of
+    /// each sequence.
+    Operand(u32),
+    /// Value `n` of an operator that has several, which is its operand. The operator's own node stands for value 0; the
+    /// step that computes the operator computes all of them.
+    Part(u32),
     /// Anything else.
     Operator(Arc<dyn Operator>),
 }
@@ -203,7 +211,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
     }
 
     /// What its value is called behind the layer's name, if it is not the layer's own: `mean`.
-    fn part(&self) -> Option<&'static str> {
+    fn part(&self) -> Option<&str> {
+        None
+    }
+
+    /// The step that it repeats, if it does nothing else.
+    fn scan(&self) -> Option<&crate::ops::scan::Scan> {
         None
     }
 
@@ -537,7 +550,13 @@ impl Graph {
         }
         roots.extend(self.updates.iter().map(|update| update.gradient));
         roots.extend(self.tracking.iter().map(|tracking| tracking.value));
+        roots.extend(&self.results);
         roots
+    }
+
+    /// Whether it is the step of a scan.
+    pub fn is_step(&self) -> bool {
+        !self.results.is_empty()
     }
 
     /// Adds a node and returns its id. Operands must be in the graph already.
@@ -566,6 +585,7 @@ impl PartialEq for Op {
             | (Self::Reshape, Self::Reshape) => true,
             (Self::Parameter(a), Self::Parameter(b)) => a == b,
             (Self::Broadcast { inner: a, len: n }, Self::Broadcast { inner: b, len: m }) => (a, n) == (b, m),
+            (Self::Operand(a), Self::Operand(b)) | (Self::Part(a), Self::Part(b)) => a == b,
             (Self::Constant(a, x), Self::Constant(b, y)) => a == b && x == y,
             (Self::Pointwise(a), Self::Pointwise(b)) => a == b,
             (Self::Reduce(a), Self::Reduce(b)) => a == b,

@@ -34,6 +34,11 @@ impl fmt::Display for Graph {
             }
             let batch = if node.batched { "" } else { " (no batch)" };
             writeln!(f, "  {id} = {} : {:?}{batch}", self.operation(node), node.shape)?;
+            if let Op::Operator(op) = &node.op
+                && let Some(scan) = op.scan()
+            {
+                scan.print(f)?;
+            }
         }
         writeln!(f, "  output {}", self.output)?;
         if let Some(loss) = &self.loss {
@@ -48,7 +53,7 @@ impl fmt::Display for Graph {
 
 impl Graph {
     /// What a node computes, in words: `dense %1, %2, %3`.
-    fn operation(&self, node: &Node) -> String {
+    pub(crate) fn operation(&self, node: &Node) -> String {
         let operands = || node.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match &node.op {
             Op::Input => "input".to_owned(),
@@ -67,6 +72,8 @@ impl Graph {
             Op::Total => format!("total {}", operands()),
             Op::Reshape => format!("reshape {}", operands()),
             Op::Broadcast { inner, .. } => format!("{}, each for {inner} features", operands()),
+            Op::Operand(n) => format!("operand {n}"),
+            Op::Part(n) => format!("value {n} of {}", operands()),
             Op::Operator(op) => format!("{} {}", op.name(), operands()),
         }
     }

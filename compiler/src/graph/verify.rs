@@ -6,7 +6,9 @@
 //! 3. a reduction has one operand with a batch, and gives one number a sample, or one for each position;
 //! 4. a parameter node has its parameter's shape and no batch;
 //! 5. input, output, loss and every update name nodes of the graph; an update's gradient has its parameter's shape;
-//! 6. a parameter has one gradient, or several of nodes of their own, and then the optimizer knows that they add up.
+//! 6. a parameter has one gradient, or several of nodes of their own, and then the optimizer knows that they add up;
+//! 7. a part is a value that its operator has, of that value's shape; and all of this holds of the step of a scan, which
+//!    gives as many results as the scan has states and values.
 
 use std::collections::BTreeSet;
 
@@ -95,6 +97,20 @@ fn node_holds(graph: &Graph, id: NodeId, node: &Node) -> Result<(), String> {
             let len = node.inputs.first().map_or(0, |input| graph.node(*input).len());
             if node.inputs.len() != 1 || len != node.len() {
                 return Err(format!("{id} reshapes {len} values into {}", node.len()));
+            }
+        }
+        Op::Part(n) => {
+            let scan = node.inputs.first().and_then(|id| match &graph.node(*id).op {
+                Op::Operator(op) => op.scan(),
+                _ => None,
+            });
+            if scan.and_then(|scan| scan.shape(*n as usize)).as_ref() != Some(&node.shape) {
+                return Err(format!("{id} is not a value of its operator"));
+            }
+        }
+        Op::Operator(op) => {
+            if let Some(scan) = op.scan() {
+                scan.verify(graph, node).map_err(|fault| format!("{id}, each step: {fault}"))?;
             }
         }
         Op::Total if node.inputs.is_empty() || !node.inputs.len().is_multiple_of(2) => {

@@ -45,6 +45,7 @@ mod reshape;
 mod residual;
 mod rms_norm;
 mod robust;
+pub mod scan;
 pub mod slice;
 pub mod softmax;
 mod spatial_dropout;

@@ -6,7 +6,7 @@
 
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
-use super::{Strategy, StrategyKind, rows};
+use super::{Pass, Strategy, StrategyKind, rows};
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -55,6 +55,10 @@ pub enum Step {
         update: Option<ParameterId>,
         /// How it is computed.
         strategy: Strategy,
+        /// Its other values, if it has several.
+        parts: Vec<NodeId>,
+        /// The step that it repeats, if it repeats one.
+        body: Option<Box<Pass>>,
     },
     /// Scalar functions and reductions over the same samples.
     Rows {
@@ -63,12 +67,19 @@ pub enum Step {
     },
 }
 
+impl Function {
+    /// Whether it runs a step over and over.
+    pub fn repeats(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))
+    }
+}
+
 impl Step {
     /// The nodes that it computes, in order.
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
-            Self::Kernel { node, epilogue, .. } => {
-                std::iter::once(*node).chain(epilogue.iter().copied()).collect()
+            Self::Kernel { node, epilogue, parts, .. } => {
+                std::iter::once(node).chain(parts).chain(epilogue).copied().collect()
             }
             Self::Rows { nodes } => nodes.clone(),
         }
@@ -79,7 +90,13 @@ impl Step {
 fn is_computed(op: &Op) -> bool {
     !matches!(
         op,
-        Op::Input | Op::Target | Op::SampleScale | Op::Parameter(_) | Op::Constant(..) | Op::Broadcast { .. }
+        Op::Input
+            | Op::Target
+            | Op::SampleScale
+            | Op::Parameter(_)
+            | Op::Constant(..)
+            | Op::Broadcast { .. }
+            | Op::Operand(_)
     )
 }
 
@@ -96,6 +113,14 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
         if !is_computed(&node.op) {
             continue;
         }
+        if matches!(node.op, Op::Part(_)) {
+            let operator = node.inputs.first().and_then(|of| place.get(of.0 as usize).copied().flatten());
+            add_part(&mut functions, operator, id)?;
+            if let Some(slot) = place.get_mut(id.0 as usize) {
+                *slot = operator;
+            }
+            continue;
+        }
         let at = match &node.op {
             Op::Pointwise(_) => epilogue_of(graph, id, &functions, &place),
             _ => None,
@@ -109,7 +134,7 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
                 }
                 (function, step)
             }
-            None => append(graph, id, &mut functions),
+            None => append(graph, id, &mut functions)?,
         };
         if let Some(slot) = place.get_mut(id.0 as usize) {
             *slot = Some(at);
@@ -161,6 +186,16 @@ fn figures_first(graph: &Graph) -> Vec<NodeId> {
     figures.chain(graph.ids().filter(depends)).collect()
 }
 
+/// A further value of an operator is computed with it.
+fn add_part(functions: &mut [Function], at: Option<(usize, usize)>, id: NodeId) -> Result<(), String> {
+    let step = at.and_then(|(function, step)| functions.get_mut(function)?.steps.get_mut(step));
+    let Some(Step::Kernel { parts, .. }) = step else {
+        return Err(format!("{id} is a value of an operator that is not computed"));
+    };
+    parts.push(id);
+    Ok(())
+}
+
 /// The kernel in whose tile a scalar function can be computed: the one that computes its latest operand.
 fn epilogue_of(
     graph: &Graph,
@@ -177,7 +212,9 @@ fn epilogue_of(
         place.get(source.0 as usize).copied().flatten()
     });
     let latest = places.max()?;
-    let Step::Kernel { node: root, epilogue, .. } = functions.get(latest.0)?.steps.get(latest.1)? else {
+    let Step::Kernel { node: root, epilogue, body: None, .. } =
+        functions.get(latest.0)?.steps.get(latest.1)?
+    else {
         return None;
     };
     let kernel = graph.node(*root);
@@ -212,15 +249,16 @@ fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// Puts a node behind all others.
-fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, usize) {
+fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(usize, usize), String> {
     let node = graph.node(id);
-    let same = functions
-        .last()
-        .is_some_and(|function| function.layer == node.layer && function.direction == node.direction);
+    // A step that is repeated is one function, whatever its values are called.
+    let same = functions.last().is_some_and(|function| {
+        graph.is_step() || function.layer == node.layer && function.direction == node.direction
+    });
     if !same {
         functions.push(Function {
             name: String::new(),
-            layer: node.layer,
+            layer: if graph.is_step() { LayerId(0) } else { node.layer },
             direction: node.direction,
             steps: Vec::new(),
             reads: Vec::new(),
@@ -231,16 +269,22 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, u
         });
     }
     let at = functions.len() - 1;
-    let Some(function) = functions.last_mut() else { return (0, 0) };
+    let Some(function) = functions.last_mut() else { return Ok((0, 0)) };
     match &node.op {
         Op::Operator(op) => {
             let updated =
                 graph.updates.iter().find(|update| update.gradient == id).map(|update| update.parameter);
+            let body = match op.scan() {
+                Some(scan) => Some(Box::new(Pass::of_step(&scan.body)?)),
+                None => None,
+            };
             function.steps.push(Step::Kernel {
                 node: id,
                 epilogue: Vec::new(),
                 update: updated,
                 strategy: op.strategy(graph, node),
+                parts: Vec::new(),
+                body,
             });
         }
         _ => {
@@ -258,7 +302,7 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> (usize, u
             }
         }
     }
-    (at, function.steps.len() - 1)
+    Ok((at, function.steps.len() - 1))
 }
 
 /// Names functions after layer and direction; a layer that comes again is counted.
@@ -343,6 +387,7 @@ fn memory_use(
         }
     }
     push_new(&mut stored, graph.output);
+    graph.results.iter().for_each(|result| push_new(&mut stored, *result));
     graph.tracking.iter().for_each(|tracking| push_new(&mut stored, tracking.value));
     for step in functions.iter().flat_map(|function| &function.steps) {
         if let Step::Rows { nodes } = step {

@@ -115,6 +115,15 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
             let of = node.inputs.first().and_then(|of| values.iter().find(|value| value.node == *of));
             of.map_or_else(|| format!("{layer}_rows"), |of| format!("{}_rows", of.name))
         }
+        Op::Part(n) if node.gradient_of.is_none() => {
+            let operator = node.inputs.first().map(|id| &graph.node(*id).op);
+            let scan = match operator {
+                Some(Op::Operator(op)) => op.scan(),
+                _ => None,
+            };
+            let part = scan.and_then(|scan| scan.values.get(*n as usize));
+            format!("{layer}_{}", part.map_or("part", String::as_str).replace('.', "_"))
+        }
         Op::Operator(op) if op.part().is_some() && node.gradient_of.is_none() => {
             format!("{layer}_{}", op.part().unwrap_or_default())
         }

@@ -108,6 +108,20 @@ pub fn internal(graph: &Graph, fault: &str) -> Diagnostic {
 }
 
 impl Pass {
+    /// The plan of a step that is repeated: one function, or none where it only hands on what it is given. Where its
+    /// values lie is up to what repeats it.
+    ///
+    /// # Errors
+    /// What does not hold, as a sentence for an internal-error message.
+    pub fn of_step(graph: &Graph) -> Result<Self, String> {
+        let functions = functions::functions(graph)?;
+        if functions.len() > 1 {
+            return Err("a step that is repeated is more than one function".to_owned());
+        }
+        let values = memory::values(graph, &functions, "input");
+        Ok(Self { graph: graph.clone(), functions, values, slots: Vec::new() })
+    }
+
     /// The value kept for a node.
     pub fn value(&self, id: crate::graph::NodeId) -> Option<&Value> {
         self.values.iter().find(|value| value.node == id)

@@ -29,7 +29,7 @@ fn pass(f: &mut fmt::Formatter<'_>, pass: &Pass, groups: usize) -> fmt::Result {
         writeln!(f, "  {}({}) -> {}", function.name, names(&function.reads), names(&function.writes))?;
         for step in &function.steps {
             match step {
-                Step::Kernel { node, epilogue, update, strategy } => {
+                Step::Kernel { node, epilogue, update, strategy, body, .. } => {
                     write!(f, "    {}", kernel_name(&pass.graph, *node))?;
                     if !epilogue.is_empty() {
                         write!(f, " then {}", ids(epilogue))?;
@@ -38,6 +38,12 @@ fn pass(f: &mut fmt::Formatter<'_>, pass: &Pass, groups: usize) -> fmt::Result {
                         write!(f, ", updates {}", pass.graph.parameter(*parameter).name)?;
                     }
                     writeln!(f, " ({strategy})")?;
+                    for step in body.iter().flat_map(|body| &body.functions).flat_map(|step| &step.steps) {
+                        match step {
+                            Step::Kernel { strategy, .. } => writeln!(f, "      step: {strategy}")?,
+                            Step::Rows { nodes } => writeln!(f, "      step: rows {}", ids(nodes))?,
+                        }
+                    }
                 }
                 Step::Rows { nodes } => writeln!(f, "    rows {}", ids(nodes))?,
             }

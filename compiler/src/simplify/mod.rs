@@ -11,6 +11,7 @@ mod inference;
 mod inline;
 mod lower;
 mod one_hot;
+mod parts;
 mod reshape;
 mod rewrite;
 mod stable_forms;
@@ -19,7 +20,12 @@ pub use inference::{frozen, inference};
 pub use lower::Lowering;
 pub use stable_forms::stable_forms;
 
-use crate::graph::Graph;
+use std::sync::Arc;
+
+use parts::parts;
+
+use crate::graph::{Graph, Op};
+use crate::ops::scan::Scan;
 
 /// One pass, with its name for dumps.
 type Pass = (&'static str, fn(Graph) -> Graph);
@@ -34,9 +40,18 @@ pub const PASSES: &[Pass] = &[
     ("common", common::common),
 ];
 
-/// Runs every pass once.
+/// Runs every pass once, on the steps of scans too.
 pub fn simplify(graph: Graph) -> Graph {
-    PASSES.iter().fold(graph, |graph, (_, pass)| pass(graph))
+    let mut graph = graph;
+    for node in &mut graph.nodes {
+        if let Op::Operator(op) = &node.op
+            && let Some(scan) = op.scan()
+        {
+            let scan = Scan { body: simplify(scan.body.clone()), ..scan.clone() };
+            node.op = Op::Operator(Arc::new(scan));
+        }
+    }
+    PASSES.iter().fold(parts(graph), |graph, (_, pass)| pass(graph))
 }
 
 /// The graph from input to output alone.

@@ -52,5 +52,8 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
     for tracking in &mut out.tracking {
         tracking.value = new(tracking.value);
     }
+    for result in &mut out.results {
+        *result = new(*result);
+    }
     out
 }

@@ -13,3 +13,4 @@ pub mod pack;
 pub mod pool;
 pub mod random;
 pub mod resample;
+pub mod sequence;

@@ -71,7 +71,7 @@ impl<'a> Model<'a> {
     }
 
     fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
-        let round = Round::of(&cx.graph().layer(planned.layer).name);
+        let round = Round::of(&cx.graph().layer(planned.layer).name).filter(|_| !planned.repeats());
         let planned_name = round.as_ref().map_or(planned.name.clone(), |round| round.without(&planned.name));
         let name = match cx.domain {
             Domain::Single => names::single(&planned_name),

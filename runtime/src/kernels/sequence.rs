@@ -1,0 +1,36 @@
+//! Positions of sequences: parts of `[[Row; T * D]; G]` that a step of a recurrent cell works on, where they lie.
+
+use crate::element::Element;
+use crate::lanes::{LANES, Row};
+
+/// The features of position `t` of a group, as a value of one group.
+///
+/// # Panics
+/// When there is no such position.
+#[inline(always)]
+pub fn at<E: Element, const D: usize, const N: usize>(sequence: &[Row<E>; N], t: usize) -> &[[Row<E>; D]; 1] {
+    core::array::from_ref(&sequence.as_chunks::<D>().0[t])
+}
+
+/// The same, to be written to.
+///
+/// # Panics
+/// When there is no such position.
+#[inline(always)]
+pub fn at_mut<E: Element, const D: usize, const N: usize>(
+    sequence: &mut [Row<E>; N],
+    t: usize,
+) -> &mut [[Row<E>; D]; 1] {
+    core::array::from_mut(&mut sequence.as_chunks_mut::<D>().0[t])
+}
+
+/// `len` neighbouring features of one sample from feature `from` on, in rows of their own; 0 behind the last.
+///
+/// # Panics
+/// When there are not so many.
+#[inline(always)]
+pub fn row<E: Element, const P: usize>(features: &[Row<E>], from: usize, len: usize) -> [Row<E>; P] {
+    let mut rows = [[E::ZERO; LANES]; P];
+    super::pack::copy_features(features, from, &mut rows, 0, len);
+    rows
+}
