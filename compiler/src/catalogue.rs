@@ -3,7 +3,7 @@
 
 mod markdown;
 
-use nnc_grammar::ast::{Function, Item, Optimizer, Parameter as Declared};
+use nnc_grammar::ast::{Block, Function, Item, Optimizer, Parameter as Declared};
 use nnc_grammar::span::{SourceMap, Span};
 
 pub use markdown::{index, page};
@@ -16,6 +16,8 @@ use crate::std_library::Library;
 pub enum Kind {
     /// `dense`, `batch_norm`.
     Layer,
+    /// `lstm`.
+    Cell,
     /// `relu`.
     Activation,
     /// `mse`.
@@ -30,13 +32,21 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 6] =
-        [Self::Layer, Self::Activation, Self::Loss, Self::Optimizer, Self::Schedule, Self::Initializer];
+    pub const ALL: [Self; 7] = [
+        Self::Layer,
+        Self::Cell,
+        Self::Activation,
+        Self::Loss,
+        Self::Optimizer,
+        Self::Schedule,
+        Self::Initializer,
+    ];
 
     /// As lists call it: `losses`.
     pub fn plural(self) -> &'static str {
         match self {
             Self::Layer => "layers",
+            Self::Cell => "cells",
             Self::Activation => "activations",
             Self::Loss => "losses",
             Self::Optimizer => "optimizers",
@@ -49,6 +59,7 @@ impl Kind {
     pub fn noun(self) -> &'static str {
         match self {
             Self::Layer => "layer",
+            Self::Cell => "cell",
             Self::Activation => "activation",
             Self::Loss => "loss",
             Self::Optimizer => "optimizer",
@@ -149,6 +160,7 @@ pub fn catalogue() -> Vec<Entry> {
         Item::Init(function) => Some(of_function(&sources, Kind::Initializer, function, 0)),
         Item::Schedule(function) => Some(of_function(&sources, Kind::Schedule, function, 0)),
         Item::Optimizer(optimizer) => Some(of_statements(&sources, Kind::Optimizer, optimizer)),
+        Item::Cell(cell) => Some(of_cell(&sources, cell)),
         Item::ScheduleRule(rule) => Some(of_statements(&sources, Kind::Schedule, rule)),
         _ => None,
     });
@@ -199,6 +211,18 @@ fn of_statements(sources: &SourceMap, kind: Kind, tree: &Optimizer) -> Entry {
         arguments: arguments(sources, &tree.parameters, 0),
         formula: states.chain(assigned).collect(),
         docs: tree.docs.clone(),
+    }
+}
+
+fn of_cell(sources: &SourceMap, cell: &Block) -> Entry {
+    let body = sources.text(cell.body.span).trim_start_matches('{').trim_end_matches('}');
+    let lines = body.lines().map(str::trim).filter(|line| !line.is_empty());
+    Entry {
+        kind: Kind::Cell,
+        name: cell.name.name.clone(),
+        arguments: arguments(sources, &cell.parameters, 0),
+        formula: lines.map(str::to_owned).collect(),
+        docs: cell.docs.clone(),
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Gains<'a> {
             match &application.kind {
                 Kind::Activation { .. } => return Some(application),
                 Kind::Layer(layer, _) if layer.keeps_gain() => n = next,
-                Kind::Layer(..) => return None,
+                Kind::Layer(..) | Kind::Cell(_) => return None,
             }
         }
     }

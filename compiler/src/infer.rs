@@ -3,6 +3,7 @@
 //! Each layer checks the shapes that reach it and adds its nodes; the loss becomes scalars and reductions over the
 //! output and the target. A layer whose shapes do not fit is reported once, and what follows from it stays silent.
 
+mod cell;
 mod losses;
 mod shared;
 
@@ -250,6 +251,12 @@ fn apply(
     };
     match &application.kind {
         Kind::Layer(kind, arguments) => kind.apply(&mut cx, arguments, inputs),
+        Kind::Cell(cell) => {
+            let Some(x) = inputs.first() else {
+                return Err(cx.error(Code::E0302, "a cell takes one value", "found none"));
+            };
+            cell::apply(graph, application, cell, sources, layer, *x)
+        }
         Kind::Activation { body, parameters, .. } => {
             let Some(x) = inputs.first() else {
                 return Err(cx.error(Code::E0302, "an activation takes one value", "found none"));

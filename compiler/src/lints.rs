@@ -63,7 +63,7 @@ impl<'a> Cx<'a> {
 fn layer_name(application: &Application) -> Option<&'static str> {
     match &application.kind {
         Kind::Layer(layer, _) => Some(layer.name()),
-        Kind::Activation { .. } => None,
+        Kind::Activation { .. } | Kind::Cell(_) => None,
     }
 }
 

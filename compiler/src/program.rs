@@ -137,6 +137,47 @@ pub enum Kind {
         /// Its trained parameters: name and initial value, one for each feature or channel.
         parameters: Vec<(String, Initializer)>,
     },
+    /// A cell, at each position of a sequence.
+    Cell(Arc<Cell>),
+}
+
+/// One step of a recurrent network, with how a use runs it.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// Its name.
+    pub name: String,
+    /// As written, without how it is run: `lstm(hidden = 128)`.
+    pub text: String,
+    /// What goes from step to step.
+    pub states: Vec<CellState>,
+    /// What the step computes: value 0 is what it is given of the sequence, the states before the step come behind it,
+    /// and then each application makes one. Formulas are activations of several values.
+    pub steps: Vec<Application>,
+    /// The value that the step gives.
+    pub output: ValueId,
+    /// Whether the last step alone counts.
+    pub is_last: bool,
+    /// Whether the last position is the first.
+    pub is_reverse: bool,
+    /// Whether it runs both ways, with parameters of their own.
+    pub is_bidirectional: bool,
+    /// Where its name is defined.
+    pub span: Span,
+}
+
+/// What goes from step to step.
+#[derive(Debug, Clone)]
+pub struct CellState {
+    /// Its name.
+    pub name: String,
+    /// Features.
+    pub len: usize,
+    /// What they are before the first step.
+    pub initial: f64,
+    /// The value that the next step is given.
+    pub next: ValueId,
+    /// The declaration.
+    pub span: Span,
 }
 
 /// What an activation computes.

@@ -11,6 +11,7 @@ pub static FILES: &[(&str, &str)] = &[
     ("std/optimizers.nn", include_str!("../std/optimizers.nn")),
     ("std/schedules.nn", include_str!("../std/schedules.nn")),
     ("std/initializers.nn", include_str!("../std/initializers.nn")),
+    ("std/cells.nn", include_str!("../std/cells.nn")),
     ("std/blocks.nn", include_str!("../std/blocks.nn")),
 ];
 

@@ -52,6 +52,7 @@ fn has_parameters(application: &Application) -> bool {
     match &application.kind {
         Kind::Layer(layer, _) => layer.has_parameters(),
         Kind::Activation { parameters, .. } => !parameters.is_empty(),
+        Kind::Cell(_) => true,
     }
 }
 
@@ -60,6 +61,7 @@ fn text(application: &Application) -> String {
     match &application.kind {
         Kind::Layer(layer, arguments) => format!("{}{arguments}", layer.name()),
         Kind::Activation { text, .. } => text.clone(),
+        Kind::Cell(cell) => cell.text.clone(),
     }
 }
 

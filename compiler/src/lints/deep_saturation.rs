@@ -29,7 +29,7 @@ pub(super) fn deep_saturation(cx: Cx<'_>) -> Vec<Diagnostic> {
                 if row + 1 >= DEEP && deepest.as_ref().is_none_or(|(most, ..)| row + 1 > *most) {
                     let name = match &application.kind {
                         crate::program::Kind::Activation { name, .. } => name.clone(),
-                        crate::program::Kind::Layer(..) => String::new(),
+                        crate::program::Kind::Layer(..) | crate::program::Kind::Cell(_) => String::new(),
                     };
                     deepest = Some((row + 1, first, application.span, name));
                 }

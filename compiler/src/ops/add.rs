@@ -10,7 +10,7 @@
 
 use nnc_grammar::diagnostic::{Code, Diagnostic, Label};
 
-use super::{Argument, Arguments, Arity, Layer};
+use super::{Argument, Arguments, Arity, InCells, Layer};
 use crate::graph::{Builder, NodeId};
 use crate::scalar::{Binary, Scalar};
 
@@ -37,6 +37,10 @@ impl Layer for Add {
 
     fn arity(&self) -> Arity {
         Arity::Several
+    }
+
+    fn in_cells(&self) -> InCells {
+        InCells::Step
     }
 
     fn apply(

@@ -19,7 +19,7 @@ use quote::quote;
 use super::slice::{axis_argument, axis_of};
 use super::view::{View, ViewAxis, whole};
 use super::windows::comes_from;
-use super::{Argument, Arguments, Arity, Default, Layer};
+use super::{Argument, Arguments, Arity, Default, InCells, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator};
@@ -48,6 +48,10 @@ impl Layer for ConcatLayer {
 
     fn arity(&self) -> Arity {
         Arity::Several
+    }
+
+    fn in_cells(&self) -> InCells {
+        InCells::Step
     }
 
     fn apply(

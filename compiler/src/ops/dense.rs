@@ -19,7 +19,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::batch_sum::{BatchSum, SampleRows};
-use super::{Argument, ArgumentKind, Arguments, Default, Layer};
+use super::{Argument, ArgumentKind, Arguments, Default, InCells, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator, ValueLayout};
@@ -76,6 +76,10 @@ impl Layer for DenseLayer {
 
     fn keeps_gain(&self) -> bool {
         false
+    }
+
+    fn in_cells(&self) -> InCells {
+        InCells::Positions
     }
 
     fn apply(

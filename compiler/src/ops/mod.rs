@@ -93,6 +93,11 @@ pub trait Layer: std::fmt::Debug + Sync {
         true
     }
 
+    /// What it may be in a cell.
+    fn in_cells(&self) -> InCells {
+        InCells::Never
+    }
+
     /// Checks the shapes of `inputs` and adds what the layer computes to the graph.
     ///
     /// # Errors
@@ -116,6 +121,18 @@ pub enum Arity {
     Join,
     /// The running value, of which it makes several, as many as its first argument says: `split(2)`.
     Parts,
+}
+
+/// What a layer may be in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InCells {
+    /// Nothing.
+    Never,
+    /// A part of a step.
+    Step,
+    /// The same, and what does not wait for a state is done for all positions at once: it takes
+    /// `[positions, features]`, and treats each of them alike.
+    Positions,
 }
 
 /// All layers, in the order of the documentation.

@@ -17,7 +17,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use super::view::{ViewAxis, view, whole};
 use super::windows::comes_from;
-use super::{Argument, ArgumentKind, Arguments, Default, Layer};
+use super::{Argument, ArgumentKind, Arguments, Default, InCells, Layer};
 use crate::graph::{Builder, NodeId};
 
 /// The layer.
@@ -51,6 +51,10 @@ impl Layer for Slice {
                 Argument { name: "to", kind: whole, default: None, docs: "the place behind the last" },
             ]
         }
+    }
+
+    fn in_cells(&self) -> InCells {
+        InCells::Step
     }
 
     fn apply(

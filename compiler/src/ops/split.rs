@@ -15,7 +15,7 @@
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use super::slice::{axis_argument, axis_of, part};
-use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer};
+use super::{Argument, ArgumentKind, Arguments, Arity, Default, InCells, Layer};
 use crate::graph::{Builder, NodeId};
 
 /// The layer.
@@ -46,6 +46,10 @@ impl Layer for Split {
 
     fn arity(&self) -> Arity {
         Arity::Parts
+    }
+
+    fn in_cells(&self) -> InCells {
+        InCells::Step
     }
 
     fn apply(

@@ -119,6 +119,14 @@ impl Walk<'_> {
         Some(named.value)
     }
 
+    /// Gives the value called `name` another meaning.
+    pub(super) fn set_value(&mut self, frame: &Frame<'_>, name: &str, value: Value) {
+        let mut seen = self.values.iter_mut().skip(frame.base).rev();
+        if let Some(named) = seen.find(|named| named.name == name) {
+            named.value = value;
+        }
+    }
+
     /// Names of values that can be seen.
     pub(super) fn value_names(&self, frame: &Frame<'_>) -> Vec<&str> {
         self.values.iter().skip(frame.base).map(|named| named.name.as_str()).collect()
@@ -346,7 +354,7 @@ impl<'a> Cx<'a> {
         frame.running = Running::One(value);
     }
 
-    fn binding(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, binding: &'a Let) {
+    pub(super) fn binding(&mut self, walk: &mut Walk<'a>, frame: &mut Frame<'_>, binding: &'a Let) {
         let running = self.chain(walk, frame, &binding.chain);
         if binding.is_list {
             let values = self.several_values(walk, &running, binding);

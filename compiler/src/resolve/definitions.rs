@@ -10,7 +10,7 @@ use nnc_grammar::span::{FileId, Span};
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
-use super::{Cx, body, defined_twice, gradient, init, loss, optimizer, schedule, stage};
+use super::{Cx, body, cell, defined_twice, gradient, init, loss, optimizer, schedule, stage};
 
 /// How deep definitions may call each other.
 const DEEPEST: usize = 64;
@@ -55,6 +55,7 @@ pub(super) enum Sort {
     Optimizer,
     Schedule,
     Import,
+    Cell,
 }
 
 impl Sort {
@@ -68,6 +69,7 @@ impl Sort {
             Self::Optimizer => "optimizer",
             Self::Schedule => "schedule",
             Self::Import => "import",
+            Self::Cell => "cell",
         }
     }
 
@@ -81,7 +83,7 @@ impl Sort {
         match self {
             Self::Activation => 1,
             Self::Loss => 2,
-            Self::Block | Self::Init | Self::Optimizer | Self::Schedule | Self::Import => 0,
+            Self::Block | Self::Cell | Self::Init | Self::Optimizer | Self::Schedule | Self::Import => 0,
         }
     }
 }
@@ -132,6 +134,7 @@ impl<'a> Cx<'a> {
                 Item::Schedule(function) => (Sort::Schedule, Tree::Function(function)),
                 Item::ScheduleRule(rule) => (Sort::Schedule, Tree::Optimizer(rule)),
                 Item::Block(block) => (Sort::Block, Tree::Block(block)),
+                Item::Cell(cell) => (Sort::Cell, Tree::Block(cell)),
                 Item::Import(import) => match self.imported_model(import) {
                     Some(model) => (Sort::Import, Tree::Import(import, model)),
                     None => continue,
@@ -146,8 +149,8 @@ impl<'a> Cx<'a> {
             };
             // A stage can be a block, an activation or a model, so they cannot share a name.
             let rivals: &[Sort] = match sort {
-                Sort::Activation | Sort::Block | Sort::Import => {
-                    &[Sort::Activation, Sort::Block, Sort::Import]
+                Sort::Activation | Sort::Block | Sort::Cell | Sort::Import => {
+                    &[Sort::Activation, Sort::Block, Sort::Cell, Sort::Import]
                 }
                 Sort::Loss => &[Sort::Loss],
                 Sort::Init => &[Sort::Init],
@@ -352,6 +355,7 @@ impl<'a> Cx<'a> {
                 }
             },
             Tree::Optimizer(tree) => optimizer::check(self, id, tree),
+            Tree::Block(cell) if definition.sort == Sort::Cell => cell::check(self, id, cell),
             Tree::Block(block) => body::check_block(self, id, block),
             // A model is checked where it is used, with the numbers that it has there.
             Tree::Import(..) => true,
@@ -393,7 +397,7 @@ impl<'a> Cx<'a> {
         let values: &[&str] = match definition.sort {
             Sort::Activation => &["x"],
             Sort::Loss => &["output", "target"],
-            Sort::Block | Sort::Init | Sort::Optimizer | Sort::Schedule | Sort::Import => &[],
+            Sort::Block | Sort::Cell | Sort::Init | Sort::Optimizer | Sort::Schedule | Sort::Import => &[],
         };
         self.check_value_parameters(definition, values);
         let mut scope = Scope::new(definition.origin, Role::Constant);
@@ -593,6 +597,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Optimizer => &["weight", "gradient", "step"],
         Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
+        Sort::Cell => &["input", "output", "reverse", "bidirectional"],
         Sort::Loss => &["reduction", "classes", "is_class"],
         Sort::Activation | Sort::Import => &[],
     }

@@ -94,6 +94,8 @@ impl Formula {
     /// What it has one value of.
     pub(super) fn rank(&self) -> Rank {
         match self {
+            // What the step of a cell names.
+            Self::Variable(Variable::Input(_)) => Rank::Elements,
             Self::Number(_) | Self::Variable(_) => Rank::Constant,
             Self::Opaque(rank) => *rank,
             Self::Count | Self::Norm(_) => Rank::Constant,

@@ -34,6 +34,7 @@
 
 mod arguments;
 mod body;
+mod cell;
 mod constants;
 mod data;
 mod definitions;
@@ -98,11 +99,9 @@ pub fn resolve(
     let mut cx = Cx::new(sources, uses);
     for used in &uses.files {
         cx.collect(&used.ast, Origin::Used(used.file));
-        cx.report_unsupported(&used.ast);
     }
     cx.collect(user, Origin::User);
     cx.collect(&library.ast, Origin::Library);
-    cx.report_unsupported(user);
     cx.check_user_definitions();
     let sections = Sections::read(&mut cx, user);
     let models = cx.select(user, options);
@@ -169,23 +168,6 @@ impl<'a> Cx<'a> {
     /// The text of a place on one line.
     fn text(&self, span: Span) -> String {
         self.sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
-    /// Items that a later version gives a meaning to.
-    fn report_unsupported(&mut self, ast: &'a Ast) {
-        for item in &ast.items {
-            let (what, name, span, help) = match item {
-                Item::Cell(cell) => {
-                    ("cells", &cell.name, cell.name.span, "a `block` puts layers together, without state")
-                }
-                _ => continue,
-            };
-            self.unsupported.push(&name.name);
-            self.report(
-                Diagnostic::new(Code::E0501, format!("{what} are not supported yet"), span, "not supported")
-                    .with_help(help),
-            );
-        }
     }
 
     /// Whether what `name` means, or may mean, was reported as not supported.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::ops::{Arguments, Value};
 use crate::program::{
-    ActivationBody, Application, DataSource, DataSpec, HyperValue, Kind, LossUse, OptimizerUse, Precision,
-    Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
+    ActivationBody, Application, Cell, DataSource, DataSpec, HyperValue, Kind, LossUse, OptimizerUse,
+    Precision, Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable, formula};
 
@@ -59,6 +59,7 @@ impl fmt::Display for Application {
         match &self.kind {
             Kind::Layer(layer, arguments) => write!(f, "{}{arguments}", layer.name())?,
             Kind::Activation { text, .. } => write!(f, "{text}")?,
+            Kind::Cell(cell) => write!(f, "{cell}")?,
         }
         write!(f, " of {}", inputs.join(", "))?;
         if !self.trainable {
@@ -77,6 +78,31 @@ impl fmt::Display for Application {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.text)?;
+        for (is_so, word) in
+            [(self.is_last, "last"), (self.is_reverse, "reverse"), (self.is_bidirectional, "bidirectional")]
+        {
+            if is_so {
+                write!(f, ", {word}")?;
+            }
+        }
+        write!(f, " {{")?;
+        for state in &self.states {
+            write!(
+                f,
+                "\n      state {}: [{}] = {}, then {}",
+                state.name, state.len, state.initial, state.next
+            )?;
+        }
+        for (n, step) in self.steps.iter().enumerate() {
+            write!(f, "\n      {} = {step}", ValueId((1 + self.states.len() + n) as u32))?;
+        }
+        write!(f, "\n      output {}\n    }}", self.output)
     }
 }
 

@@ -38,6 +38,7 @@ enum Meaning {
     Activation(DefId),
     Block(DefId),
     Import(DefId),
+    Cell(DefId),
 }
 
 /// Words that open a stage with a body.
@@ -223,6 +224,9 @@ impl<'a> Cx<'a> {
         if let Some(id) = self.lookup_user(origin, Sort::Block, name) {
             return Some(Meaning::Block(id));
         }
+        if let Some(id) = self.lookup_user(origin, Sort::Cell, name) {
+            return Some(Meaning::Cell(id));
+        }
         if let Some(id) = self.lookup_user(origin, Sort::Import, name) {
             return Some(Meaning::Import(id));
         }
@@ -233,7 +237,13 @@ impl<'a> Cx<'a> {
             return Some(Meaning::Layer(layer));
         }
         let block = self.lookup(origin, Sort::Block, name).map(Meaning::Block);
+        let block = block.or_else(|| self.lookup(origin, Sort::Cell, name).map(Meaning::Cell));
         block.or_else(|| self.lookup(origin, Sort::Activation, name).map(Meaning::Activation))
+    }
+
+    /// Whether a stage of this name is a layer, a block or a cell, rather than a function of single elements.
+    pub(super) fn is_layer(&self, origin: Origin, name: &str) -> bool {
+        !matches!(self.meaning(origin, name), None | Some(Meaning::Activation(_)))
     }
 
     fn call(
@@ -264,6 +274,7 @@ impl<'a> Cx<'a> {
             Some(Meaning::Layer(layer)) => self.layer_call(walk, frame, stage, call, layer),
             Some(Meaning::Activation(id)) => self.activation_call(walk, frame, stage, call, id),
             Some(Meaning::Block(id)) => self.block_call(walk, frame, stage, call, id),
+            Some(Meaning::Cell(id)) => self.cell_call(walk, frame, stage, call, id),
             Some(Meaning::Import(id)) => self.import_call(walk, frame, stage, call, id),
             None => {
                 // What is wrong with the running value is a fault of its own.
@@ -309,6 +320,7 @@ impl<'a> Cx<'a> {
             ops::layers().iter().filter(|layer| layer.arity() != Arity::Join).map(|layer| layer.name()),
         );
         known.extend(self.names_of(origin, Sort::Block));
+        known.extend(self.names_of(origin, Sort::Cell));
         known.extend(self.names_of(origin, Sort::Activation));
         known.extend(self.names_of(origin, Sort::Import));
         known.extend(COMBINATORS.iter().map(|(word, _)| *word));

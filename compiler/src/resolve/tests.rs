@@ -13,6 +13,7 @@ use crate::program::{
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
 
+mod cells;
 mod gradients;
 mod outputs;
 mod pages;
@@ -216,7 +217,7 @@ fn activations_become_scalars() {
         .iter()
         .filter_map(|application| match &application.kind {
             Kind::Activation { text, .. } => Some(text.as_str()),
-            Kind::Layer(..) => None,
+            Kind::Layer(..) | Kind::Cell(_) => None,
         })
         .collect();
     assert_eq!(texts, ["leaky_relu(slope = 0.25)", "gelu(approximate = true)"]);
@@ -373,8 +374,6 @@ fn recursion_names_every_step() {
 #[test]
 fn what_is_not_supported_says_so_at_its_place() {
     assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
-    let file = |item: &str| format!("{item} model M {{ input [4] dense(3) }}");
-    assert_file_fault(&file("cell c(n) { state h = 0 output h }"), Code::E0501, "c");
 }
 
 #[test]

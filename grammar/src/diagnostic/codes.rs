@@ -78,6 +78,7 @@ codes! {
     E0306 = "residual cannot be joined",
     E0307 = "layer fitted to the data is not at an input",
     E0308 = "channels cannot be divided",
+    E0310 = "state of the wrong size",
     E0320 = "value does not fit an imported model",
     E0321 = "embedding of what is no input of tokens",
     E0322 = "heads that cannot share the features",
