@@ -29,7 +29,7 @@ fn every_entry_has_a_page() {
             "{what}: a summary is a sentence: {summary:?}"
         );
         assert!(entry.section("Source").is_some_and(|source| !source.is_empty()), "{what} names no source");
-        if matches!(entry.kind, Kind::Layer | Kind::Activation | Kind::Loss) {
+        if matches!(entry.kind, Kind::Layer | Kind::Cell | Kind::Activation | Kind::Loss) {
             assert!(entry.section("Shapes").is_some(), "{what} does not say its shapes");
         }
         let docs = entry.docs.join(" ");
@@ -84,6 +84,7 @@ fn checks(path: &str, layer: &str) -> bool {
     let applications = compilation.models.iter().flat_map(|model| &model.program.applications);
     applications.into_iter().any(|application| match &application.kind {
         nnc_compiler::program::Kind::Layer(of, _) => of.name() == layer,
+        nnc_compiler::program::Kind::Cell(of) => of.name == layer,
         nnc_compiler::program::Kind::Activation { .. } => false,
     })
 }
@@ -97,6 +98,9 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("concat", "tests/data/pytorch/models/dag.nn"),
     ("flatten", "tests/data/models/channels.nn"),
     ("reshape", "tests/data/models/pools.nn"),
+    ("rnn", "tests/data/pytorch/models/rnn.nn"),
+    ("lstm", "tests/data/pytorch/models/lstm.nn"),
+    ("gru", "tests/data/pytorch/models/gru.nn"),
     // Of the models that sequences.json has figures of: `attention` is in the blocks of `gpt`.
     ("embedding", "tests/data/pytorch/models/gpt.nn"),
     ("positional", "tests/data/pytorch/models/gpt.nn"),
@@ -120,7 +124,9 @@ fn every_entry_has_figures() {
             let rest = call.strip_prefix(&entry.name).filter(|_| *kind == entry.kind);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
         };
-        let elsewhere = ELSEWHERE.iter().find(|(name, _)| entry.kind == Kind::Layer && *name == entry.name);
+        let elsewhere = ELSEWHERE
+            .iter()
+            .find(|(name, _)| matches!(entry.kind, Kind::Layer | Kind::Cell) && *name == entry.name);
         if let Some((name, path)) = elsewhere {
             assert!(checks(path, name), "{path} is said to check {name}");
         } else if !calls.iter().any(begins) {
@@ -171,6 +177,7 @@ fn every_entry_compiles() {
                 format!("model M {{ input [4, 3] {call} }}")
             }
             (Kind::Layer, "split") => format!("model M {{ input [4] {call} -> add }}"),
+            (Kind::Cell, _) => format!("model M {{ input [4, 3] {call} }}"),
             (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),
             (Kind::Loss, _) => format!("model M {{ input [4] dense(4) loss {call} }}"),
             (Kind::Optimizer, _) => format!("model M {{ input [4] dense(4) loss mse optimizer {call} }}"),

@@ -16,6 +16,14 @@ mod custom {
     nnc::network!("examples/custom/custom.nn");
 }
 
+mod cells {
+    nnc::network!("tests/data/models/own_cells.nn");
+}
+
+mod both_ways {
+    nnc::network!("tests/data/models/lstm.nn");
+}
+
 /// Formulas with ln 2 and 2 pi in them, which clippy takes for something to be named.
 mod constants {
     nnc::network! {
@@ -58,6 +66,10 @@ mod unused {
 #[test]
 fn models_run() {
     let iris = iris::Iris::new(1).predict(&[5.1, 3.5, 1.4, 0.2]);
+    let steps = cells::Own::new(1).predict(&[[0.5; 7]; 6]);
+    assert!(steps.as_flattened().iter().all(|value| value.is_finite()));
+    let steps = both_ways::Lstm::new(1).predict(&[[0.5; 7]; 5]);
+    assert!(steps.as_flattened().iter().all(|value| value.is_finite()));
     let dag = dag::Dag::new(1).predict(&[1.0; 6]);
     assert!(iris.iter().chain(&dag).all(|value| value.is_finite()));
     assert!(size_of::<custom::Wave>() > 0);

@@ -129,6 +129,10 @@ models! {
     without_bias: WithoutBias = "tests/data/pytorch/models/without_bias.nn";
     heads: Heads = "tests/data/pytorch/models/heads.nn";
     siamese: Siamese = "tests/data/pytorch/models/siamese.nn";
+    rnn: Rnn = "tests/data/pytorch/models/rnn.nn";
+    lstm: Lstm = "tests/data/pytorch/models/lstm.nn";
+    both_ways: BothWays = "tests/data/pytorch/models/both_ways.nn";
+    gru: Gru = "tests/data/pytorch/models/gru.nn";
     linear: Linear = "tests/data/pytorch/models/linear.nn";
 }
 

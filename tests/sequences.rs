@@ -25,6 +25,10 @@ macro_rules! models {
 }
 
 models! {
+    rnn: Rnn = "tests/data/models/rnn.nn";
+    lstm: Lstm = "tests/data/models/lstm.nn";
+    gru: Gru = "tests/data/models/gru.nn";
+    own_cells: Own = "tests/data/models/own_cells.nn";
     positions: Positions = "tests/data/models/positions.nn";
     sequence: Sequence = "tests/data/models/sequence.nn";
     attention: Attention = "tests/data/models/attention.nn";

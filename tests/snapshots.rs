@@ -32,6 +32,7 @@ macro_rules! snapshots {
 }
 
 snapshots! {
+    rnn = "tests/data/models/rnn.nn";
     iris = "examples/iris/iris.nn";
     xor = "benches/xor.nn";
     dag = "tests/data/pytorch/models/dag.nn";

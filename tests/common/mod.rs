@@ -78,7 +78,7 @@ impl Expected {
     /// The first `samples` of `all`.
     pub fn first(&self, samples: usize, all: usize) -> Self {
         match self {
-            Self::Classes(classes) => Self::Classes(classes[..samples].to_vec()),
+            Self::Classes(classes) => Self::Classes(classes[..classes.len() / all * samples].to_vec()),
             Self::Values(values) => Self::Values(values[..values.len() / all * samples].to_vec()),
         }
     }

@@ -14,7 +14,7 @@ import sys
 
 import torch
 
-ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models", "sequences"]
+ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models", "cells", "sequences"]
 
 
 def main(names):
