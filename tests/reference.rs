@@ -125,20 +125,26 @@ fn every_activation_is_in_a_model() {
 }
 
 #[test]
-fn every_layer_is_in_a_model() {
+fn every_layer_and_cell_is_in_a_model() {
     let mut applied: Vec<String> = Vec::new();
     // Models of sequences are compared in a test of their own.
-    let attention = "tests/data/models/attention.nn";
-    assert!(text("tests/sequences.rs").contains(attention));
-    for path in MODELS.iter().copied().chain([attention]) {
+    let sequences = ["attention", "rnn", "lstm", "gru"].map(|name| format!("tests/data/models/{name}.nn"));
+    assert!(sequences.iter().all(|path| text("tests/sequences.rs").contains(path)));
+    for path in MODELS.iter().copied().chain(sequences.iter().map(String::as_str)) {
         let applications = compiled(&text(path)).program.applications;
         applied.extend(applications.into_iter().filter_map(|application| match application.kind {
             nnc_compiler::program::Kind::Layer(layer, _) => Some(layer.name().to_owned()),
+            nnc_compiler::program::Kind::Cell(cell) => Some(cell.name.clone()),
             nnc_compiler::program::Kind::Activation { .. } => None,
         }));
     }
-    for entry in of_kind(Kind::Layer) {
-        assert!(applied.contains(&entry.name), "layer {} is in no model of this test", entry.name);
+    for entry in of_kind(Kind::Layer).into_iter().chain(of_kind(Kind::Cell)) {
+        assert!(
+            applied.contains(&entry.name),
+            "{} {} is in no model of this test",
+            entry.kind.noun(),
+            entry.name
+        );
     }
 }
 
