@@ -103,14 +103,14 @@ fn all_activations() -> String {
         names.push(format!("v{}", names.len() + 1));
         text.push_str(&format!("    let {} = wide -> {layer}{call}\n", names[names.len() - 1]));
     }
-    // Few at a time: formulas of a line that anyone can read.
-    let rows: Vec<String> =
-        names.chunks(12).map(|names| format!("        {},\n", names.join(", "))).collect();
-    text.push_str(&format!("    concat(\n{}    )\n    head: dense(2)\n", rows.concat()));
+    text.push_str(&format!("    concat({})\n    head: dense(2)\n", names.join(", ")));
     text.push_str(
         "    loss mse\n    optimizer sgd(lr = 0.0001)\n}\n\ntrain {\n    batch 19\n    precision f64\n}\n",
     );
-    text
+    let mut sources = nnc_grammar::span::SourceMap::new();
+    let file = sources.add("activations.nn", &text);
+    let parsed = nnc_grammar::parse(&sources, file);
+    nnc_grammar::format(&sources, file, &parsed.ast)
 }
 
 /// `UPDATE_DOCS=1 cargo test --test reference` writes the model anew.
