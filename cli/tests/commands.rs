@@ -194,6 +194,18 @@ fn the_examples_are_good_and_formatted() {
 }
 
 #[test]
+fn the_networks_of_the_zoo_are_good_and_formatted() {
+    let folder = Folder::new();
+    for network in std::fs::read_dir(repository("examples/zoo")).expect("the folder is there") {
+        let network = network.expect("an entry").path();
+        let Some(name) = network.file_name().filter(|_| network.is_dir()) else { continue };
+        let path = network.join(name).with_extension("nn").to_string_lossy().into_owned();
+        folder.run(&["check", &path]).ok();
+        folder.run(&["fmt", "--check", &path]).ok();
+    }
+}
+
+#[test]
 fn every_stage_is_the_same_bytes_twice() {
     let folder = Folder::new();
     let iris = repository("examples/iris/iris.nn");

@@ -2,6 +2,7 @@
 #![allow(dead_code)]
 
 pub mod differential;
+pub mod training;
 
 use std::collections::BTreeMap;
 use std::path::Path;

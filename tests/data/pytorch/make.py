@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the figures that nnc's tests compare with, all of them or those that are named.
 
-Usage: `pip install torch numpy optax keras`, then `python make.py` or `python make.py losses schedules` in this folder.
+Usage: `pip install torch numpy optax keras safetensors`, then `python make.py` or `python make.py losses schedules` in this folder.
 README.md explains the files. Nothing here reads anything of nnc: the models under models/*.nn are written by hand, and
 their PyTorch counterparts stand in figures/models.py.
 
@@ -14,7 +14,8 @@ import sys
 
 import torch
 
-ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models", "cells", "sequences"]
+ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models"]
+ALL += ["cells", "sequences", "zoo"]
 
 
 def main(names):

@@ -1,13 +1,15 @@
 """sequences.json: models of sequences whose text stands in models/*.nn: outputs, losses, gradients, and losses of steps."""
 
 import math
+import re
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .numbers import PRECISIONS, draw, write
+from .numbers import draw, write
+from .training import entry
 
 SAMPLES = 5
 STEPS = 6
@@ -40,8 +42,9 @@ class Gpt(nn.Module):
         return self.head(self.layer_norm(x))
 
     @staticmethod
-    def name(name):
-        return name.replace("repeat.1.", "repeat.1.transformer_block.").replace("repeat.2.", "repeat.2.transformer_block.")
+    def named(tensors):
+        """Blocks of a `repeat` have their name in the path."""
+        return {re.sub(r"^repeat\.(\d)\.", r"repeat.\1.transformer_block.", name): value for name, value in tensors.items()}
 
     @staticmethod
     def loss(output, target):
@@ -68,52 +71,21 @@ class Reader(nn.Module):
         return self.head(mixed)
 
     @staticmethod
-    def name(name):
-        return name
+    def named(tensors):
+        """The projections of `MultiheadAttention` with keys of another width, put together as `cross_attention` has them."""
+        tensors = dict(tensors)
+        if "cross.q_proj_weight" in tensors:
+            tensors["cross.q_proj.weight"] = tensors.pop("cross.q_proj_weight")
+            keys, values = tensors.pop("cross.k_proj_weight"), tensors.pop("cross.v_proj_weight")
+            tensors["cross.kv_proj.weight"] = torch.cat([keys, values])
+            bias = tensors.pop("cross.in_proj_bias")
+            width = bias.shape[0] // 3
+            tensors["cross.q_proj.bias"], tensors["cross.kv_proj.bias"] = bias[:width], bias[width:]
+        return tensors
 
     @staticmethod
     def loss(output, target):
         return F.cross_entropy(output.transpose(1, 2), target, weight=torch.tensor([1, 2, 0.5, 1], dtype=output.dtype))
-
-
-def cross_names(tensors):
-    """The projections of `MultiheadAttention` with keys of another width, put together as `cross_attention` has them."""
-    tensors = dict(tensors)
-    if "cross.q_proj_weight" in tensors:
-        tensors["cross.q_proj.weight"] = tensors.pop("cross.q_proj_weight")
-        keys, values = tensors.pop("cross.k_proj_weight"), tensors.pop("cross.v_proj_weight")
-        tensors["cross.kv_proj.weight"] = torch.cat([keys, values])
-        bias = tensors.pop("cross.in_proj_bias")
-        width = bias.shape[0] // 3
-        tensors["cross.q_proj.bias"], tensors["cross.kv_proj.bias"] = bias[:width], bias[width:]
-    return tensors
-
-
-def named(module, tensors):
-    return {module.name(name): value for name, value in cross_names(tensors).items()}
-
-
-def run(make, dtype, weights, x, target):
-    module = make().to(dtype)
-    with torch.no_grad():
-        for name, value in module.named_parameters():
-            value.copy_(weights[name].to(dtype))
-    output = module(x)
-    loss = module.loss(output, target)
-    loss.backward()
-    figures = {"output": output.detach().clone(), "loss": loss.detach()}
-    gradients = {name: value.grad.clone() for name, value in module.named_parameters()}
-    figures["gradient"] = named(module, gradients)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=0.01)
-    losses = []
-    for _ in range(STEPS):
-        optimizer.zero_grad()
-        loss = module.loss(module(x), target)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.detach())
-    figures["losses"] = torch.stack(losses)
-    return figures
 
 
 def make():
@@ -128,8 +100,6 @@ def make():
             weights[key] = draw(rng, *value.shape, scale=scale) + (1 if is_norm else 0)
         x = torch.tensor(rng.integers(0, module.vocabulary, (SAMPLES, module.context)))
         target = torch.tensor(rng.integers(0, classes, (SAMPLES, module.context)))
-        entry = {"model": f"{name}.nn", "weights": named(module, weights), "input": x, "target": target}
-        for precision, dtype in PRECISIONS:
-            entry[precision] = run(make_one, dtype, weights, x, target)
-        entries.append(entry)
+        adamw = lambda parameters: torch.optim.AdamW(parameters, lr=0.01)  # noqa: E731
+        entries.append(entry(f"{name}.nn", make_one, weights, x, target, adamw, STEPS))
     write("sequences.json", {"models": entries})
