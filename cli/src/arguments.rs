@@ -91,6 +91,24 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
     },
+    /// Writes text that a model of characters makes up, character by character.
+    Generate {
+        /// The model and how to run it; `--seed` is that of the draws.
+        #[command(flatten)]
+        run: Run,
+        /// The weights; without it `<model file>.safetensors` in the working folder.
+        #[arg(long, value_name = "FILE")]
+        weights: Option<PathBuf>,
+        /// The text to go on from; without it the first character of the vocabulary.
+        #[arg(long, value_name = "TEXT")]
+        prompt: Option<String>,
+        /// Characters to write.
+        #[arg(long, value_name = "N", default_value_t = 500)]
+        length: usize,
+        /// What scores are divided by before one is drawn: below 1 bolder, above 1 more varied; 0 takes the likeliest.
+        #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
+        temperature: f64,
+    },
     /// Measures the time of a training step and of inference.
     Bench {
         /// The model and how to run it.
@@ -295,6 +313,15 @@ fn setting(text: &str) -> Result<(String, String), String> {
         }
         _ => Err(format!("expected `name=value`, found `{text}`")),
     }
+}
+
+/// A number from 0.
+fn temperature(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| format!("expected a number from 0, found `{text}`"))?;
+    if number >= 0.0 && number.is_finite() {
+        return Ok(number);
+    }
+    Err(format!("expected a number from 0, found `{text}`"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use nnc_compiler::program::{DataSource, DataSpec};
 use nnc_runtime::Error;
 use nnc_runtime::data::csv::{CsvOptions, read_like};
 use nnc_runtime::data::idx::IdxOptions;
+use nnc_runtime::data::text::{self, TextOptions};
 use nnc_runtime::data::{DataSet, Schema, Split, SplitOptions, csv, idx, split, with_test};
 use nnc_runtime::model::ModelInfo;
 
@@ -42,6 +43,17 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
                 None => None,
             };
             (train, test)
+        }
+        DataSource::Text { path, test, stride } => {
+            let cut = TextOptions { stride: *stride, train: spec.split };
+            let test = test.as_deref().map(at);
+            let (train, test) = text::read(&at(path), test.as_deref(), &cut, info)?;
+            // The test lies behind the rest already: rows are drawn for validation alone.
+            let options = SplitOptions { train: 1.0, ..options };
+            return match test {
+                Some(test) => with_test(&train, test, &options),
+                None => split(&train, &options),
+            };
         }
         DataSource::Idx { images, labels, test } => {
             let options = IdxOptions { scale: Some(spec.scale as f32) };

@@ -13,6 +13,7 @@ mod eval;
 mod expand;
 mod explain;
 mod fmt;
+mod generate;
 mod highlight;
 mod inspect;
 mod lints;
@@ -72,6 +73,10 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Eval { run, weights, partial } => eval::run(run, weights.as_deref(), *partial, output),
         Command::Predict { run, weights, input } => {
             predict::run(run, weights.as_deref(), input.as_deref(), output)
+        }
+        Command::Generate { run, weights, prompt, length, temperature } => {
+            let draw = generate::Draw { length: *length, temperature: *temperature };
+            generate::run(run, weights.as_deref(), prompt.as_deref(), draw, output)
         }
         Command::Bench { run, batch } => bench::run(run, *batch, output),
         Command::List { kind, name, .. } => list::run(kind.as_deref(), name.as_deref(), output),

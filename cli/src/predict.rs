@@ -103,7 +103,7 @@ fn parts(info: &ModelInfo, schema: &Schema) -> Vec<Part> {
 }
 
 /// Whether the values of an output are probabilities already.
-fn ends_in_softmax(model: &CompiledModel, at: usize) -> bool {
+pub fn ends_in_softmax(model: &CompiledModel, at: usize) -> bool {
     let program = &model.program;
     let Some(output) = program.outputs.get(at) else { return false };
     let made = (output.value.0 as usize).checked_sub(program.inputs.len());
@@ -112,7 +112,7 @@ fn ends_in_softmax(model: &CompiledModel, at: usize) -> bool {
     )
 }
 
-fn softmax(row: &mut [f32]) {
+pub fn softmax(row: &mut [f32]) {
     let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     row.iter_mut().for_each(|value| *value = (*value - largest).exp());
     let sum: f32 = row.iter().sum();

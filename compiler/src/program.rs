@@ -440,6 +440,15 @@ pub enum DataSource {
         /// Images and labels of the test.
         test: Option<(String, String)>,
     },
+    /// Characters.
+    Text {
+        /// The text to train on, or to split.
+        path: String,
+        /// The text of the test, if it lies apart.
+        test: Option<String>,
+        /// Characters from one sample to the next, if that is said.
+        stride: Option<usize>,
+    },
 }
 
 /// How to train.

@@ -11,6 +11,8 @@ use crate::program::{DataSource, DataSpec};
 const KEYS: &[&str] = &[
     "csv",
     "idx",
+    "text",
+    "stride",
     "labels",
     "test",
     "test_labels",
@@ -24,9 +26,10 @@ const KEYS: &[&str] = &[
     "stratify",
 ];
 
-/// Keys that belong to a table alone, and to images alone.
+/// Keys that belong to a table alone, to images alone, and to a text alone.
 const OF_CSV: &[&str] = &["target", "features", "ignore", "delimiter"];
 const OF_IDX: &[&str] = &["labels", "test_labels", "scale"];
+const OF_TEXT: &[&str] = &["stride"];
 
 /// Reads the section. `None` after a report that leaves no source.
 pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
@@ -73,6 +76,25 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
 }
 
 fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSource> {
+    if let Some(text) = settings.key("text") {
+        for (key, other, what) in [
+            ("csv", settings.key("csv"), "the rows are in a table"),
+            ("idx", settings.key("idx"), "the rows are images"),
+        ] {
+            let Some(other) = other else { continue };
+            let message = format!("`text` has no place beside `{key}`");
+            cx.report(
+                Diagnostic::new(Code::E0216, message, text, "expected one of the two")
+                    .with_label(other, what),
+            );
+            return None;
+        }
+        for keys in [OF_CSV, OF_IDX, &["stratify"]] {
+            reject(cx, settings, keys, text, "a text");
+        }
+        let (test, stride) = (settings.text(cx, "test"), settings.count(cx, "stride"));
+        return Some(DataSource::Text { path: settings.text(cx, "text")?, test, stride });
+    }
     match (settings.key("csv"), settings.key("idx")) {
         (Some(csv), Some(idx)) => {
             cx.report(
@@ -88,11 +110,13 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
         }
         (Some(csv), None) => {
             reject(cx, settings, OF_IDX, csv, "a table");
+            reject(cx, settings, OF_TEXT, csv, "a table");
             let test = settings.text(cx, "test");
             Some(DataSource::Csv { path: settings.text(cx, "csv")?, test })
         }
         (None, Some(idx)) => {
             reject(cx, settings, OF_CSV, idx, "images");
+            reject(cx, settings, OF_TEXT, idx, "images");
             if settings.key("labels").is_none() {
                 missing(
                     cx,
@@ -117,7 +141,8 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
             Some(DataSource::Idx { images: images?, labels: labels?, test })
         }
         (None, None) => {
-            missing(cx, "csv", span, "`csv \"iris.csv\"` for a table, `idx \"images.gz\"` for images");
+            let sources = "`csv \"iris.csv\"` for a table, `idx \"images.gz\"` for images, `text \"plays.txt\"` for characters";
+            missing(cx, "csv", span, sources);
             None
         }
     }

@@ -216,6 +216,15 @@ impl fmt::Display for DataSpec {
                     write!(f, ", delimiter {:?}", self.delimiter)?;
                 }
             }
+            DataSource::Text { path, test, stride } => {
+                write!(f, "  data text {path:?}")?;
+                if let Some(test) = test {
+                    write!(f, ", test {test:?}")?;
+                }
+                if let Some(stride) = stride {
+                    write!(f, ", stride {stride}")?;
+                }
+            }
             DataSource::Idx { images, labels, test } => {
                 write!(f, "  data idx {images:?}, labels {labels:?}")?;
                 if let Some((images, labels)) = test {

@@ -584,6 +584,10 @@ fn the_data_section_is_checked() {
     check("csv \"a\" target y labels \"b\"", Code::E0216, "labels");
     check("idx \"a\" labels \"b\" target y", Code::E0216, "target");
     check("idx \"a\" labels \"b\" test \"c\"", Code::E0203, "test");
+    check("text \"a\" csv \"b\"", Code::E0216, "text");
+    check("text \"a\" stratify true", Code::E0216, "stratify");
+    check("text \"a\" stride 0", Code::E0205, "0");
+    check("csv \"a\" target y stride 2", Code::E0216, "stride");
     check("csv \"a\" target y split 0", Code::E0205, "0");
     check("csv \"a\" target y split 1.5", Code::E0205, "1.5");
     check("csv \"a\" target y validation 1", Code::E0205, "1");

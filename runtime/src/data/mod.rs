@@ -12,6 +12,8 @@ pub mod csv;
 #[cfg(feature = "data")]
 pub mod idx;
 #[cfg(feature = "data")]
+pub mod text;
+#[cfg(feature = "data")]
 mod unpack;
 
 pub use normalize::fit_normalize;
