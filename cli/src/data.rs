@@ -33,13 +33,15 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
         validation: spec.validation,
         seed: model.program.train.seed,
         stratify: spec.stratify,
+        rows: spec.rows,
     };
     let at = |path: &str| place(&folder, path);
     let (train, test) = match &spec.source {
         DataSource::Csv { path, test } => {
-            let train = csv::read(&at(path), &csv_options(spec), info)?;
+            let options = csv_options(spec);
+            let train = csv::read(&at(path), &options, info)?;
             let test = match test {
-                Some(test) => Some(read_like(&at(test), delimiter(spec), &train.schema, info)?),
+                Some(test) => Some(read_like(&at(test), &options, &train.schema, info)?),
                 None => None,
             };
             (train, test)
@@ -56,7 +58,7 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
             };
         }
         DataSource::Idx { images, labels, test } => {
-            let options = IdxOptions { scale: Some(spec.scale as f32) };
+            let options = IdxOptions { scale: Some(spec.scale as f32), classes: names(&spec.classes) };
             let train = idx::read(&at(images), &at(labels), &options, info)?;
             let test = match test {
                 Some((images, labels)) => Some(idx::read(&at(images), &at(labels), &options, info)?),
@@ -87,15 +89,17 @@ fn delimiter(spec: &DataSpec) -> u8 {
     u8::try_from(spec.delimiter).unwrap_or(b',')
 }
 
+fn names(names: &[(String, nnc_grammar::span::Span)]) -> Vec<String> {
+    names.iter().map(|(name, _)| name.clone()).collect()
+}
+
 fn csv_options(spec: &DataSpec) -> CsvOptions {
-    let names = |columns: &[(String, nnc_grammar::span::Span)]| {
-        columns.iter().map(|(name, _)| name.clone()).collect()
-    };
     CsvOptions {
         delimiter: delimiter(spec),
         target: names(&spec.target),
         features: names(&spec.features),
         ignore: names(&spec.ignore),
+        classes: names(&spec.classes),
     }
 }
 

@@ -405,6 +405,10 @@ pub struct DataSpec {
     pub features: Vec<(String, Span)>,
     /// Columns that are left out.
     pub ignore: Vec<(String, Span)>,
+    /// The classes that are used, in the order of their indices; none for all.
+    pub classes: Vec<(String, Span)>,
+    /// How many of the rows to train on are used, if not all.
+    pub rows: Option<usize>,
     /// Share of the rows that is trained on, the rest being the test; 1 when nothing is split off.
     pub split: f64,
     /// Share of the training rows that is set aside for validation.

@@ -295,7 +295,7 @@ fn a_class_that_training_never_saw_is_named() {
     let schema = read_text("a,y\n1,cat\n2,dog\n", &target("y"), &model).unwrap().schema;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"a,y\n1,cat\n2,dogg\n").unwrap();
-    let error = read_like(file.path(), b',', &schema, &model).unwrap_err();
+    let error = read_like(file.path(), &target("y"), &schema, &model).unwrap_err();
     let words = ["class `dogg` was never seen in training", ":3, column `y`", "`cat`, `dog`", "mean `dog`?"];
     assert_tells(&error, "E0409", &words);
 }

@@ -222,7 +222,7 @@ fn without_stratify_an_unseen_class_is_found_in_any_part() {
     classes.push(1);
     let data = of_classes(&classes);
     let found = (0..60).filter_map(|seed| {
-        let options = SplitOptions { train: 0.6, validation: 0.4, seed, stratify: false };
+        let options = SplitOptions { train: 0.6, validation: 0.4, seed, stratify: false, rows: None };
         split(&data, &options).err()
     });
     let found: Vec<_> = found.collect();
@@ -260,7 +260,7 @@ proptest! {
         seed in any::<u64>(),
     ) {
         let data = of_classes(&classes);
-        let options = SplitOptions { train, validation, seed, stratify: true };
+        let options = SplitOptions { train, validation, seed, stratify: true, rows: None };
         let parts = split(&data, &options).unwrap();
         let all = [Some(&parts.train), parts.validation.as_ref(), parts.test.as_ref()];
         let mut rows: Vec<usize> = Vec::new();

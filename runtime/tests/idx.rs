@@ -79,7 +79,9 @@ fn every_element_type_is_read() {
 #[test]
 fn bytes_are_scaled_and_other_types_are_not() {
     let bytes = files(&idx(8, &[1, 2], &[0, 51]), &[]);
-    let read = |files: &Files, scale| read_inputs(&files.images, &IdxOptions { scale }, &info(2, 1, None));
+    let read = |files: &Files, scale| {
+        read_inputs(&files.images, &IdxOptions { scale, ..IdxOptions::default() }, &info(2, 1, None))
+    };
     assert_eq!(read(&bytes, None).unwrap().inputs, [0.0, 0.2]);
     assert_eq!(read(&bytes, Some(1.0)).unwrap().inputs, [0.0, 51.0]);
     let words = files(&idx(0x0b, &[1, 2], &[0, 1, 0, 2]), &[]);
@@ -98,6 +100,22 @@ fn labels_become_what_the_model_is_compared_with() {
     let error = of(&classifier(1, 2)).unwrap_err();
     assert_tells(&error, "E0416", &["label 2 of image 1", "outside the 2 classes"]);
     assert_tells(&of(&info(1, 1, None)).unwrap_err(), "E0401", &["`Net`"]);
+}
+
+#[test]
+fn a_list_of_classes_leaves_the_others_aside_and_counts_from_0() {
+    let files = files(&idx(8, &[4, 1], &[10, 20, 30, 40]), &idx(8, &[4], &[7, 0, 5, 7]));
+    let of = |classes: &[&str], outputs| {
+        let classes = classes.iter().map(ToString::to_string).collect();
+        let options = IdxOptions { scale: Some(1.0), classes };
+        read(&files.images, &files.labels, &options, &classifier(1, outputs))
+    };
+    let data = of(&["7", "5"], 2).unwrap();
+    assert_eq!((data.rows, &data.inputs[..]), (3, &[10.0, 30.0, 40.0][..]));
+    assert_eq!(data.targets, Targets::Classes(vec![0, 1, 0]));
+    assert_eq!(data.class_names(), ["7", "5"]);
+    assert_tells(&of(&["7", "6"], 2).unwrap_err(), "E0409", &["no row of class `6`"]);
+    assert_tells(&of(&["7", "5", "0"], 2).unwrap_err(), "E0416", &["outside the 2 classes"]);
 }
 
 #[test]

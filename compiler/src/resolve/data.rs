@@ -21,6 +21,8 @@ const KEYS: &[&str] = &[
     "ignore",
     "delimiter",
     "scale",
+    "classes",
+    "rows",
     "split",
     "validation",
     "stratify",
@@ -46,6 +48,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         .number(cx, "validation", "a share from 0 and below 1", "0.1", |share| (0.0..1.0).contains(&share));
     let scale = settings
         .number(cx, "scale", "a number other than 0", "1 / 255", |scale| scale != 0.0 && scale.is_finite());
+    let classes = settings.classes(cx, "classes");
+    let rows = settings.count(cx, "rows");
     let stratify = settings.flag(cx, "stratify");
     let delimiter = delimiter(cx, &settings);
     if let (Some(split), Some(test)) = (settings.key("split"), settings.key("test")) {
@@ -65,6 +69,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         target,
         features,
         ignore,
+        classes,
+        rows,
         split: split.unwrap_or(1.0),
         validation: validation.unwrap_or(0.0),
         stratify: stratify.unwrap_or(false),

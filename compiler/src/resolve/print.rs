@@ -233,13 +233,19 @@ impl fmt::Display for DataSpec {
                 write!(f, ", scale {}", self.scale)?;
             }
         }
-        for (key, columns) in
-            [("target", &self.target), ("features", &self.features), ("ignore", &self.ignore)]
-        {
+        for (key, columns) in [
+            ("target", &self.target),
+            ("features", &self.features),
+            ("ignore", &self.ignore),
+            ("classes", &self.classes),
+        ] {
             if !columns.is_empty() {
                 let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
                 write!(f, ", {key} {names:?}")?;
             }
+        }
+        if let Some(rows) = self.rows {
+            write!(f, ", rows {rows}")?;
         }
         write!(f, ", split {}, validation {}, stratify {}", self.split, self.validation, self.stratify)
     }

@@ -114,8 +114,31 @@ impl<'a> Settings<'a> {
         }
     }
 
+    /// One name or number, or a list of them: classes, as the data call them.
+    pub(super) fn classes(&self, cx: &mut Cx<'_>, key: &str) -> Vec<(String, Span)> {
+        self.list(cx, key, "class", |cx, item| match &item.kind {
+            ExprKind::Name(name) | ExprKind::Text(name) if !name.is_empty() => Some(name.clone()),
+            ExprKind::Number { .. } => Some(cx.text(item.span).to_owned()),
+            _ => None,
+        })
+    }
+
     /// One name, or a list of names; a name that is no word is written in quotes.
     pub(super) fn names(&self, cx: &mut Cx<'_>, key: &str) -> Vec<(String, Span)> {
+        self.list(cx, key, "column", |_, item| match &item.kind {
+            ExprKind::Name(name) | ExprKind::Text(name) if !name.is_empty() => Some(name.clone()),
+            _ => None,
+        })
+    }
+
+    /// One item or a list of them, each given once; `what` an item names.
+    fn list(
+        &self,
+        cx: &mut Cx<'_>,
+        key: &str,
+        what: &str,
+        name: impl Fn(&Cx<'_>, &Expr) -> Option<String>,
+    ) -> Vec<(String, Span)> {
         let Some(expr) = self.value(key) else { return Vec::new() };
         let items = match &expr.kind {
             ExprKind::List(items) => items.as_slice(),
@@ -123,22 +146,20 @@ impl<'a> Settings<'a> {
         };
         let mut names: Vec<(String, Span)> = Vec::with_capacity(items.len());
         for item in items {
-            let name = match &item.kind {
-                ExprKind::Name(name) | ExprKind::Text(name) if !name.is_empty() => name,
-                ExprKind::Error => continue,
-                _ => {
-                    cx.wrong_argument(item.span, &format!("`{key}`"), "the name of a column");
-                    if let Some(last) = cx.diagnostics.last_mut() {
-                        last.help
-                            .push("a name that is no word stands in quotes: `\"petal length\"`".to_owned());
-                    }
-                    continue;
+            if matches!(item.kind, ExprKind::Error) {
+                continue;
+            }
+            let Some(name) = name(cx, item) else {
+                cx.wrong_argument(item.span, &format!("`{key}`"), &format!("the name of a {what}"));
+                if let Some(last) = cx.diagnostics.last_mut() {
+                    last.help.push("a name that is no word stands in quotes: `\"petal length\"`".to_owned());
                 }
+                continue;
             };
-            if let Some((_, first)) = names.iter().find(|(known, _)| known == name) {
+            if let Some((_, first)) = names.iter().find(|(known, _)| *known == name) {
                 let diagnostic = Diagnostic::new(
                     Code::E0206,
-                    format!("column `{name}` is named twice"),
+                    format!("{what} `{name}` is named twice"),
                     item.span,
                     "named again here",
                 )
@@ -146,13 +167,13 @@ impl<'a> Settings<'a> {
                 cx.report(diagnostic);
                 continue;
             }
-            names.push((name.clone(), item.span));
+            names.push((name, item.span));
         }
         if let ExprKind::List(items) = &expr.kind
             && items.is_empty()
         {
-            let help = format!("name a column, or leave `{key}` out");
-            cx.out_of_range(expr.span, &format!("`{key}`"), "one column or more", "none", help);
+            let help = format!("name a {what}, or leave `{key}` out");
+            cx.out_of_range(expr.span, &format!("`{key}`"), &format!("one {what} or more"), "none", help);
         }
         names
     }

@@ -558,6 +558,18 @@ fn with_section(section: &str) -> String {
 }
 
 #[test]
+fn classes_are_names_or_numbers() {
+    let of = |keys: &str| with_section(&format!("data {{ csv \"a.csv\" target y {keys} }}"));
+    let data = program(&of("classes [5, setosa, \"iris virginica\"] rows 500")).data.unwrap();
+    let names: Vec<&str> = data.classes.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((names, data.rows), (vec!["5", "setosa", "iris virginica"], Some(500)));
+    assert_eq!(faults(&of("rows 0")), [(Code::E0205, "0".to_owned())]);
+    assert_eq!(faults(&of("classes [5, 5]")), [(Code::E0206, "5".to_owned())]);
+    assert_eq!(faults(&of("classes []")), [(Code::E0205, "[]".to_owned())]);
+    assert_eq!(faults(&of("classes [true]")), [(Code::E0204, "true".to_owned())]);
+}
+
+#[test]
 fn the_data_section_is_read() {
     let csv = "data { csv \"a.csv\" target [\"petal length\", y] ignore id split 4 / 5 validation 0.1 stratify true delimiter \";\" }";
     let data = program(&with_section(csv)).data.unwrap();

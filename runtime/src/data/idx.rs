@@ -13,10 +13,12 @@ use crate::error::{Error, count};
 use crate::model::{ModelInfo, TargetInfo};
 
 /// How to read images and labels.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct IdxOptions {
     /// What each element is multiplied by; `None` is 1/255 for bytes, so that they lie in 0 to 1, and else 1.
     pub scale: Option<f32>,
+    /// The labels that are used, which become the classes 0, 1, … in this order; empty is all, each its own class.
+    pub classes: Vec<String>,
 }
 
 /// An IDX file in memory.
@@ -135,10 +137,11 @@ impl Idx {
 }
 
 /// Reads images and their labels for a model. Classes are called by their number.
+/// With `classes` the images of other labels are left aside.
 ///
 /// # Errors
 /// E0414 when a file cannot be read, E0415 when one is damaged or they differ in number, E0416 when they do not fit the
-/// model, E0411 when an element is not finite.
+/// model, E0411 when an element is not finite, E0409 when no image has one of the `classes`.
 pub fn read(images: &Path, labels: &Path, options: &IdxOptions, info: &ModelInfo) -> Result<DataSet, Error> {
     let data = read_inputs(images, options, info)?;
     let label_file = Idx::read(labels)?;
@@ -154,9 +157,29 @@ pub fn read(images: &Path, labels: &Path, options: &IdxOptions, info: &ModelInfo
             .at(labels)
             .help("take the labels that belong to the images"));
     }
-    let data = with_labels(data, labels, &label_file, info)?;
+    let names = &options.classes;
+    let data = if names.is_empty() {
+        with_labels(data, labels, &label_file.values().collect::<Vec<_>>(), info)?
+    } else {
+        let (rows, classes) = rows_of(names, &label_file, labels)?;
+        let mut data = with_labels(data.select(&rows), labels, &classes, info)?;
+        for (name, class) in
+            names.iter().zip(data.schema.targets.iter_mut().flat_map(|target| &mut target.classes))
+        {
+            class.clone_from(name);
+        }
+        data
+    };
     data.check(info)?;
     Ok(data)
+}
+
+/// The images whose label is in a list, and the place of each label in it.
+fn rows_of(names: &[String], labels: &Idx, path: &Path) -> Result<(Vec<u32>, Vec<f64>), Error> {
+    let found: Vec<Option<usize>> =
+        labels.values().map(|label| super::class_at(names, &label.to_string())).collect();
+    super::check_classes(names, &found, &path.display().to_string())?;
+    Ok((0..).zip(found).filter_map(|(row, class)| Some((row, class? as f64))).unzip())
 }
 
 /// Reads images alone, to predict from.
@@ -201,7 +224,7 @@ pub fn read_inputs(images: &Path, options: &IdxOptions, info: &ModelInfo) -> Res
     Ok(data)
 }
 
-fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -> Result<DataSet, Error> {
+fn with_labels(mut data: DataSet, path: &Path, labels: &[f64], info: &ModelInfo) -> Result<DataSet, Error> {
     let fits = |value: f64, classes: usize| {
         (0.0..=f64::from(u32::MAX)).contains(&value)
             && value.fract() == 0.0
@@ -219,10 +242,11 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
         // The labels are left aside.
         Some(TargetInfo::Values { len: 0 }) => Targets::Values(Vec::new(), 0),
         Some(TargetInfo::Values { len: 1 }) => {
-            Targets::Values(labels.values().map(|value| value as f32).collect(), 1)
+            Targets::Values(labels.iter().map(|&value| value as f32).collect(), 1)
         }
         Some(TargetInfo::Class { classes } | TargetInfo::Values { len: classes }) => {
-            if let Some((row, value)) = labels.values().enumerate().find(|&(_, value)| !fits(value, classes))
+            if let Some((row, value)) =
+                labels.iter().copied().enumerate().find(|&(_, value)| !fits(value, classes))
             {
                 let message = format!(
                     "label {value} of image {} is outside the {classes} classes of model `{}`",
@@ -236,9 +260,9 @@ fn with_labels(mut data: DataSet, path: &Path, labels: &Idx, info: &ModelInfo) -
             let target = TargetSchema { columns: Vec::new(), classes: classes_of };
             data.schema = Schema { targets: vec![target], ..Schema::default() };
             if matches!(info.target(), Some(TargetInfo::Class { .. })) {
-                Targets::Classes(labels.values().map(|value| value as u32).collect())
+                Targets::Classes(labels.iter().map(|&value| value as u32).collect())
             } else {
-                super::one_hot(labels.values().map(|value| value as usize), classes)
+                super::one_hot(labels.iter().map(|&value| value as usize), classes)
             }
         }
     };

@@ -439,6 +439,28 @@ pub(crate) fn more_classes(classes: usize, class: u32) -> String {
     )
 }
 
+/// The place of a class in a list of names: by its text, or by its number.
+#[cfg(feature = "data")]
+fn class_at(classes: &[String], field: &str) -> Option<usize> {
+    classes.iter().position(|name| name == field).or_else(|| {
+        let wanted: f64 = field.parse().ok()?;
+        classes.iter().position(|name| name.parse() == Ok(wanted))
+    })
+}
+
+/// Whether each class of a list has a row: `found` are their places in it.
+///
+/// # Errors
+/// E0409 for the first class that has none.
+#[cfg(feature = "data")]
+fn check_classes(classes: &[String], found: &[Option<usize>], source: &str) -> Result<(), Error> {
+    let Some((_, name)) = classes.iter().enumerate().find(|(at, _)| !found.contains(&Some(*at))) else {
+        return Ok(());
+    };
+    let error = Error::new("E0409", format!("`{source}` has no row of class `{name}`")).at(source);
+    Err(error.help(format!("leave `{name}` out of `classes`")))
+}
+
 /// A row of zeros with a single 1, for each class.
 #[cfg(feature = "data")]
 fn one_hot(classes: impl Iterator<Item = usize>, width: usize) -> Targets {

@@ -33,12 +33,15 @@ pub struct SplitOptions {
     pub seed: u64,
     /// Whether each part gets the same share of each class. A class of one row then stays in the training part.
     pub stratify: bool,
+    /// How many rows to train on, of those that are there to train on; `None` is all. Of classes each gives as many,
+    /// as far as it has them.
+    pub rows: Option<usize>,
 }
 
 impl Default for SplitOptions {
     /// Four fifths to train on, the rest to test, each class in the same shares.
     fn default() -> Self {
-        Self { train: 0.8, validation: 0.0, seed: 0, stratify: true }
+        Self { train: 0.8, validation: 0.0, seed: 0, stratify: true, rows: None }
     }
 }
 
@@ -63,7 +66,7 @@ impl Split {
 /// Cuts a data set after a shuffle. The same seed makes the same parts.
 ///
 /// # Errors
-/// E0205 when a share is out of range, E0410 when there are too few rows for the parts, E0409 when a class is in the
+/// E0205 when a share is out of range, E0410 when there are too few rows for the parts or for `rows`, E0409 when a class is in the
 /// test part or the validation part but not in the training part, which can only be without `stratify`.
 ///
 /// ```
@@ -79,6 +82,7 @@ impl Split {
 pub fn split(data: &DataSet, options: &SplitOptions) -> Result<Split, Error> {
     let (train, test) = cut(data, order(data, options)?, 1.0 - options.train, options.stratify);
     let (train, validation) = cut(data, train, options.validation, options.stratify);
+    let train = few(data, train, options.rows)?;
     parts(data, &train, &validation, (!test.is_empty()).then(|| data.select(&test)))
 }
 
@@ -88,6 +92,7 @@ pub fn split(data: &DataSet, options: &SplitOptions) -> Result<Split, Error> {
 /// As [`split`] has them, and E0409 for a class of `test` that is not in `train`.
 pub fn with_test(train: &DataSet, test: DataSet, options: &SplitOptions) -> Result<Split, Error> {
     let (rows, validation) = cut(train, order(train, options)?, options.validation, options.stratify);
+    let rows = few(train, rows, options.rows)?;
     parts(train, &rows, &validation, Some(test))
 }
 
@@ -107,6 +112,33 @@ fn order(data: &DataSet, options: &SplitOptions) -> Result<Vec<u32>, Error> {
     let mut order: Vec<u32> = (0..rows).collect();
     Rng::new(options.seed, STREAM).permutation(&mut order);
     Ok(order)
+}
+
+/// The rows to train on, or as many of them as are wanted, in the order given: first one of each class, then a second
+/// of each, and so on.
+fn few(data: &DataSet, mut order: Vec<u32>, wanted: Option<usize>) -> Result<Vec<u32>, Error> {
+    let Some(wanted) = wanted else { return Ok(order) };
+    if wanted > order.len() {
+        let message = format!("{wanted} rows are wanted to train on, and there are {}", order.len());
+        let error = Error::new("E0410", message).help(format!("set `rows` to {} at most", order.len()));
+        return Err(if data.source.is_empty() { error } else { error.at(&data.source) });
+    }
+    let Targets::Classes(classes) = &data.targets else {
+        order.truncate(wanted);
+        return Ok(order);
+    };
+    let mut seen = BTreeMap::<u32, usize>::new();
+    let mut turns: Vec<(usize, usize)> = Vec::with_capacity(order.len());
+    for (place, &row) in order.iter().enumerate() {
+        let turn = seen.entry(classes.get(row as usize).copied().unwrap_or(0)).or_default();
+        turns.push((*turn, place));
+        *turn += 1;
+    }
+    turns.sort_unstable();
+    turns.truncate(wanted);
+    let mut places: Vec<usize> = turns.into_iter().map(|(_, place)| place).collect();
+    places.sort_unstable();
+    Ok(places.into_iter().filter_map(|place| order.get(place).copied()).collect())
 }
 
 fn parts(data: &DataSet, train: &[u32], validation: &[u32], test: Option<DataSet>) -> Result<Split, Error> {
@@ -250,6 +282,22 @@ mod tests {
             let Targets::Classes(train) = parts.unwrap().train.targets else { unreachable!() };
             assert!(train.contains(&1));
         }
+    }
+
+    #[test]
+    fn a_few_rows_are_of_each_class_as_many() {
+        let classes: Vec<u32> = (0..100).map(|row| u32::from(row >= 10) + u32::from(row >= 13)).collect();
+        let of = |rows| {
+            let options = SplitOptions { train: 1.0, rows: Some(rows), ..SplitOptions::default() };
+            split(&of_classes(&classes), &options)
+        };
+        let train = of(17).unwrap().train;
+        let Targets::Classes(found) = &train.targets else { unreachable!() };
+        let count = |class| found.iter().filter(|&&found| found == class).count();
+        assert_eq!((count(0), count(1), count(2)), (7, 3, 7));
+        assert_eq!(of(17), of(17));
+        assert_eq!(of(100).unwrap().train.rows, 100);
+        assert_eq!(of(101).unwrap_err().code, "E0410");
     }
 
     #[test]

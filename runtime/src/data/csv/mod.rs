@@ -33,12 +33,20 @@ pub struct CsvOptions {
     pub features: Vec<String>,
     /// Columns that are left out.
     pub ignore: Vec<String>,
+    /// The classes that are used, in the order of their indices; empty is all of them, sorted.
+    pub classes: Vec<String>,
 }
 
 impl Default for CsvOptions {
     /// Commas, all columns, and no target yet.
     fn default() -> Self {
-        Self { delimiter: b',', target: Vec::new(), features: Vec::new(), ignore: Vec::new() }
+        Self {
+            delimiter: b',',
+            target: Vec::new(),
+            features: Vec::new(),
+            ignore: Vec::new(),
+            classes: Vec::new(),
+        }
     }
 }
 
@@ -50,17 +58,50 @@ impl Default for CsvOptions {
 ///   is not finite;
 /// - E0416 when features or classes differ in number from what the model takes, E0401 for a model without a loss.
 pub fn read(path: &Path, options: &CsvOptions, info: &ModelInfo) -> Result<DataSet, Error> {
-    let table = Table::read(path, options.delimiter)?;
-    let schema = infer(&table, options, info)?;
+    let mut table = Table::read(path, options.delimiter)?;
+    keep_classes(&mut table, options)?;
+    let mut schema = infer(&table, options, info)?;
+    if !options.classes.is_empty() {
+        for target in &mut schema.targets {
+            target.classes.sort_by_key(|name| super::class_at(&options.classes, name));
+        }
+    }
     encode(&table, &schema, info)
+}
+
+/// Leaves the rows of other classes aside, where `options` lists some.
+///
+/// # Errors
+/// E0406 when the target column is not there, E0416 when it is not one column, E0409 for a class that no row has.
+fn keep_classes(table: &mut Table, options: &CsvOptions) -> Result<(), Error> {
+    if options.classes.is_empty() {
+        return Ok(());
+    }
+    let [target] = options.target.as_slice() else {
+        let found = crate::error::count(options.target.len(), "column");
+        let error = Error::new("E0416", format!("`classes` are those of one target column, found {found}"));
+        return Err(error.at(table.source()));
+    };
+    let column = find(table, target, "target column")?;
+    let found: Vec<_> = table.column(column).map(|field| super::class_at(&options.classes, field)).collect();
+    super::check_classes(&options.classes, &found, table.source())?;
+    table.keep(&found.iter().map(Option::is_some).collect::<Vec<_>>());
+    Ok(())
 }
 
 /// Reads a file by the schema of another: a test file by that of the training data.
 ///
 /// # Errors
 /// As [`read`] has them; E0409 for a class that the schema does not have, E0416 for a category it does not have.
-pub fn read_like(path: &Path, delimiter: u8, schema: &Schema, info: &ModelInfo) -> Result<DataSet, Error> {
-    encode(&Table::read(path, delimiter)?, schema, info)
+pub fn read_like(
+    path: &Path,
+    options: &CsvOptions,
+    schema: &Schema,
+    info: &ModelInfo,
+) -> Result<DataSet, Error> {
+    let mut table = Table::read(path, options.delimiter)?;
+    keep_classes(&mut table, options)?;
+    encode(&table, schema, info)
 }
 
 /// The number of a column.

@@ -199,6 +199,22 @@ impl Table {
         (0..self.rows()).map(move |row| self.get(row, column))
     }
 
+    /// Keeps the rows of some classes alone.
+    pub(super) fn keep(&mut self, is_kept: &[bool]) {
+        let width = self.header.len();
+        let kept = |row: usize| is_kept.get(row).copied().unwrap_or(false);
+        self.ends = std::mem::take(&mut self.ends)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(field, end)| kept(field / width.max(1)).then_some(end))
+            .collect();
+        self.rows = std::mem::take(&mut self.rows)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(row, place)| kept(row).then_some(place))
+            .collect();
+    }
+
     /// Another delimiter that would make several columns of the only one.
     pub(super) fn likely_delimiter(&self) -> Option<char> {
         let [only] = self.header.as_slice() else {
