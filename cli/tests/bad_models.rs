@@ -139,10 +139,7 @@ fn all_faults_are_told_in_order_and_once() {
 
 #[test]
 fn what_later_versions_bring_is_told_apart_from_mistakes() {
-    check(
-        "cell c(n) {\n    state h: [n] = 0\n    output h\n}\n\nmodel M {\n    input [4]\n    dense(2)\n}\n",
-        "E0501",
-    );
+    check("model M {\n    input x: [4]\n    input y: [4]\n    add(x, y)\n}\n", "E0501");
 }
 
 #[test]
