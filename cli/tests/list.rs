@@ -5,8 +5,9 @@ mod common;
 use common::Folder;
 
 /// The kinds, and an entry of each with what is shown of it.
-const KINDS: [(&str, &str, &str, &str); 6] = [
+const KINDS: [(&str, &str, &str, &str); 7] = [
     ("layers", "layer", "dense", "  dense(units, bias = true"),
+    ("cells", "cell", "gru", "  gru(hidden, bound = 1 / sqrt(hidden))\n"),
     ("activations", "activation", "leaky_relu", "  leaky_relu(slope = 0.01)\n"),
     ("losses", "loss", "mse", "      = mean((output - target)^2)\n"),
     ("optimizers", "optimizer", "momentum", "      velocity = beta * velocity + gradient\n"),
@@ -63,7 +64,7 @@ fn an_unknown_name_is_told_what_is_like_it() {
     }
     let ran = folder.run(&["list", "zzzzzzzz"]);
     assert_eq!(ran.code, Some(1), "{ran}");
-    ran.says("kinds are layers, activations, losses, optimizers, schedules, initializers");
+    ran.says("kinds are layers, cells, activations, losses, optimizers, schedules, initializers");
 }
 
 #[test]
