@@ -48,6 +48,16 @@ impl KernelCx<'_> {
         }
     }
 
+    /// Operand `n` as `Some(…)`, or `None` where there are fewer.
+    pub fn optional(&self, n: usize) -> TokenStream {
+        if n < self.node.inputs.len() {
+            let operand = self.operand(n);
+            quote!(Some(#operand))
+        } else {
+            quote!(None)
+        }
+    }
+
     /// Lanes of operand `n`, for a loop over groups `g`.
     pub fn load(&self, n: usize, feature: &Feature) -> TokenStream {
         self.node.inputs.get(n).map_or_else(|| quote!(L::zero()), |id| self.cx.load(*id, feature))
@@ -135,6 +145,18 @@ impl KernelCx<'_> {
         let names = names.iter().map(|name| if mentions(&body, name) { quote!(#name) } else { quote!(_) });
         // A closure that is not inlined would lose the instruction set.
         quote!(#[inline(always)] |#(#names,)* z| { #body })
+    }
+
+    /// What is done with each of the rows of one sample, which a kernel left under this name.
+    pub fn finish_rows(&self, rows: &str) -> TokenStream {
+        let (rows, panels) = (format_ident!("{rows}"), self.panels(self.node.len()));
+        let finish = self.finish(&[quote!(p)]);
+        quote! {
+            for p in 0..#panels {
+                let z = L::load(&#rows[p]);
+                #finish
+            }
+        }
     }
 
     /// What is done with the value `z` at these indices: the epilogue, and the stores or the update.

@@ -418,15 +418,12 @@ impl Operator for Attention {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (sizes, finish, panels) = (self.sizes(cx), cx.finish(&[quote!(p)]), cx.panels(cx.node.len()));
+        let (sizes, finish, panels) = (self.sizes(cx), cx.finish_rows("mixed"), cx.panels(cx.node.len()));
         let (query, memory, _) = self.operands(cx);
         let keys = cx.number(self.keys);
         quote! {
             let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #sizes);
-            for p in 0..#panels {
-                let z = L::load(&mixed[p]);
-                #finish
-            }
+            #finish
         }
     }
 
@@ -672,14 +669,11 @@ impl Operator for Rotary {
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, len, panels) = (cx.operand(0), cx.number(cx.node.len()), cx.panels(cx.node.len()));
-        let (turn, finish) = (self.turn(cx), cx.finish(&[quote!(p)]));
+        let (turn, finish) = (self.turn(cx), cx.finish_rows("turned"));
         let frequencies = frequency_tokens(self.head);
         quote! {
             let turned = rt::embedding::rotate_one::<L, #panels>(#x, #len, #turn, #frequencies);
-            for p in 0..#panels {
-                let z = L::load(&turned[p]);
-                #finish
-            }
+            #finish
         }
     }
 

@@ -279,16 +279,6 @@ struct FoldedFactor {
 #[derive(Debug)]
 struct FoldedShift;
 
-/// `Some(operand)` or `None`, for a kernel.
-fn optional(cx: &KernelCx<'_>, n: usize) -> TokenStream {
-    if n < cx.node.inputs.len() {
-        let operand = cx.operand(n);
-        quote!(Some(#operand))
-    } else {
-        quote!(None)
-    }
-}
-
 #[cfg(feature = "reference")]
 fn channel_value(figures: &ndarray::ArrayD<f64>, channel: usize) -> f64 {
     figures.iter().nth(channel).copied().unwrap_or(f64::NAN)
@@ -359,7 +349,7 @@ impl Operator for BatchNormalize {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
         let (x, mean, variance) = (cx.operand(0), cx.operand(1), cx.operand(2));
-        let (weight, bias) = (optional(cx, 4), optional(cx, 5));
+        let (weight, bias) = (cx.optional(4), cx.optional(5));
         let (channels, eps) = (cx.number(cx.operand_len(1)), cx.real(self.eps));
         let finish = cx.closure(&["g", "o"]);
         quote! {
@@ -486,7 +476,7 @@ impl Operator for BatchNormalizeGradient {
         let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
         let operands = (0..6).map(|n| cx.operand(n));
         let (channels, sums) = (cx.number(cx.operand_len(1)), cx.number(cx.operand_len(5)));
-        let (eps, weight) = (cx.real(self.eps), optional(cx, 6));
+        let (eps, weight) = (cx.real(self.eps), cx.optional(6));
         let finish = cx.closure(&["g", "o"]);
         quote! {
             rt::norm::normalize_gradient::<L, #groups, #features, #channels, #sums>(
@@ -594,7 +584,7 @@ impl Operator for FoldedFactor {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (variance, weight, out) = (cx.operand(0), optional(cx, 1), cx.output());
+        let (variance, weight, out) = (cx.operand(0), cx.optional(1), cx.output());
         let (channels, eps) = (cx.number(cx.node.len()), cx.real(self.eps));
         quote!(rt::norm::folded_factor::<L, #channels>(#variance, #weight, #eps, #out);)
     }
@@ -655,7 +645,7 @@ impl Operator for FoldedShift {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (mean, factor, bias) = (cx.operand(0), cx.operand(1), optional(cx, 2));
+        let (mean, factor, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (channels, out) = (cx.number(cx.node.len()), cx.output());
         quote!(rt::norm::folded_shift::<L, #channels>(#mean, #factor, #bias, #out);)
     }

@@ -116,14 +116,11 @@ impl Operator for BlockNormalize {
         let (x, panels, features) = (cx.operand(0), cx.panels(cx.node.len()), cx.number(cx.node.len()));
         let (blocks, centered) = (cx.number(self.blocks), self.centered);
         let (element, eps) = (cx.element(), cx.number_f64(self.eps));
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("normalized");
         quote! {
             let normalized =
                 rt::norm::block_normalize_one::<#element, #panels, #features, #blocks>(#x, #centered, #eps);
-            for p in 0..#panels {
-                let z = L::load(&normalized[p]);
-                #finish
-            }
+            #finish
         }
     }
 

@@ -183,14 +183,11 @@ impl Operator for Concat {
             quote!(rt::pack::copy_features(#source, #from, &mut joined, #to, #count);)
         });
         let copies = self.repeated(cx, quote!(#(#copies)*));
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("joined");
         quote! {
             let mut joined: [Row; #panels] = [ZERO_ROW; #panels];
             #copies
-            for p in 0..#panels {
-                let z = L::load(&joined[p]);
-                #finish
-            }
+            #finish
         }
     }
 

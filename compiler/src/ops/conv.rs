@@ -64,10 +64,10 @@ impl Window {
     /// Height and width that the kernel reaches over, from the first row and column of the padding on.
     fn reach(&self) -> [usize; 2] {
         let along = |axis: usize| {
-            let (out, stride) = (pick(&self.output, axis + 1), pick(&self.stride, axis));
-            let kernel = (pick(&self.kernel, axis).max(1) - 1) * pick(&self.dilation, axis) + 1;
+            let (out, stride) = (self.output[axis + 1], self.stride[axis]);
+            let kernel = (self.kernel[axis].max(1) - 1) * self.dilation[axis] + 1;
             let needed = (out.max(1) - 1) * stride + kernel;
-            needed.max(pick(&self.input, axis + 1) + pick(&self.padding, axis))
+            needed.max(self.input[axis + 1] + self.padding[axis])
         };
         [along(0), along(1)]
     }
@@ -110,11 +110,6 @@ impl Window {
         let reason = format!("{o} x {h} x {w} places x {} weights = {products} products", self.weights());
         Strategy::new(StrategyKind::Tiled, reason)
     }
-}
-
-/// Element `n`, or 0: sizes come in fixed arrays whose length the compiler of this crate cannot see.
-fn pick(numbers: &[usize], n: usize) -> usize {
-    numbers.get(n).copied().unwrap_or(0)
 }
 
 /// Channels and places of a tile of registers: 24 sums at most, so that operands fit beside them.
@@ -227,7 +222,7 @@ impl Operator for Conv {
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
-        let (x, weight, bias) = (cx.operand(0), cx.operand(1), optional_bias(cx));
+        let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (groups, panels) = (cx.groups(), cx.panels(self.0.output[0]));
         let (len, weights) = (cx.number(self.0.input_len()), cx.number(self.0.weights()));
         let channels = if self.0.groups == 1 { self.0.output[0] } else { self.0.outputs() };
@@ -242,7 +237,7 @@ impl Operator for Conv {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (x, weight, bias) = (cx.operand(0), cx.operand(1), optional_bias(cx));
+        let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (weights, panels) = (cx.number(self.0.weights()), cx.panels(self.0.output[0]));
         let rows = cx.panels(self.0.output_len());
         let window = cx.constant(WINDOW);
@@ -257,45 +252,18 @@ impl Operator for Conv {
         } else {
             (TokenStream::new(), quote!(#window), x)
         };
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("image");
         quote! {
             #before
             let mut image: [Row; #rows] = [ZERO_ROW; #rows];
             rt::conv::single::<L, #weights, #panels>(&#window, #x, #weight, #bias, &mut image);
-            for p in 0..#rows {
-                let z = L::load(&image[p]);
-                #finish
-            }
+            #finish
         }
     }
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let [x, weight, rest @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
-        let x = super::reference::matrix(x);
-        let weight: Vec<f64> = weight.iter().copied().collect();
-        let mut y = ndarray::Array2::zeros((x.nrows(), self.0.output_len()));
-        if let [bias] = rest {
-            add_bias(&mut y, bias);
-        }
-        for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
-            meet(&self.0, |from, to, tap| {
-                if let (Some(x), Some(y), Some(weight)) = (x.get(from), y.get_mut(to), weight.get(tap)) {
-                    *y += weight * x;
-                }
-            });
-        }
-        y.into_dyn()
-    }
-}
-
-/// `Some(bias)` or `None`, for a kernel.
-fn optional_bias(cx: &KernelCx<'_>) -> TokenStream {
-    if cx.node.inputs.len() > 2 {
-        let bias = cx.operand(2);
-        quote!(Some(#bias))
-    } else {
-        quote!(None)
+        products(&self.0, operands, self.0.output_len(), |x, y| (x, y))
     }
 }
 
@@ -329,7 +297,7 @@ impl Operator for ConvBack {
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
-        let (d_y, weight, bias) = (cx.operand(0), cx.operand(1), optional_bias(cx));
+        let (d_y, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (groups, panels) = (cx.groups(), cx.panels(self.0.output[0]));
         let (len, weights) = (cx.number(self.0.output_len()), cx.number(self.0.weights()));
         let places = self.0.input[2].div_ceil(self.0.stride[1].max(1));
@@ -345,37 +313,20 @@ impl Operator for ConvBack {
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
-        let (y, weight, bias) = (cx.operand(0), cx.operand(1), optional_bias(cx));
+        let (y, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (weights, panels) = (cx.number(self.0.weights()), cx.panels(self.0.output[0]));
         let rows = cx.panels(self.0.input_len());
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("image");
         quote! {
             let mut image: [Row; #rows] = [ZERO_ROW; #rows];
             rt::conv::single_back::<L, #weights, #panels>(&#window, #y, #weight, #bias, &mut image);
-            for p in 0..#rows {
-                let z = L::load(&image[p]);
-                #finish
-            }
+            #finish
         }
     }
 
     #[cfg(feature = "reference")]
     fn reference(&self, operands: &[&ndarray::ArrayD<f64>]) -> ndarray::ArrayD<f64> {
-        let [y, weight, rest @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
-        let y = super::reference::matrix(y);
-        let weight: Vec<f64> = weight.iter().copied().collect();
-        let mut x = ndarray::Array2::zeros((y.nrows(), self.0.input_len()));
-        if let [bias] = rest {
-            add_bias(&mut x, bias);
-        }
-        for (y, mut x) in y.rows().into_iter().zip(x.rows_mut()) {
-            meet(&self.0, |to, from, tap| {
-                if let (Some(y), Some(x), Some(weight)) = (y.get(from), x.get_mut(to), weight.get(tap)) {
-                    *x += weight * y;
-                }
-            });
-        }
-        x.into_dyn()
+        products(&self.0, operands, self.0.input_len(), |x, y| (y, x))
     }
 }
 
@@ -456,6 +407,33 @@ fn add_bias(y: &mut ndarray::Array2<f64>, bias: &ndarray::ArrayD<f64>) {
     }
 }
 
+/// The sums of value and weight over all places that meet, with the bias if there is one; `direction` says which of the
+/// places of x and y is read and which is added to.
+#[cfg(feature = "reference")]
+fn products(
+    window: &Window,
+    operands: &[&ndarray::ArrayD<f64>],
+    len: usize,
+    direction: fn(usize, usize) -> (usize, usize),
+) -> ndarray::ArrayD<f64> {
+    let [x, weight, rest @ ..] = operands else { return ndarray::ArrayD::zeros(vec![0]) };
+    let x = super::reference::matrix(x);
+    let weight: Vec<f64> = weight.iter().copied().collect();
+    let mut y = ndarray::Array2::zeros((x.nrows(), len));
+    if let [bias] = rest {
+        add_bias(&mut y, bias);
+    }
+    for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
+        meet(window, |of_x, of_y, tap| {
+            let (from, to) = direction(of_x, of_y);
+            if let (Some(x), Some(y), Some(weight)) = (x.get(from), y.get_mut(to), weight.get(tap)) {
+                *y += weight * x;
+            }
+        });
+    }
+    y.into_dyn()
+}
+
 /// Calls `f` for each place of x, place of y and weight that meet.
 #[cfg(feature = "reference")]
 fn meet(window: &Window, mut f: impl FnMut(usize, usize, usize)) {
@@ -464,8 +442,8 @@ fn meet(window: &Window, mut f: impl FnMut(usize, usize, usize)) {
     let [kernel_height, kernel_width] = window.kernel;
     // A place of x, or none where it is padding.
     let at = |place: usize, element: usize, axis: usize, size: usize| {
-        let shifted = place * pick(&window.stride, axis) + element * pick(&window.dilation, axis);
-        shifted.checked_sub(pick(&window.padding, axis)).filter(|at| *at < size)
+        let shifted = place * window.stride[axis] + element * window.dilation[axis];
+        shifted.checked_sub(window.padding[axis]).filter(|at| *at < size)
     };
     for output in 0..outputs {
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {

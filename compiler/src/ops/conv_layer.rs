@@ -1,7 +1,6 @@
 //! Arguments and shapes of the convolution layers.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
-use nnc_grammar::span::Span;
 
 use super::conv::Window;
 use super::{Arguments, windows};
@@ -160,39 +159,6 @@ pub fn padding(
     }
 }
 
-/// The number of places of an output axis: (size + before + after - reach) / stride + 1.
-///
-/// # Errors
-/// E0301 when the kernel reaches over more than there is.
-pub fn places(
-    cx: &Builder<'_>,
-    name: &str,
-    (axis, x): (&str, NodeId),
-    size: usize,
-    [kernel, stride, dilation]: [usize; 3],
-    (before, after): (usize, usize),
-    span: Option<Span>,
-) -> Result<usize, Box<Diagnostic>> {
-    let reach = (kernel.max(1) - 1) * dilation + 1;
-    let room = size + before + after;
-    if reach <= room {
-        return Ok((room - reach) / stride.max(1) + 1);
-    }
-    let label = format!("expected at most {room}, found {reach} along the {axis}");
-    let mut error = cx.error(Code::E0301, format!("the kernel of `{name}` is larger than its input"), label);
-    error.primary.span = span.unwrap_or(cx.span);
-    error.secondary.push(windows::comes_from(cx, x));
-    if dilation > 1 {
-        let sum = format!("the kernel reaches over ({kernel} - 1) * {dilation} + 1 = {reach} places");
-        error.notes.push(sum);
-    }
-    let sum = format!("({size} + {before} + {after} - {reach}) / {stride} + 1");
-    error.notes.push(format!("the {axis} of the output would be {sum}"));
-    let padding = (reach - size.min(reach)).div_ceil(2);
-    error.help.push(format!("pad the input with `padding = {padding}`, or take a smaller kernel"));
-    Err(error)
-}
-
 /// Adds weight and bias of a convolution and gives the operands of its operator.
 ///
 /// # Errors
@@ -244,13 +210,90 @@ pub fn conv(
     let around = padding(arguments, axes, kernel, dilation);
     let sizes = |axis: usize| [kernel[axis], stride[axis], dilation[axis]];
     let names = if axes == 1 { ["height", "length"] } else { ["height", "width"] };
-    let span = arguments.span("kernel");
-    let rows = places(cx, name, (names[0], x), height, sizes(0), around[0], span)?;
-    let columns = places(cx, name, (names[1], x), width, sizes(1), around[1], span)?;
+    let room = |axis: usize| ([height, width][axis], <[usize; 2]>::from(around[axis]));
+    let rows = windows::steps(cx, name, arguments, (names[0], x), room(0), sizes(0))?;
+    let columns = windows::steps(cx, name, arguments, (names[1], x), room(1), sizes(1))?;
     let output = [channels, rows, columns];
     let padding = around.map(|(before, _)| before);
     let window = Window { input, output, kernel, stride, padding, dilation, groups };
     let operands = operands(cx, arguments, x, &window, [channels, from], axes)?;
     let shape = if axes == 1 { vec![channels, columns] } else { output.to_vec() };
     Ok(cx.operator(super::conv::Conv(window), operands, shape))
+}
+
+#[cfg(test)]
+mod tests {
+    use nnc_grammar::diagnostic::{Code, Diagnostic};
+
+    use crate::compile::{Options, compile};
+
+    fn output(body: &str) -> Vec<usize> {
+        let found = compile("m.nn", &format!("model M {{ {body} }}"), &Options::default());
+        assert!(found.diagnostics.is_empty(), "{body}: {:?}", found.diagnostics);
+        found.models.first().expect("a model").info.output.clone()
+    }
+
+    fn fault(body: &str) -> Diagnostic {
+        let found = compile("m.nn", &format!("model M {{ {body} }}"), &Options::default()).diagnostics;
+        let [fault] = found.as_slice() else { panic!("{body}: {found:?}") };
+        fault.clone()
+    }
+
+    #[test]
+    fn shapes() {
+        assert_eq!(output("input [1, 28, 28] conv2d(6, kernel = 5)"), [6, 24, 24]);
+        assert_eq!(output("input [3, 32, 31] conv2d(16, 3, stride = 2, padding = 1)"), [16, 16, 16]);
+        // `same` keeps the size with a stride of 1, for kernels of even size as well.
+        assert_eq!(output("input [2, 7, 8] conv2d(4, [2, 5], padding = same, dilation = [3, 1])"), [4, 7, 8]);
+        assert_eq!(output("input [4, 21] conv1d(8, 7, stride = 3, padding = 3, groups = 4)"), [8, 7]);
+        assert_eq!(output("input [4, 7, 5] conv_transpose2d(3, 2, stride = 2)"), [3, 14, 10]);
+        assert_eq!(
+            output("input [4, 7, 5] conv_transpose2d(3, 3, stride = 2, padding = 1, output_padding = 1)"),
+            [3, 14, 10]
+        );
+    }
+
+    #[test]
+    fn a_kernel_fits_its_input() {
+        let fault = fault("input x: [1, 9, 4] conv2d(2, kernel = 3, dilation = 2, padding = [0, 0])");
+        assert_eq!(fault.code, Code::E0301);
+        assert_eq!(fault.primary.text, "expected at most 4, found 5 along the width");
+        assert_eq!(
+            fault.notes,
+            [
+                "the kernel reaches over (3 - 1) * 2 + 1 = 5 places",
+                "the width of the output would be (4 + 2*0 - 5) / 1 + 1"
+            ]
+        );
+        assert_eq!(fault.help, ["pad the input with `padding = 1`, or take a smaller kernel"]);
+    }
+
+    #[test]
+    fn groups_divide_channels() {
+        let wrong = fault("input [6, 8, 8] conv2d(9, kernel = 3, groups = 2)");
+        assert_eq!(wrong.code, Code::E0308);
+        assert_eq!(wrong.primary.text, "expected a multiple of 2, found 9 output channels");
+        assert_eq!(wrong.help, ["`groups` can be 3"]);
+        let wrong = fault("input [7, 8] conv1d(6, kernel = 3, groups = 3)");
+        assert_eq!(wrong.primary.text, "expected a multiple of 3, found 7 input channels");
+        assert_eq!(wrong.help, ["leave `groups` out: the numbers of channels have no common divisor"]);
+    }
+
+    #[test]
+    fn a_transposed_convolution_leaves_something() {
+        let wrong = fault("input [1, 2, 2] conv_transpose2d(1, kernel = 1, padding = 1)");
+        assert_eq!(
+            (wrong.code, wrong.help.as_slice()),
+            (Code::E0205, &["use `padding = 0` or less".to_owned()][..])
+        );
+        let wrong = fault("input [1, 2, 2] conv_transpose2d(1, kernel = 2, stride = 2, output_padding = 2)");
+        assert_eq!(wrong.primary.text, "expected less than 2, found 2");
+    }
+
+    #[test]
+    fn images_have_three_axes() {
+        let wrong = fault("input [28, 28] conv2d(6, kernel = 5)");
+        assert_eq!(wrong.code, Code::E0303);
+        assert_eq!(wrong.help, ["an image of one channel is `reshape([1, 28, 28])`"]);
+    }
 }

@@ -257,10 +257,7 @@ impl Operator for Dense {
             }
             kind => {
                 let (i, o, panels) = (cx.number(inputs), cx.number(outputs), cx.panels(outputs));
-                let bias = match bias {
-                    Some(bias) => quote!(Some(#bias)),
-                    None => quote!(None),
-                };
+                let bias = cx.optional(2);
                 let finish = cx.closure(&["g", "o"]);
                 let (all_i, all_o) = (cx.number(cx.operand_len(0)), cx.number(cx.node.len()));
                 match kind {
@@ -296,12 +293,7 @@ impl Operator for Dense {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (inputs, outputs) = (self.features, self.units);
         let (x, weight) = (cx.operand(0), cx.operand(1));
-        let bias = if cx.node.inputs.len() > 2 {
-            let bias = cx.operand(2);
-            quote!(Some(#bias))
-        } else {
-            quote!(None)
-        };
+        let bias = cx.optional(2);
         let (rows, i, panels) = (cx.panels(cx.operand_len(0)), cx.number(inputs), cx.panels(outputs));
         let finish = cx.closure(&["p"]);
         if cx.node.len() > outputs {

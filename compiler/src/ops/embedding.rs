@@ -170,13 +170,10 @@ impl Operator for Embedding {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (tokens, weight, element) = (cx.operand(0), cx.operand(1), cx.element());
         let (t, v, d) = (cx.number(cx.operand_len(0)), cx.number(self.vocabulary), cx.number(self.features));
-        let (panels, finish) = (cx.panels(cx.node.len()), cx.finish(&[quote!(p)]));
+        let (panels, finish) = (cx.panels(cx.node.len()), cx.finish_rows("found"));
         quote! {
             let found = rt::embedding::single::<#element, #t, #v, #d, #panels>(#tokens, #weight);
-            for p in 0..#panels {
-                let z = L::load(&found[p]);
-                #finish
-            }
+            #finish
         }
     }
 

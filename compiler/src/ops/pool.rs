@@ -122,13 +122,10 @@ impl Operator for MaxPool {
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
-        let (windows, finish) = (self.windows.tokens(cx), cx.finish(&[quote!(p)]));
+        let (windows, finish) = (self.windows.tokens(cx), cx.finish_rows("pooled"));
         quote! {
             let pooled = rt::pool::max_one::<#element, #panels>(#x, #windows);
-            for p in 0..#panels {
-                let z = L::load(&pooled[p]);
-                #finish
-            }
+            #finish
         }
     }
 
@@ -371,13 +368,10 @@ impl Operator for AvgPool {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
         let (windows, count) = (self.windows.tokens(cx), optional(cx, self.count));
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("pooled");
         quote! {
             let pooled = rt::pool::mean_one::<#element, #panels>(#x, #windows, #count);
-            for p in 0..#panels {
-                let z = L::load(&pooled[p]);
-                #finish
-            }
+            #finish
         }
     }
 

@@ -195,13 +195,10 @@ impl Operator for Resample {
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
-        let (maps, finish) = (self.tokens(cx), cx.finish(&[quote!(p)]));
+        let (maps, finish) = (self.tokens(cx), cx.finish_rows("resampled"));
         quote! {
             let resampled = rt::resample::one::<#element, #panels>(#x, #maps);
-            for p in 0..#panels {
-                let z = L::load(&resampled[p]);
-                #finish
-            }
+            #finish
         }
     }
 

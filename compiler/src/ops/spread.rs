@@ -89,13 +89,10 @@ impl Operator for Spread {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (panels, operand, element) = (cx.panels(cx.node.len()), cx.operand(0), cx.element());
         let (inner, len, features) = (cx.number(self.inner), cx.number(self.len), cx.number(cx.node.len()));
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("spread");
         quote! {
             let spread = rt::norm::spread_one::<#element, #panels>(#operand, #inner, #len, #features);
-            for p in 0..#panels {
-                let z = L::load(&spread[p]);
-                #finish
-            }
+            #finish
         }
     }
 

@@ -266,15 +266,12 @@ impl Operator for View {
                 None => copy,
             }
         });
-        let finish = cx.finish(&[quote!(p)]);
+        let finish = cx.finish_rows("part");
         quote! {
             let mut part: [Row; #panels] = [ZERO_ROW; #panels];
             let (from, to) = (#source.as_flattened(), part.as_flattened_mut());
             #nest
-            for p in 0..#panels {
-                let z = L::load(&part[p]);
-                #finish
-            }
+            #finish
         }
     }
 

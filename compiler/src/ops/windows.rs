@@ -330,27 +330,50 @@ pub fn strided<const N: usize>(
             error.notes.push(format!("the kernel is {kernel}: a window could lie in the padding alone"));
             return Err(error);
         }
-        if size + 2 * padding < kernel {
-            let label = format!("expected at most {}, found {kernel} along the {axis}", size + 2 * padding);
-            let message = format!("the kernel of `{name}` is larger than its input");
-            let mut error = cx.error(Code::E0301, message, label);
-            error.primary.span = arguments.span("kernel").unwrap_or(cx.span);
-            error.secondary.push(comes_from(cx, x));
-            error.notes.push(format!(
-                "the {axis} of the output would be ({size} + 2*{padding} - {kernel}) / {stride} + 1"
-            ));
-            let reach = (kernel - size).div_ceil(2);
-            if reach <= kernel / 2 {
-                error.help.push(format!("pad the input with `padding = {reach}`, or take a smaller kernel"));
-            } else {
-                error.help.push("take a smaller kernel".to_owned());
-            }
-            return Err(error);
-        }
-        let windows = (size + 2 * padding - kernel) / stride + 1;
+        let room = (size, [padding, padding]);
+        let windows = steps(cx, name, arguments, (axis, x), room, [kernel, stride, 1])?;
         *slot = Axis::Strided { size, windows, kernel, stride, padding };
     }
     Ok(axes)
+}
+
+/// Steps of a kernel along an axis of `size` and its padding before and behind:
+/// (size + padding - reach) / stride + 1, with the reach of a kernel whose elements are `dilation` apart.
+///
+/// # Errors
+/// E0301 when the kernel reaches over more than there is.
+pub fn steps(
+    cx: &Builder<'_>,
+    name: &str,
+    arguments: &Arguments,
+    (axis, x): (&str, NodeId),
+    (size, [before, behind]): (usize, [usize; 2]),
+    [kernel, stride, dilation]: [usize; 3],
+) -> Result<usize, Box<Diagnostic>> {
+    let reach = (kernel.max(1) - 1) * dilation + 1;
+    let room = size + before + behind;
+    if reach <= room {
+        return Ok((room - reach) / stride.max(1) + 1);
+    }
+    let label = format!("expected at most {room}, found {reach} along the {axis}");
+    let mut error = cx.error(Code::E0301, format!("the kernel of `{name}` is larger than its input"), label);
+    error.primary.span = arguments.span("kernel").unwrap_or(cx.span);
+    error.secondary.push(comes_from(cx, x));
+    if dilation > 1 {
+        error.notes.push(format!("the kernel reaches over ({kernel} - 1) * {dilation} + 1 = {reach} places"));
+    }
+    let padding = if before == behind { format!("2*{before}") } else { format!("{before} + {behind}") };
+    error
+        .notes
+        .push(format!("the {axis} of the output would be ({size} + {padding} - {reach}) / {stride} + 1"));
+    // Where more padding than half a kernel is refused, it is no help.
+    let needed = (reach - size.min(reach)).div_ceil(2);
+    if needed <= reach / 2 {
+        error.help.push(format!("pad the input with `padding = {needed}`, or take a smaller kernel"));
+    } else {
+        error.help.push("take a smaller kernel".to_owned());
+    }
+    Err(error)
 }
 
 #[cfg(test)]
