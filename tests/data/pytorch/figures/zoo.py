@@ -31,13 +31,13 @@ def conv(channels_in, channels, kernel=3, **settings):
 
 
 class LeNet5(Network):
-    def __init__(self):
+    def __init__(self, maps=(2, 3), units=(7, 6), classes=4, size=12):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 2, 5, padding=2)
-        self.conv2 = nn.Conv2d(2, 3, 5)
-        self.dense1 = nn.Linear(3, 7)
-        self.dense2 = nn.Linear(7, 6)
-        self.head = nn.Linear(6, 4)
+        self.conv1 = nn.Conv2d(1, maps[0], 5, padding=2)
+        self.conv2 = nn.Conv2d(maps[0], maps[1], 5)
+        self.dense1 = nn.Linear(maps[1] * ((size // 2 - 4) // 2) ** 2, units[0])
+        self.dense2 = nn.Linear(*units)
+        self.head = nn.Linear(units[1], classes)
 
     def forward(self, x):
         x = F.max_pool2d(F.relu(self.conv1(x)), 2)
