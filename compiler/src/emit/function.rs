@@ -12,7 +12,7 @@ use super::optimizer::Optimizer;
 use super::parameters::trained_type;
 use super::rows::rows;
 use super::scan::StepFunction;
-use super::shared::Round;
+use super::shared::{Place, skeleton};
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
 use crate::plan::{Access, Function, Step};
@@ -25,12 +25,36 @@ pub struct Emitted {
     pub name: Ident,
     /// The entry's name.
     pub entry: Ident,
+    /// Functions of its own that come before it, and its doc comment.
+    pub docs: TokenStream,
     /// The function.
     pub item: TokenStream,
+    /// What it is but for names, if other layers may share it.
+    pub skeleton: Option<String>,
+    /// The layers that share it.
+    pub layers: Vec<String>,
     /// Its line in the table of entries.
     pub line: TokenStream,
     /// The arguments' names, in order.
     pub arguments: Vec<Argument>,
+}
+
+impl Emitted {
+    /// The function with its comments.
+    pub fn tokens(&self) -> TokenStream {
+        let (docs, item) = (&self.docs, &self.item);
+        let shared = (self.layers.len() > 1).then(|| {
+            let list = self.layers.iter().map(|layer| format!("`{layer}`")).collect::<Vec<_>>().join(", ");
+            super::comments::docs([String::new(), format!("Shared by {list}.")])
+        });
+        quote!(#docs #shared #item)
+    }
+
+    /// Whether two functions are the same to the last token.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let text = |emitted: &Self| format!("{} {}", emitted.docs, emitted.item);
+        text(self) == text(other)
+    }
 }
 
 /// An argument of an emitted function.
@@ -120,9 +144,10 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let code = quote!(#start #(#body)* #end);
     // A step is handed all parameters, and its own function has the name of its layer.
     let is_whole = cx.graph().is_step() || function.repeats();
-    let round = Round::of(&cx.graph().layer(function.layer).name).filter(|_| !is_whole);
-    let (docs, code, arguments) = match round {
-        Some(round) => round.share(docs, code, arguments, cx.graph()),
+    let layer = &cx.graph().layer(function.layer).name;
+    let place = Place::of(layer).filter(|_| !is_whole);
+    let (docs, code, arguments) = match &place {
+        Some(place) => place.share(docs, code, arguments, cx.graph()),
         None => (docs, code, arguments),
     };
     // What depends on no sample knows no groups either.
@@ -142,16 +167,16 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let entry_generic = is_generic.then(|| quote!(, G));
     // Operators index several arrays with one counter, as a person would write it.
     let repeated = steps.iter().flatten().map(|step| &step.item);
+    let docs = quote!(#(#repeated)* #docs);
     let item = quote! {
-        #(#repeated)*
-        #docs
         #[inline(always)]
         fn #name<L: Lanes<Elem = #element> #generic>(#(#fields),*) #returns {
             #code
         }
     };
     let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
-    Emitted { name, entry, item, line, arguments }
+    let skeleton = place.is_some().then(|| skeleton(&name, &arguments, &item));
+    Emitted { name, entry, docs, item, skeleton, layers: vec![layer.clone()], line, arguments }
 }
 
 /// Whether a kernel before this one makes a gradient of the same parameter.

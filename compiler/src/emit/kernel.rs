@@ -117,7 +117,7 @@ impl KernelCx<'_> {
 
     /// The constant of the module that the operator calls `name`.
     pub fn constant(&self, name: &str) -> TokenStream {
-        let name = super::constant_name(self.graph, self.node, name);
+        let name = self.cx.constants.name(self.graph, self.node, name);
         quote!(#name)
     }
 

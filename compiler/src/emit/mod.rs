@@ -4,6 +4,7 @@
 //! operands are called and what is done with each value before it is stored.
 
 mod comments;
+mod constants;
 mod format;
 mod function;
 mod info;
@@ -24,11 +25,12 @@ pub use kernel::KernelCx;
 pub use model::emit;
 pub(crate) use names::{ident as identifier, is_taken};
 
+use constants::Constants;
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
-use crate::graph::{Graph, Node, NodeId, Op, ParameterId};
+use crate::graph::{Graph, NodeId, Op, ParameterId};
 use crate::plan::{Function, LANES, Pass};
 use crate::program::Precision;
 
@@ -50,6 +52,8 @@ pub struct PassCx<'a> {
     pub domain: Domain,
     /// All source texts, for comments.
     pub sources: &'a SourceMap,
+    /// What the module's constants are called.
+    pub constants: &'a Constants,
 }
 
 /// Which element of a value is meant.
@@ -80,12 +84,6 @@ impl Feature {
             Self::Running(tokens) => tokens.clone(),
         }
     }
-}
-
-/// What numbers of the source are called: `LOSS_WEIGHTS`.
-pub fn constant_name(graph: &Graph, node: &Node, name: &str) -> proc_macro2::Ident {
-    let layer = graph.layer(node.layer).name.replace('.', "_");
-    names::ident(&format!("{layer}_{name}").to_uppercase())
 }
 
 /// A whole number as a literal without a type.
@@ -169,7 +167,7 @@ impl<'a> PassCx<'a> {
         if let Op::Constant(name, values) = &node.op {
             return match feature {
                 Feature::Running(k) if !narrow => {
-                    let name = constant_name(self.graph(), node, name);
+                    let name = self.constants.name(self.graph(), node, name);
                     quote!(L::splat(#name[#k]))
                 }
                 Feature::Constant(k) if !narrow => self.splat(values.get(*k).copied().unwrap_or(0.0)),

@@ -1,23 +1,26 @@
-//! Rounds of a `repeat` share their functions.
+//! Layers of blocks share their functions.
 //!
-//! What a function of a round is called, and what it calls its values, says nothing of the round: names lose the part
-//! `repeat_2_`, values from elsewhere are called `input`, and the function is handed the parameters it uses one by one
-//! rather than all of the model's. Functions of rounds that are the same but for the names of their arguments are one.
+//! What a function of a layer in a block is called, and what it calls its values, says little of where the block is
+//! used: names lose the part `repeat_2_` of a round, values from outside of the block's use are called `input`, and the
+//! function is handed the parameters it uses one by one rather than all of the model's. Functions of blocks that are the
+//! same but for the names of their arguments are one.
 
 use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
-use super::function::{Argument, ArgumentKind, Emitted};
+use super::function::{Argument, ArgumentKind};
 use super::{names, parameters};
 use crate::graph::{Graph, Op};
 
-/// A round of a `repeat`.
+/// The use of a block that a layer belongs to, in a round of a `repeat` or by itself.
 #[derive(Debug)]
-pub struct Round {
-    /// What layers of it begin with: `repeat.2.`
+pub struct Place {
+    /// What names lose: `repeat.2.`, or all but the label of the use, `layer2.` of `layer2.first.conv1`; may be empty.
     path: String,
     /// The same in names of code: `repeat_2_`
     prefix: String,
+    /// What values of the same use begin with in names of code: `repeat_2_`, `layer2_first_`
+    inside: String,
     /// What values beside the layer begin with, in words and in names of code: `repeat.2.transformer_block.`
     block: (String, String),
 }
@@ -25,28 +28,35 @@ pub struct Round {
 /// Values from elsewhere by their own names, and what the function calls them.
 type Renamed = Vec<(String, String)>;
 
-impl Round {
-    /// The round that a layer belongs to: the innermost of `body.2.dense` is `body.2.`
+impl Place {
+    /// The place of a layer; `None` for a layer of the model itself. The round of `body.2.dense` is the innermost.
     pub fn of(layer: &str) -> Option<Self> {
         let parts: Vec<&str> = layer.split('.').collect();
         let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
-        let at = parts.iter().rposition(is_number)?;
-        let path = format!("{}.", parts.get(..=at)?.join("."));
-        let block = layer.rfind('.').and_then(|at| layer.get(..=at)).unwrap_or(&path).to_owned();
-        Some(Self { prefix: path.replace('.', "_"), path, block: (block.replace('.', "_"), block) })
+        let block = layer.get(..=layer.rfind('.')?)?.to_owned();
+        let round = parts.iter().rposition(is_number);
+        let kept = round.map_or(parts.len().saturating_sub(2), |at| at + 1);
+        let path: String = parts.iter().take(kept).map(|part| format!("{part}.")).collect();
+        let prefix = path.replace('.', "_");
+        let block = (block.replace('.', "_"), block);
+        let inside = if round.is_some() { prefix.clone() } else { block.0.clone() };
+        Some(Self { path, prefix, inside, block })
     }
 
-    /// The name of a value or parameter without the round, and without the block of the layer.
+    /// The name of a value or parameter without the place, and without the block of the layer.
     fn short(&self, name: &str) -> String {
         self.without(&name.replace(&self.block.0, "").replace(&self.block.1, ""))
     }
 
-    /// A name without the round.
+    /// A name without the place.
     pub fn without(&self, name: &str) -> String {
-        name.replace(&self.prefix, "").replace(&self.path, "")
+        match self.path.as_str() {
+            "" => name.to_owned(),
+            path => name.replace(&self.prefix, "").replace(path, ""),
+        }
     }
 
-    /// The function's comments, code and arguments without the round.
+    /// The function's comments, code and arguments without the place.
     pub fn share(
         &self,
         docs: TokenStream,
@@ -74,14 +84,14 @@ impl Round {
         (docs, code, values)
     }
 
-    /// What values from outside of the round are called in it.
+    /// What values from outside of the use are called in it.
     fn foreign(&self, arguments: &[Argument], graph: &Graph) -> Renamed {
         let mut renamed: Renamed = Vec::new();
         for argument in arguments {
             let ArgumentKind::Value(id) = argument.kind else { continue };
             let name = argument.name.to_string();
-            // A scale is that of every round.
-            if name.contains(&self.prefix) || matches!(graph.node(id).op, Op::SampleScale) {
+            // A scale is that of every layer.
+            if name.contains(&self.inside) || matches!(graph.node(id).op, Op::SampleScale) {
                 continue;
             }
             let stem = if name.starts_with("d_") { "d_input" } else { "input" };
@@ -117,6 +127,11 @@ impl Round {
     fn text(&self, text: &str, renamed: &Renamed) -> String {
         let mut out = String::with_capacity(text.len());
         let mut word = String::new();
+        // What the source says and where it stands is as it is there.
+        let place = text.find("` at `").map_or(0, |at| at + 6);
+        let end = text.get(place..).and_then(|rest| rest.find('`')).filter(|_| place > 0);
+        let (source, text) = text.split_at_checked(end.map_or(0, |end| place + end)).unwrap_or(("", text));
+        out.push_str(source);
         for c in self.short(text).chars().chain([' ']) {
             if c.is_ascii_alphanumeric() || c == '_' {
                 word.push(c);
@@ -159,7 +174,7 @@ impl Round {
                 rest = behind;
                 continue;
             }
-            out.push(self.token(token, renamed, fields));
+            out.push(if is_behind(&out) { token.clone() } else { self.token(token, renamed, fields) });
             rest = others;
         }
         out.into_iter().collect()
@@ -265,10 +280,9 @@ impl Field {
 
 /// The code of a function without its name, comments, and the names of its arguments: functions that differ in nothing
 /// else are one.
-pub fn skeleton(emitted: &Emitted) -> String {
-    let names: Vec<String> = emitted.arguments.iter().map(|argument| argument.name.to_string()).collect();
-    let code = anonymous(emitted.item.clone(), &names, &emitted.name.to_string());
-    code.to_string()
+pub fn skeleton(name: &Ident, arguments: &[Argument], code: &TokenStream) -> String {
+    let names: Vec<String> = arguments.iter().map(|argument| argument.name.to_string()).collect();
+    anonymous(code.clone(), &names, &name.to_string()).to_string()
 }
 
 fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStream {
@@ -287,6 +301,7 @@ fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStre
                 let stem = text.strip_suffix("_lanes");
                 let of = stem.and_then(|stem| names.iter().position(|name| *name == stem));
                 match (at, of) {
+                    _ if is_behind(&out) => token.clone(),
                     (Some(at), _) => TokenTree::Ident(format_ident!("argument_{at}")),
                     (None, Some(of)) => TokenTree::Ident(format_ident!("lanes_{of}")),
                     _ if text == function => TokenTree::Ident(format_ident!("function")),
@@ -302,6 +317,17 @@ fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStre
         rest = others;
     }
     out.into_iter().collect()
+}
+
+/// Whether what comes next is a part of a path, or a method: `embedding` in `rt::embedding`, whatever values are called.
+fn is_behind(tokens: &[TokenTree]) -> bool {
+    let is = |token: &TokenTree, wanted: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
+    match tokens {
+        [.., first, last] if is(last, ':') => is(first, ':'),
+        [.., first, last] if is(last, '.') => !is(first, '.'),
+        [last] => is(last, '.'),
+        _ => false,
+    }
 }
 
 /// What comes behind a doc comment or `rt::comment!(…);`, if there is one.

@@ -10,19 +10,21 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 
 use super::comments::docs;
+use super::constants::Constants;
 use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, trained_type};
-use super::shared::{Round, skeleton};
+use super::shared::Place;
 use super::{Domain, PassCx, names, number};
-use crate::graph::{Direction, Graph, Op};
+use crate::graph::{Direction, Graph};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
 use crate::program::{Precision, Program};
 
 /// Emits a model: the items of one module.
 pub fn emit(program: &Program, plan: &Plan, info: &ModelInfo, sources: &SourceMap) -> TokenStream {
-    Model::new(program, plan, info, sources).module()
+    let constants = Constants::of(plan);
+    Model::new(program, plan, info, sources, &constants).module()
 }
 
 struct Model<'a> {
@@ -32,6 +34,8 @@ struct Model<'a> {
     sources: &'a SourceMap,
     optimizer: Option<Optimizer>,
     element: TokenStream,
+    /// Constants of the module.
+    constants: &'a Constants,
     /// Functions by name, in order of emission.
     functions: Vec<Emitted>,
 }
@@ -43,7 +47,13 @@ struct Run {
 }
 
 impl<'a> Model<'a> {
-    fn new(program: &'a Program, plan: &'a Plan, info: &'a ModelInfo, sources: &'a SourceMap) -> Self {
+    fn new(
+        program: &'a Program,
+        plan: &'a Plan,
+        info: &'a ModelInfo,
+        sources: &'a SourceMap,
+        constants: &'a Constants,
+    ) -> Self {
         let precision = plan.predict.graph.precision;
         let optimizer = plan
             .train
@@ -54,13 +64,13 @@ impl<'a> Model<'a> {
             Precision::F32 => quote!(f32),
             Precision::F64 => quote!(f64),
         };
-        Self { program, plan, info, sources, optimizer, element, functions: Vec::new() }
+        Self { program, plan, info, sources, optimizer, element, constants, functions: Vec::new() }
     }
 
     /// Emits the functions of a pass. A function that is there already is used again; one of the same name that
     /// differs gets `suffix`.
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
-        let cx = PassCx { pass, domain, sources: self.sources };
+        let cx = PassCx { pass, domain, sources: self.sources, constants: self.constants };
         pass.functions
             .iter()
             .map(|planned| {
@@ -71,18 +81,18 @@ impl<'a> Model<'a> {
     }
 
     fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
-        let round = Round::of(&cx.graph().layer(planned.layer).name).filter(|_| !planned.repeats());
-        let planned_name = round.as_ref().map_or(planned.name.clone(), |round| round.without(&planned.name));
+        let place = Place::of(&cx.graph().layer(planned.layer).name).filter(|_| !planned.repeats());
+        let planned_name = place.as_ref().map_or(planned.name.clone(), |place| place.without(&planned.name));
         let name = match cx.domain {
             Domain::Single => names::single(&planned_name),
             Domain::Batch => planned_name,
         };
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
-        if round.is_some() {
+        if place.is_some() {
             return self.shared(cx, planned, emitted);
         }
         match self.functions.iter().find(|known| known.name == emitted.name) {
-            Some(known) if known.item.to_string() == emitted.item.to_string() => emitted,
+            Some(known) if known.is_same(&emitted) => emitted,
             None => {
                 self.functions.push(emitted.clone());
                 emitted
@@ -93,7 +103,7 @@ impl<'a> Model<'a> {
                 for name in names {
                     let renamed = function(cx, planned, &name, self.optimizer.as_ref());
                     match self.functions.iter().find(|known| known.name == renamed.name) {
-                        Some(known) if known.item.to_string() == renamed.item.to_string() => return renamed,
+                        Some(known) if known.is_same(&renamed) => return renamed,
                         Some(_) => {}
                         None => {
                             self.functions.push(renamed.clone());
@@ -106,24 +116,29 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// A function of a round of a `repeat`: one that is there already, of the same layer of any round, if they differ in
-    /// nothing but names. Others are counted.
+    /// A function of a layer in a block: one that is there already, of any layer of a block, if they differ in nothing
+    /// but names. Others of one name are counted.
     fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> Emitted {
         let stem = emitted.name.to_string();
-        let code = skeleton(&emitted);
+        let known = self.functions.iter_mut().find(|known| known.skeleton == emitted.skeleton);
+        if let Some(known) = known {
+            for layer in emitted.layers {
+                if !known.layers.contains(&layer) {
+                    known.layers.push(layer);
+                }
+            }
+            let arguments = emitted.arguments.into_iter().zip(&known.arguments);
+            let arguments = arguments
+                .map(|(argument, known)| Argument { name: known.name.clone(), ..argument })
+                .collect();
+            return Emitted { arguments, ..known.clone() };
+        }
         for n in 1.. {
             let name = if n == 1 { stem.clone() } else { format!("{stem}_{n}") };
-            let Some(known) = self.functions.iter().find(|known| known.name == name) else {
+            if !self.functions.iter().any(|known| known.name == name) {
                 let emitted = function(cx, planned, &name, self.optimizer.as_ref());
                 self.functions.push(emitted.clone());
                 return emitted;
-            };
-            if skeleton(known) == code {
-                let arguments = emitted.arguments.into_iter().zip(&known.arguments);
-                let arguments = arguments
-                    .map(|(argument, known)| Argument { name: known.name.clone(), ..argument })
-                    .collect();
-                return Emitted { arguments, ..known.clone() };
             }
         }
         emitted
@@ -149,7 +164,7 @@ impl<'a> Model<'a> {
         let methods = self.model_type(train.as_deref(), evaluate.as_deref(), &predict, &single);
         let header = self.header();
         let element = &self.element;
-        let functions: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.item).collect();
+        let functions: Vec<TokenStream> = self.functions.iter().map(Emitted::tokens).collect();
         let lines: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.line).collect();
         let (load_item, load_lines) = load;
         let (store_item, store_lines) = store;
@@ -245,7 +260,7 @@ impl<'a> Model<'a> {
                 const SAMPLES: usize = #samples;
             }
         });
-        let numbers = self.numbers();
+        let numbers = self.constants.items();
         quote! {
             #train
             #samples
@@ -253,43 +268,6 @@ impl<'a> Model<'a> {
             const PREDICT_GROUPS: usize = #predict;
             #numbers
         }
-    }
-
-    /// Numbers that the source lists, and constants of operators.
-    fn numbers(&self) -> TokenStream {
-        let mut known: Vec<String> = Vec::new();
-        let mut items = Vec::new();
-        let passes = [Some(&self.plan.predict), self.plan.evaluate.as_ref(), self.plan.train.as_ref()];
-        for graph in passes.into_iter().flatten().map(|pass| &pass.graph) {
-            for node in &graph.nodes {
-                let constant = match &node.op {
-                    Op::Constant(name, _) => Some(name.as_str()),
-                    Op::Operator(op) => op.constant().map(|(name, ..)| name),
-                    _ => None,
-                };
-                let Some(name) = constant else { continue };
-                let ident = super::constant_name(graph, node, name);
-                if known.contains(&ident.to_string()) {
-                    continue;
-                }
-                known.push(ident.to_string());
-                let docs = docs([format!("`{name}` of `{}`.", graph.layer(node.layer).text)]);
-                items.push(match &node.op {
-                    Op::Constant(_, values) => {
-                        let (element, len) = (&self.element, number(values.len()));
-                        let values =
-                            values.iter().map(|value| super::scalar::literal(*value, graph.precision));
-                        quote!(#docs static #ident: [#element; #len] = [#(#values),*];)
-                    }
-                    Op::Operator(op) => {
-                        let (_, ty, value) = op.constant().unwrap_or_default();
-                        quote!(#docs const #ident: #ty = #value;)
-                    }
-                    _ => TokenStream::new(),
-                });
-            }
-        }
-        quote!(#(#items)*)
     }
 
     /// `simd.run(HiddenForward { … })`
