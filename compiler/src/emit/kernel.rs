@@ -202,6 +202,7 @@ impl KernelCx<'_> {
         let period = number(row);
         match (self.cx.domain, &self.graph.node(input).op) {
             (Domain::Batch, _) => self.cx.load(input, &Feature::Running(quote!((#at % #period)))),
+            (Domain::Single, _) if row == LANES => self.cx.load(input, &Feature::Running(number(0))),
             (Domain::Single, _) if row.is_multiple_of(LANES) => {
                 let rows = number(row / LANES);
                 self.cx.load(input, &Feature::Running(quote!((#at % #rows))))
