@@ -24,6 +24,14 @@ mod both_ways {
     nnc::network!("tests/data/models/lstm.nn");
 }
 
+/// Layers of blocks, with numbers in their names.
+mod blocks {
+    nnc::network!("tests/data/models/block_names.nn");
+    pub(super) mod resnet20 {
+        nnc::network!("examples/zoo/resnet20/resnet20.nn", size = 8, width = 2, blocks = 2);
+    }
+}
+
 /// Formulas with ln 2 and 2 pi in them, which clippy takes for something to be named.
 mod constants {
     nnc::network! {

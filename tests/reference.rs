@@ -40,6 +40,7 @@ models! {
     chain: Chain = "tests/data/models/chain.nn";
     graph: Web = "tests/data/models/graph.nn";
     blocks: Blocks = "tests/data/models/blocks.nn";
+    block_names: Named = "tests/data/models/block_names.nn";
     own: Own = "tests/data/models/own.nn";
     custom: Custom = "tests/data/models/custom.nn";
     binary: Binary = "tests/data/models/binary.nn";

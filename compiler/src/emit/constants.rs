@@ -6,10 +6,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::comments::docs;
-use super::{names, number, scalar};
+use super::{element, names, number, scalar};
 use crate::graph::{Graph, Node, Op};
 use crate::plan::Plan;
-use crate::program::Precision;
 
 /// All constants of a module. What is equal is one constant, so that code of equal layers is equal too.
 #[derive(Debug, Default)]
@@ -17,6 +16,8 @@ pub struct Constants {
     all: Vec<Constant>,
     /// The constant of a layer, by the name it would have of its own.
     by_name: HashMap<String, usize>,
+    /// A constant by what the operator calls it, and its type and value.
+    by_value: HashMap<(String, String), usize>,
 }
 
 #[derive(Debug)]
@@ -29,8 +30,10 @@ struct Constant {
     keyword: TokenStream,
     /// Type and value.
     rest: TokenStream,
-    /// The layers that use it: the first in its own text, the others by name.
-    layers: Vec<String>,
+    /// The text of the first layer that uses it.
+    layer: String,
+    /// How many others do.
+    n_others: usize,
 }
 
 impl Constants {
@@ -63,21 +66,14 @@ impl Constants {
         if self.by_name.contains_key(&own) {
             return;
         }
-        let layer = graph.layer(node.layer);
-        let text = rest.to_string();
-        let equal = self.all.iter_mut().enumerate();
-        let mut equal = equal.filter(|(_, known)| known.word == word && known.rest.to_string() == text);
-        let at = match equal.next() {
-            Some((at, known)) => {
-                known.layers.push(layer.name.clone());
-                at
-            }
+        let at = *self.by_value.entry((word.to_owned(), rest.to_string())).or_insert(self.all.len());
+        match self.all.get_mut(at) {
+            Some(known) => known.n_others += 1,
             None => {
-                let (name, layers) = (names::ident(&own), vec![layer.text.clone()]);
-                self.all.push(Constant { name, word: word.to_owned(), keyword, rest, layers });
-                self.all.len() - 1
+                let (name, layer) = (names::ident(&own), graph.layer(node.layer).text.clone());
+                self.all.push(Constant { name, word: word.to_owned(), keyword, rest, layer, n_others: 0 });
             }
-        };
+        }
         self.by_name.insert(own, at);
     }
 
@@ -90,12 +86,11 @@ impl Constants {
 
     /// Their items.
     pub fn items(&self) -> TokenStream {
-        let items = self.all.iter().map(|Constant { name, word, keyword, rest, layers }| {
-            let first = layers.first().map(String::as_str).unwrap_or_default();
-            let docs = docs([match layers.len() {
-                1 => format!("`{word}` of `{first}`."),
-                2 => format!("`{word}` of `{first}` and `{}`.", layers[1]),
-                n => format!("`{word}` of `{first}` and {} layers like it.", n - 1),
+        let items = self.all.iter().map(|Constant { name, word, keyword, rest, layer, n_others }| {
+            let docs = docs([match n_others {
+                0 => format!("`{word}` of `{layer}`."),
+                1 => format!("`{word}` of `{layer}` and of another layer."),
+                n => format!("`{word}` of `{layer}` and of {n} other layers."),
             }]);
             quote!(#docs #keyword #name: #rest;)
         });
@@ -106,11 +101,4 @@ impl Constants {
 fn own_name(graph: &Graph, node: &Node, word: &str) -> String {
     let layer = graph.layer(node.layer).name.replace('.', "_");
     format!("{layer}_{word}").to_uppercase()
-}
-
-fn element(precision: Precision) -> TokenStream {
-    match precision {
-        Precision::F32 => quote!(f32),
-        Precision::F64 => quote!(f64),
-    }
 }

@@ -12,7 +12,7 @@ use super::optimizer::Optimizer;
 use super::parameters::trained_type;
 use super::rows::rows;
 use super::scan::StepFunction;
-use super::shared::{Place, skeleton};
+use super::shared::{Names, Place, skeleton};
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
 use crate::plan::{Access, Function, Step};
@@ -93,6 +93,13 @@ pub enum ArgumentKind {
 
 /// Emits a function.
 pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Option<&Optimizer>) -> Emitted {
+    // A step is handed all parameters, and its own function has the name of its layer.
+    let is_whole = cx.graph().is_step() || function.repeats();
+    let layer = &cx.graph().layer(function.layer).name;
+    let place = Place::of(layer).filter(|_| !is_whole);
+    let is_shared = place.is_some();
+    let names = place.map(|place| Names::new(place, cx.pass, function)).unwrap_or_default();
+    let cx = PassCx { names: &names, ..cx };
     let groups = cx.groups(function);
     let arguments = arguments(cx, function, &groups, optimizer);
     let steps = StepFunction::all(cx, function, name);
@@ -142,14 +149,8 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     };
     let docs = docs(function_docs(cx, function));
     let code = quote!(#start #(#body)* #end);
-    // A step is handed all parameters, and its own function has the name of its layer.
-    let is_whole = cx.graph().is_step() || function.repeats();
-    let layer = &cx.graph().layer(function.layer).name;
-    let place = Place::of(layer).filter(|_| !is_whole);
-    let (docs, code, arguments) = match &place {
-        Some(place) => place.share(docs, code, arguments, cx.graph()),
-        None => (docs, code, arguments),
-    };
+    let (code, arguments) =
+        if is_shared { names.share(code, arguments, cx.graph()) } else { (code, arguments) };
     // What depends on no sample knows no groups either.
     let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
     let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;
@@ -175,7 +176,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         }
     };
     let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
-    let skeleton = place.is_some().then(|| skeleton(&name, &arguments, &item));
+    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &item));
     Emitted { name, entry, docs, item, skeleton, layers: vec![layer.clone()], line, arguments }
 }
 
@@ -322,13 +323,17 @@ impl<'a> Speaker<'a> {
         let id = graph.source(id);
         let node = graph.node(id);
         match (&node.op, self.cx.pass.value(id)) {
-            (Op::Parameter(parameter), _) => graph.parameter(*parameter).name.clone(),
-            (_, Some(value)) => value.name.clone(),
+            (Op::Parameter(parameter), _) => self.cx.names.short(&graph.parameter(*parameter).name),
+            (_, Some(value)) => self.cx.names.value(id, &value.name),
             (Op::Total, _) => "loss".to_owned(),
             _ => match (self.locals.get(&id), node.gradient_of) {
                 (Some(name), _) => name.clone(),
-                (None, Some(of)) => format!("d_{}", self.name(of)),
-                (None, None) => graph.layer(node.layer).name.clone(),
+                (None, Some(of)) => match format!("d_{}", self.name(of)) {
+                    // The code has no name for it but that of the tile.
+                    name if self.cx.names.is_taken(&name) => "z".to_owned(),
+                    name => name,
+                },
+                (None, None) => self.cx.names.short(&graph.layer(node.layer).name),
             },
         }
     }
@@ -356,7 +361,7 @@ impl<'a> Speaker<'a> {
             _ => String::new(),
         };
         if let Some(update) = graph.updates.iter().find(|update| update.gradient == id) {
-            return format!("d_{} = {value}", graph.parameter(update.parameter).name);
+            return format!("d_{} = {value}", self.cx.names.short(&graph.parameter(update.parameter).name));
         }
         format!("{} = {value}", self.name(id))
     }

@@ -19,7 +19,7 @@ pub fn locals(cx: PassCx<'_>, nodes: &[NodeId]) -> HashMap<NodeId, String> {
         let taken = |name: &str| {
             let features = format!("{name}_");
             names.values().any(|known| known == name)
-                || cx.pass.values.iter().any(|value| value.name == name || value.name.starts_with(&features))
+                || cx.is_value_name(|known| known == name || known.starts_with(&features))
         };
         let name = if taken(&stem) {
             (2..).map(|n| format!("{stem}{n}")).find(|name| !taken(name)).unwrap_or(stem)
@@ -36,7 +36,11 @@ fn stem(cx: PassCx<'_>, id: NodeId, names: &HashMap<NodeId, String>) -> String {
     let graph = cx.graph();
     let node = graph.node(id);
     if let Some(of) = node.gradient_of {
-        let of = cx.pass.value(of).map(|value| &value.name).or_else(|| names.get(&of));
+        let of = cx
+            .pass
+            .value(of)
+            .map(|value| cx.names.value(of, &value.name))
+            .or_else(|| names.get(&of).cloned());
         return of.map_or_else(|| "gradient".to_owned(), |of| format!("d_{of}"));
     }
     let word = match &node.op {

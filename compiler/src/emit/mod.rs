@@ -33,6 +33,7 @@ use quote::quote;
 use crate::graph::{Graph, NodeId, Op, ParameterId};
 use crate::plan::{Function, LANES, Pass};
 use crate::program::Precision;
+use shared::Names;
 
 /// What lanes stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct PassCx<'a> {
     pub sources: &'a SourceMap,
     /// What the module's constants are called.
     pub constants: &'a Constants,
+    /// What the function calls its values.
+    pub names: &'a Names,
 }
 
 /// Which element of a value is meant.
@@ -86,6 +89,14 @@ impl Feature {
     }
 }
 
+/// `f32` or `f64`.
+fn element(precision: Precision) -> TokenStream {
+    match precision {
+        Precision::F32 => quote!(f32),
+        Precision::F64 => quote!(f64),
+    }
+}
+
 /// A whole number as a literal without a type.
 pub fn number(n: usize) -> TokenStream {
     let literal = Literal::usize_unsuffixed(n);
@@ -115,10 +126,7 @@ impl<'a> PassCx<'a> {
 
     /// `f32` or `f64`.
     pub fn element(&self) -> TokenStream {
-        match self.precision() {
-            Precision::F32 => quote!(f32),
-            Precision::F64 => quote!(f64),
-        }
+        element(self.precision())
     }
 
     /// Groups of samples in a function: generic where nothing depends on their number.
@@ -132,9 +140,16 @@ impl<'a> PassCx<'a> {
 
     /// What a value is called.
     pub fn value_name(&self, id: NodeId) -> proc_macro2::Ident {
-        self.pass
-            .value(id)
-            .map_or_else(|| names::ident(&format!("v{}", id.0)), |value| names::ident(&value.name))
+        let value = self.pass.value(id);
+        names::ident(&value.map_or_else(|| format!("v{}", id.0), |value| self.names.value(id, &value.name)))
+    }
+
+    /// Whether a value that the function could be handed has such a name.
+    pub fn is_value_name(&self, wanted: impl Fn(&str) -> bool) -> bool {
+        match self.names.all() {
+            Some(mut names) => names.any(wanted),
+            None => self.pass.values.iter().any(|value| wanted(&value.name)),
+        }
     }
 
     /// What a parameter is called: a field of `Parameters`.

@@ -31,16 +31,16 @@ pub fn ident(name: &str) -> Ident {
 pub fn type_ident(name: &str) -> Ident {
     let mut text = String::new();
     for part in name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()) {
-        let mut chars = part.chars();
-        text.extend(chars.next().map(|c| c.to_ascii_uppercase()));
-        // `dense_2` keeps its underscore: two numbers must not run together.
-        text.push_str(chars.as_str());
-        if part.ends_with(|c: char| c.is_ascii_digit()) {
+        let is_digit = |c: char| c.is_ascii_digit();
+        // Two numbers must not run together.
+        if text.ends_with(is_digit) && part.starts_with(is_digit) {
             text.push('_');
         }
+        let mut chars = part.chars();
+        text.extend(chars.next().map(|c| c.to_ascii_uppercase()));
+        text.push_str(chars.as_str());
     }
-    let text = text.trim_end_matches('_');
-    ident(if text.is_empty() { "Entry" } else { text })
+    ident(if text.is_empty() { "Entry" } else { &text })
 }
 
 /// Types of an emitted module that a model could be called like.

@@ -203,10 +203,7 @@ impl Optimizer {
     }
 
     fn element(&self) -> TokenStream {
-        match self.precision {
-            Precision::F32 => quote!(f32),
-            Precision::F64 => quote!(f64),
-        }
+        super::element(self.precision)
     }
 
     /// What is known of a step, as code: a leaf of formulas in f64.

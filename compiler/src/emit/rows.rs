@@ -145,8 +145,8 @@ impl<'a> Rows<'a> {
     fn feature_stem(&self, id: NodeId) -> String {
         let mut stem = self.cx.value_name(id).to_string();
         let is_taken = |stem: &str| {
-            self.cx.pass.values.iter().any(|value| {
-                let number = value.name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('_'));
+            self.cx.is_value_name(|name| {
+                let number = name.strip_prefix(stem).and_then(|rest| rest.strip_prefix('_'));
                 number.is_some_and(|number| number.bytes().all(|b| b.is_ascii_digit()))
             })
         };

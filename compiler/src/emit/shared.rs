@@ -5,28 +5,25 @@
 //! function is handed the parameters it uses one by one rather than all of the model's. Functions of blocks that are the
 //! same but for the names of their arguments are one.
 
-use proc_macro2::{Group, Ident, Literal, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::function::{Argument, ArgumentKind};
+use super::kernel::mentions;
 use super::{names, parameters};
-use crate::graph::{Graph, Op};
+use crate::graph::{Graph, NodeId, Op};
+use crate::plan::{Function, Pass, unique};
 
 /// The use of a block that a layer belongs to, in a round of a `repeat` or by itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Place {
-    /// What names lose: `repeat.2.`, or all but the label of the use, `layer2.` of `layer2.first.conv1`; may be empty.
+    /// What the names of the block's functions lose: `repeat.2.`, or `layer2.` of `layer2.first.conv1`; may be empty.
     path: String,
-    /// The same in names of code: `repeat_2_`
-    prefix: String,
-    /// What values of the same use begin with in names of code: `repeat_2_`, `layer2_first_`
+    /// What values of the same use begin with: `repeat.2.`, `layer2.first.`
     inside: String,
-    /// What values beside the layer begin with, in words and in names of code: `repeat.2.transformer_block.`
-    block: (String, String),
+    /// What values beside the layer begin with: `repeat.2.transformer_block.`
+    block: String,
 }
-
-/// Values from elsewhere by their own names, and what the function calls them.
-type Renamed = Vec<(String, String)>;
 
 impl Place {
     /// The place of a layer; `None` for a layer of the model itself. The round of `body.2.dense` is the innermost.
@@ -37,187 +34,175 @@ impl Place {
         let round = parts.iter().rposition(is_number);
         let kept = round.map_or(parts.len().saturating_sub(2), |at| at + 1);
         let path: String = parts.iter().take(kept).map(|part| format!("{part}.")).collect();
-        let prefix = path.replace('.', "_");
-        let block = (block.replace('.', "_"), block);
-        let inside = if round.is_some() { prefix.clone() } else { block.0.clone() };
-        Some(Self { path, prefix, inside, block })
+        let inside = if round.is_some() { path.clone() } else { block.clone() };
+        Some(Self { path, inside, block })
     }
 
-    /// The name of a value or parameter without the place, and without the block of the layer.
-    fn short(&self, name: &str) -> String {
-        self.without(&name.replace(&self.block.0, "").replace(&self.block.1, ""))
-    }
-
-    /// A name without the place.
+    /// The name of a function without the place.
     pub fn without(&self, name: &str) -> String {
-        match self.path.as_str() {
-            "" => name.to_owned(),
-            path => name.replace(&self.prefix, "").replace(path, ""),
+        strip(name, &self.path).unwrap_or(name).to_owned()
+    }
+
+    /// The name of a value, parameter or layer of this use without the place; `None` for one from elsewhere.
+    fn short(&self, name: &str) -> Option<String> {
+        let gradients = name.len() - name.trim_start_matches("d_").len();
+        let (gradients, name) = name.split_at_checked(gradients)?;
+        let short = strip(name, &self.block).or_else(|| strip(name, &self.inside))?;
+        Some(format!("{gradients}{short}"))
+    }
+}
+
+/// A name without what it begins with, in words or in names of code, if something that can be a name is left.
+fn strip<'a>(name: &'a str, start: &str) -> Option<&'a str> {
+    let rest = name.strip_prefix(start).or_else(|| name.strip_prefix(start.replace('.', "_").as_str()))?;
+    rest.starts_with(|c: char| c.is_ascii_alphabetic()).then_some(rest)
+}
+
+/// What a function calls its values.
+#[derive(Debug, Clone, Default)]
+pub struct Names {
+    place: Option<Place>,
+    values: Vec<(NodeId, String)>,
+}
+
+impl Names {
+    /// Names of the values that a function is handed.
+    pub fn new(place: Place, pass: &Pass, function: &Function) -> Self {
+        let mut names = Self { place: None, values: Vec::new() };
+        let mut inside = Vec::new();
+        for id in function.reads.iter().chain(&function.writes) {
+            let Some(value) = pass.value(*id) else { continue };
+            // A scale is that of every layer.
+            if matches!(pass.graph.node(*id).op, Op::SampleScale) {
+                names.values.push((*id, value.name.clone()));
+            } else if let Some(short) = place.short(&value.name) {
+                inside.push((*id, short));
+            } else {
+                let stem = if value.name.starts_with("d_") { "d_input" } else { "input" };
+                names.add(*id, stem);
+            }
+        }
+        for (id, short) in inside {
+            names.add(id, &short);
+        }
+        names.place = Some(place);
+        names
+    }
+
+    fn add(&mut self, id: NodeId, name: &str) {
+        if self.values.iter().all(|(known, _)| *known != id) {
+            let name = unique(name.to_owned(), |name| self.is_taken(name));
+            self.values.push((id, name));
         }
     }
 
-    /// The function's comments, code and arguments without the place.
+    /// Whether the function is handed a value of this name.
+    pub fn is_taken(&self, name: &str) -> bool {
+        self.values.iter().any(|(_, known)| known == name)
+    }
+
+    /// What the function calls a value.
+    pub fn value(&self, id: NodeId, name: &str) -> String {
+        let known = self.values.iter().find(|(known, _)| *known == id);
+        known.map_or_else(|| self.short(name), |(_, known)| known.clone())
+    }
+
+    /// A name without the place of the function.
+    pub fn short(&self, name: &str) -> String {
+        let short = self.place.as_ref().and_then(|place| place.short(name));
+        short.unwrap_or_else(|| name.to_owned())
+    }
+
+    /// The names that are in use, if the function has its own.
+    pub fn all(&self) -> Option<impl Iterator<Item = &str>> {
+        self.place.as_ref().map(|_| self.values.iter().map(|(_, name)| name.as_str()))
+    }
+
+    /// The code and the arguments of a function that is handed the parameters it uses one by one.
     pub fn share(
         &self,
-        docs: TokenStream,
         code: TokenStream,
         arguments: Vec<Argument>,
         graph: &Graph,
-    ) -> (TokenStream, TokenStream, Vec<Argument>) {
-        let renamed = self.foreign(&arguments, graph);
-        let mut fields = Vec::new();
+    ) -> (TokenStream, Vec<Argument>) {
+        let mut fields = Fields { names: self, code: &code, all: Vec::new() };
         // Once to see which of them the function changes.
-        self.rename(code.clone(), &renamed, &mut fields);
-        let code = self.rename(code, &renamed, &mut fields);
-        let docs = self.rename(docs, &renamed, &mut Vec::new());
+        fields.replace(code.clone());
+        let new = fields.replace(code.clone());
         let owners = [ArgumentKind::Parameters, ArgumentKind::State, ArgumentKind::Gradients];
         let (owned, mut values): (Vec<_>, Vec<_>) =
             arguments.into_iter().partition(|argument| owners.contains(&argument.kind));
-        for argument in &mut values {
-            argument.name = names::ident(&self.renamed(&argument.name.to_string(), &renamed));
-        }
         let at = values.iter().position(|argument| argument.is_mut).unwrap_or(values.len());
-        let fields = fields.into_iter().filter_map(|field| self.argument(field, graph));
         if !owned.is_empty() {
-            values.splice(at..at, fields);
+            values.splice(at..at, fields.all.into_iter().filter_map(|field| field.argument(graph)));
         }
-        (docs, code, values)
+        (new, values)
     }
+}
 
-    /// What values from outside of the use are called in it.
-    fn foreign(&self, arguments: &[Argument], graph: &Graph) -> Renamed {
-        let mut renamed: Renamed = Vec::new();
-        for argument in arguments {
-            let ArgumentKind::Value(id) = argument.kind else { continue };
-            let name = argument.name.to_string();
-            // A scale is that of every layer.
-            if name.contains(&self.inside) || matches!(graph.node(id).op, Op::SampleScale) {
-                continue;
-            }
-            let stem = if name.starts_with("d_") { "d_input" } else { "input" };
-            let taken = |name: &str| renamed.iter().any(|(_, known)| known == name);
-            let mut new = stem.to_owned();
-            let mut n = 1;
-            while taken(&new) {
-                n += 1;
-                new = format!("{stem}_{n}");
-            }
-            renamed.push((name, new));
-        }
-        renamed
-    }
+/// The fields of parameters and their kin that a function uses.
+struct Fields<'a> {
+    names: &'a Names,
+    code: &'a TokenStream,
+    all: Vec<Field>,
+}
 
-    /// A name as the function has it.
-    fn renamed(&self, name: &str, renamed: &Renamed) -> String {
-        for (old, new) in renamed {
-            let rest = name.strip_prefix(old.as_str()).map(|rest| rest.strip_prefix('_').unwrap_or(rest));
-            let is_derived = |rest: &str| rest == "lanes" || rest.bytes().all(|byte| byte.is_ascii_digit());
-            match rest {
-                Some("") => return new.clone(),
-                Some(rest) if is_derived(rest) && name.len() > old.len() + rest.len() => {
-                    return format!("{new}_{rest}");
-                }
-                _ => {}
-            }
-        }
-        self.short(name)
-    }
-
-    /// A text of a comment, word by word.
-    fn text(&self, text: &str, renamed: &Renamed) -> String {
-        let mut out = String::with_capacity(text.len());
-        let mut word = String::new();
-        // What the source says and where it stands is as it is there.
-        let place = text.find("` at `").map_or(0, |at| at + 6);
-        let end = text.get(place..).and_then(|rest| rest.find('`')).filter(|_| place > 0);
-        let (source, text) = text.split_at_checked(end.map_or(0, |end| place + end)).unwrap_or(("", text));
-        out.push_str(source);
-        for c in self.short(text).chars().chain([' ']) {
-            if c.is_ascii_alphanumeric() || c == '_' {
-                word.push(c);
-                continue;
-            }
-            out.push_str(&self.renamed(&word, renamed));
-            word.clear();
-            out.push(c);
-        }
-        out.pop();
-        out
-    }
-
-    /// Tokens with other names; fields of parameters and their kin become arguments, which are added to `fields`.
-    fn rename(&self, tokens: TokenStream, renamed: &Renamed, fields: &mut Vec<Field>) -> TokenStream {
+impl Fields<'_> {
+    /// Code with an argument for each field.
+    fn replace(&mut self, tokens: TokenStream) -> TokenStream {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
         let mut rest = tokens.as_slice();
         while let Some((token, others)) = rest.split_first() {
             if let Some((field, behind)) = Field::read(rest) {
-                let name = self.argument_name(&field);
                 let is_element = matches!(behind.first(), Some(TokenTree::Group(_)));
                 let is_mut = matches!(out.last(), Some(TokenTree::Ident(word)) if word == "mut");
                 // The whole of it is a reference already.
                 let references = if is_element { 0 } else { 1 + usize::from(is_mut) };
                 out.truncate(out.len().saturating_sub(references));
-                let mut is_changed = is_mut;
-                match fields.iter_mut().find(|known| **known == field) {
-                    Some(known) => {
-                        known.is_mut |= is_mut;
-                        is_changed = known.is_mut;
-                    }
-                    None => fields.push(Field { is_mut, ..field }),
-                }
-                if is_changed && !is_element {
+                let known = self.add(field, is_mut);
+                if known.is_mut && !is_element {
                     // What is changed later is only lent here.
                     out.extend(if is_mut { quote!(&mut *) } else { quote!(&*) });
                 }
-                out.push(TokenTree::Ident(name));
+                out.push(TokenTree::Ident(known.argument.clone()));
                 rest = behind;
                 continue;
             }
-            out.push(if is_behind(&out) { token.clone() } else { self.token(token, renamed, fields) });
+            out.push(match token {
+                TokenTree::Group(group) => {
+                    let mut new = Group::new(group.delimiter(), self.replace(group.stream()));
+                    new.set_span(group.span());
+                    TokenTree::Group(new)
+                }
+                _ => token.clone(),
+            });
             rest = others;
         }
         out.into_iter().collect()
     }
 
-    fn token(&self, token: &TokenTree, renamed: &Renamed, fields: &mut Vec<Field>) -> TokenTree {
-        match token {
-            TokenTree::Ident(ident) => {
-                let name = self.renamed(&ident.to_string(), renamed);
-                TokenTree::Ident(Ident::new(&name, ident.span()))
-            }
-            TokenTree::Group(group) => {
-                let inside = self.rename(group.stream(), renamed, fields);
-                let mut new = Group::new(group.delimiter(), inside);
-                new.set_span(group.span());
-                TokenTree::Group(new)
-            }
-            TokenTree::Literal(literal) => {
-                let text = literal.to_string();
-                let new = text.starts_with('"').then(|| self.text(&text, renamed).parse::<Literal>().ok());
-                TokenTree::Literal(new.flatten().unwrap_or_else(|| literal.clone()))
-            }
-            TokenTree::Punct(_) => token.clone(),
-        }
-    }
-
-    /// What a field is called as an argument: `linear1_weight`, and of a state `linear1_weight_m`.
-    fn argument_name(&self, field: &Field) -> Ident {
-        let name = self.short(&field.name);
-        match &field.owner {
-            Owner::Parameters => names::ident(&name),
-            Owner::Gradients => format_ident!("d_{name}"),
-            Owner::State(state) => format_ident!("{name}_{state}"),
-        }
-    }
-
-    fn argument(&self, field: Field, graph: &Graph) -> Option<Argument> {
-        let name = self.argument_name(&field);
-        let mut all = graph.parameters.iter();
-        let parameter = all.find(|parameter| parameters::field(parameter) == field.name.as_str())?;
-        let ty = parameters::field_type(parameter);
-        let is_mut = field.is_mut;
-        Some(Argument { name, is_mut, kind: ArgumentKind::Field(field.path()), ty })
+    /// The field as it is known, with the name of its argument: `linear1_weight`, and of a state `linear1_weight_m`.
+    fn add(&mut self, mut field: Field, is_mut: bool) -> &Field {
+        let at = self.all.iter().position(|known| *known == field).unwrap_or_else(|| {
+            let name = self.names.short(&field.name);
+            let name = match &field.owner {
+                Owner::Parameters => name,
+                Owner::Gradients => format!("d_{name}"),
+                Owner::State(state) => format!("{name}_{state}"),
+            };
+            // The code has names of its own, of values and of what kernels need.
+            let is_taken = |name: &str| {
+                let ident = names::ident(name);
+                self.all.iter().any(|known| known.argument == ident)
+                    || (name != field.name && mentions(self.code, &ident))
+            };
+            field.argument = names::ident(&unique(name, is_taken));
+            self.all.push(field);
+            self.all.len() - 1
+        });
+        self.all[at].is_mut |= is_mut;
+        &self.all[at]
     }
 }
 
@@ -226,6 +211,8 @@ impl Place {
 struct Field {
     owner: Owner,
     name: String,
+    /// What the function calls it.
+    argument: Ident,
     is_mut: bool,
 }
 
@@ -246,25 +233,34 @@ impl Field {
     /// Reads `parameters.weight`, `gradients.weight` or `state.m.weight`, and gives what comes behind it.
     fn read(tokens: &[TokenTree]) -> Option<(Self, &[TokenTree])> {
         let (TokenTree::Ident(owner), rest) = tokens.split_first()? else { return None };
-        let field = |rest: &[TokenTree]| match rest {
-            [TokenTree::Punct(dot), TokenTree::Ident(name), ..] if dot.as_char() == '.' => {
-                Some(name.to_string())
+        let (first, behind) = Self::behind_dot(rest)?;
+        let (owner, name, behind) = match owner.to_string().as_str() {
+            "parameters" => (Owner::Parameters, first, behind),
+            "gradients" => (Owner::Gradients, first, behind),
+            "state" => {
+                let (name, behind) = Self::behind_dot(behind)?;
+                (Owner::State(first.to_string()), name, behind)
+            }
+            _ => return None,
+        };
+        Some((Self { owner, name: name.to_string(), argument: name.clone(), is_mut: false }, behind))
+    }
+
+    fn behind_dot(tokens: &[TokenTree]) -> Option<(&Ident, &[TokenTree])> {
+        match tokens {
+            [TokenTree::Punct(dot), TokenTree::Ident(name), behind @ ..] if dot.as_char() == '.' => {
+                Some((name, behind))
             }
             _ => None,
-        };
-        let first = field(rest)?;
-        let behind = rest.get(2..)?;
-        if owner == "parameters" {
-            return Some((Self { owner: Owner::Parameters, name: first, is_mut: false }, behind));
         }
-        if owner == "gradients" {
-            return Some((Self { owner: Owner::Gradients, name: first, is_mut: false }, behind));
-        }
-        if owner != "state" {
-            return None;
-        }
-        let name = field(behind)?;
-        Some((Self { owner: Owner::State(first), name, is_mut: false }, behind.get(2..)?))
+    }
+
+    /// The argument.
+    fn argument(self, graph: &Graph) -> Option<Argument> {
+        let mut all = graph.parameters.iter();
+        let parameter = all.find(|parameter| parameters::field(parameter) == self.name.as_str())?;
+        let (kind, ty) = (ArgumentKind::Field(self.path()), parameters::field_type(parameter));
+        Some(Argument { name: self.argument, is_mut: self.is_mut, kind, ty })
     }
 
     /// The field as an expression.

@@ -82,7 +82,9 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
         let name = match graph.node(node).op {
             // The one value that these names are meant for.
             Op::Target | Op::SampleScale => name(graph, node, &values, input_name),
-            _ => unique(&values, name(graph, node, &values, input_name)),
+            _ => unique(name(graph, node, &values, input_name), |name| {
+                values.iter().any(|value: &Value| value.name == name)
+            }),
         };
         values.push(Value {
             node,
@@ -150,10 +152,9 @@ fn plain_name(graph: &Graph, id: NodeId, input_name: &str) -> String {
     }
 }
 
-/// A name that no other value has, and that emitted functions do not use for something else.
-fn unique(values: &[Value], name: String) -> String {
+/// A name like this one that is not taken, and that emitted functions do not use for something else.
+pub fn unique(name: String, taken: impl Fn(&str) -> bool) -> String {
     let name = if is_reserved(&name) { format!("{name}_value") } else { name };
-    let taken = |name: &str| values.iter().any(|value| value.name == name);
     if !taken(&name) {
         return name;
     }
@@ -165,6 +166,8 @@ const RESERVED: &[&str] = &[
     "arena",
     "bias",
     "d",
+    "d_x",
+    "d_y",
     "flat",
     "g",
     "i",

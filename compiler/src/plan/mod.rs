@@ -13,6 +13,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 pub use functions::{Access, Function, Step};
+pub(crate) use memory::unique;
 pub use memory::{Slot, Value};
 pub use strategy::{PRODUCTS_UNROLLED, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
 

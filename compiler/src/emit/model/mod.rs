@@ -15,7 +15,7 @@ use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, trained_type};
-use super::shared::Place;
+use super::shared::{Names, Place};
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Direction, Graph};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
@@ -60,17 +60,15 @@ impl<'a> Model<'a> {
             .as_ref()
             .and_then(|train| train.graph.optimizer.as_ref())
             .map(|optimizer| Optimizer::new(optimizer, precision));
-        let element = match precision {
-            Precision::F32 => quote!(f32),
-            Precision::F64 => quote!(f64),
-        };
+        let element = super::element(precision);
         Self { program, plan, info, sources, optimizer, element, constants, functions: Vec::new() }
     }
 
     /// Emits the functions of a pass. A function that is there already is used again; one of the same name that
     /// differs gets `suffix`.
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
-        let cx = PassCx { pass, domain, sources: self.sources, constants: self.constants };
+        let (sources, constants) = (self.sources, self.constants);
+        let cx = PassCx { pass, domain, sources, constants, names: &Names::default() };
         pass.functions
             .iter()
             .map(|planned| {
@@ -133,14 +131,15 @@ impl<'a> Model<'a> {
                 .collect();
             return Emitted { arguments, ..known.clone() };
         }
-        for n in 1.. {
-            let name = if n == 1 { stem.clone() } else { format!("{stem}_{n}") };
-            if !self.functions.iter().any(|known| known.name == name) {
-                let emitted = function(cx, planned, &name, self.optimizer.as_ref());
-                self.functions.push(emitted.clone());
-                return emitted;
-            }
-        }
+        let taken = |name: &String| self.functions.iter().any(|known| known.name == name);
+        let emitted = if taken(&stem) {
+            let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
+            let name = names.find(|name| !taken(name)).unwrap_or(stem);
+            function(cx, planned, &name, self.optimizer.as_ref())
+        } else {
+            emitted
+        };
+        self.functions.push(emitted.clone());
         emitted
     }
 
