@@ -49,7 +49,7 @@
 pub use nnc_macros::network;
 #[doc(inline)]
 pub use nnc_runtime::model::{
-    self, LayerInfo, Model, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo, TargetLimits,
+    self, LayerInfo, Model, InputInfo, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo, TargetLimits,
     TensorInfo, Train,
 };
 #[doc(inline)]

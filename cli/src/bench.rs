@@ -22,7 +22,7 @@ pub fn run(run: &Run, batch: Option<u64>, output: &Output) -> Result<(), Failure
     let mut session = Prepared::new(run, batch, output, |_| Ok(()))?.start(run, output)?;
     let info = *session.network.info();
     let rng = Rng::new(session.seed, 1 << 32);
-    let input = |index: usize| match info.tokens {
+    let input = |index: usize| match info.tokens_at(index % info.input_len().max(1)) {
         Some(tokens) => rng.below(index as u64, tokens as u64) as f32,
         None => rng.normal(index as u64) as f32,
     };

@@ -227,7 +227,7 @@ fn slope(derivative: &Scalar, x: f64) -> f64 {
 fn forward(graph: &Graph) -> impl Iterator<Item = (NodeId, &Node)> {
     let ids = graph.ids().zip(&graph.nodes);
     ids.filter(|(_, node)| {
-        node.direction == Direction::Forward && node.batched && !matches!(node.op, Op::Input)
+        node.direction == Direction::Forward && node.batched && !matches!(node.op, Op::Input(_))
     })
 }
 

@@ -93,7 +93,7 @@ fn kinds(model: &CompiledModel, train: &DataSet) -> Option<Diagnostic> {
     // Losses of probabilities and counts say so of their target; and a text of two kinds was made 0 and 1.
     let is_counted = loss.range.is_some() || !train.class_names().is_empty();
     let outputs = model.graph.node(model.graph.output).len();
-    if is_counted || outputs != 1 || matches!(model.graph.node(model.graph.output).op, Op::Input) {
+    if is_counted || outputs != 1 || matches!(model.graph.node(model.graph.output).op, Op::Input(_)) {
         return None;
     }
     let mut known: Vec<f32> = Vec::new();

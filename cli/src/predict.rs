@@ -190,7 +190,7 @@ mod tests {
             batch: 1,
             tensors: &[],
             states: &[],
-            tokens: None,
+            inputs: &[],
             average: None,
             warmup: 0.0,
             normalize: &[],

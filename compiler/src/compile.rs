@@ -198,8 +198,7 @@ fn stages(
     graph.no_fold = options.no_fold;
     let graphs = graphs(&graph, notes)?;
     notes.extend(lints(&program, &graph));
-    let input = program.inputs.first().map_or("input", |input| input.name.as_str());
-    let plan = plan(&graphs, input).map_err(|fault| vec![*fault])?;
+    let plan = plan(&graphs).map_err(|fault| vec![*fault])?;
     if is_taken(&program.name, &plan) {
         let message = format!("a model cannot be called `{}`", program.name);
         let text = "a type of the emitted code has this name";

@@ -261,7 +261,7 @@ impl Gradient<'_> {
             }
             Op::Operator(op) => op.gradient(self),
             // A plan makes broadcasts, of graphs that have their gradients.
-            Op::Input
+            Op::Input(_)
             | Op::Target
             | Op::SampleScale
             | Op::Parameter(_)

@@ -14,7 +14,7 @@ use crate::gain::{Gain, Gains};
 use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op, reduced};
 use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
-use crate::program::{ActivationBody, Application, Kind, List, Program, Reduction, ValueExpr};
+use crate::program::{ActivationBody, Application, Input, Kind, List, Program, Reduction, ValueExpr};
 use crate::scalar::{Relation, Scalar, Variable, simplify};
 use crate::specialize::{freeze, specialize};
 
@@ -26,19 +26,15 @@ const LARGEST_MODEL: u128 = 16 << 30;
 /// # Errors
 /// E03xx for shapes that do not fit, E0502 for a model that is too large.
 pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Graph, Vec<Diagnostic>> {
-    let Some(input) = program.inputs.first() else { return Err(Vec::new()) };
+    if program.inputs.is_empty() {
+        return Err(Vec::new());
+    }
     let mut graph = Graph {
         name: program.name.clone(),
         nodes: Vec::new(),
         parameters: Vec::new(),
-        layers: vec![LayerOrigin {
-            name: input.name.clone(),
-            text: sources.text(input.span).to_owned(),
-            span: input.span,
-            is_frozen: false,
-        }],
-        input: NodeId(0),
-        tokens: None,
+        layers: Vec::new(),
+        inputs: Vec::new(),
         output: NodeId(0),
         outputs: Vec::new(),
         results: Vec::new(),
@@ -51,21 +47,17 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         batch,
         precision: program.train.precision,
     };
-    graph.push(Node {
-        op: Op::Input,
-        inputs: Vec::new(),
-        shape: input.shape.clone(),
-        batched: true,
-        layer: LayerId(0),
-        direction: Direction::Forward,
-        gradient_of: None,
-    });
     let mut size = Size::default();
-    size.check(&graph, batch, input.span)?;
+    for input in &program.inputs {
+        add_input(&mut graph, input, sources);
+        size.check(&graph, batch, input.span)?;
+    }
     let mut diagnostics = Vec::new();
     // Value n of the program; `None` where a fault was reported.
-    let mut values: Vec<Option<NodeId>> = vec![Some(NodeId(0))];
-    check_imports(program, &graph, 0, &mut values, &mut diagnostics);
+    let mut values: Vec<Option<NodeId>> = graph.inputs.iter().map(|input| Some(input.node)).collect();
+    for n in 0..values.len() {
+        check_imports(program, &graph, n, &mut values, &mut diagnostics);
+    }
     let mut gains = Gains::new(program);
     let mut n_checked = 0;
     for (n, application) in program.applications.iter().enumerate() {
@@ -114,6 +106,28 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         }
     }
     if diagnostics.is_empty() { Ok(graph) } else { Err(diagnostics) }
+}
+
+/// Adds an input, as a layer of its own.
+fn add_input(graph: &mut Graph, input: &Input, sources: &SourceMap) {
+    let n = graph.inputs.len() as u32;
+    let layer = LayerId(graph.layers.len() as u32);
+    graph.layers.push(LayerOrigin {
+        name: input.name.clone(),
+        text: sources.text(input.span).to_owned(),
+        span: input.span,
+        is_frozen: false,
+    });
+    let node = graph.push(Node {
+        op: Op::Input(n),
+        inputs: Vec::new(),
+        shape: input.shape.clone(),
+        batched: true,
+        layer,
+        direction: Direction::Forward,
+        gradient_of: None,
+    });
+    graph.inputs.push(crate::graph::Input { name: input.name.clone(), node, tokens: None });
 }
 
 /// Reports a value that is given to an imported model of another shape. It stays silent from there on.

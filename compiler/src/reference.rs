@@ -420,7 +420,7 @@ impl Interpreter {
     }
 
     fn run(&self, graph: &Graph, x: &[f64], target: Targets<'_>) -> Outcome {
-        let features = graph.node(graph.input).len().max(1);
+        let features = graph.input_len().max(1);
         let samples = x.len() / features;
         let has_target = !matches!(target, Targets::None);
         let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(graph.nodes.len());
@@ -524,7 +524,11 @@ impl Interpreter {
         let operands: Vec<&ArrayD<f64>> =
             node.inputs.iter().filter_map(|id| values.get(id.0 as usize)).collect();
         match &node.op {
-            Op::Input => filled(x.get(..shape.iter().product()).unwrap_or(&[]).to_vec()),
+            Op::Input(n) => {
+                let (at, len) = graph.input_place(*n);
+                let rows = x.chunks_exact(graph.input_len().max(1));
+                filled(rows.take(samples).flat_map(|row| row.iter().skip(at).take(len)).copied().collect())
+            }
             Op::Target => filled(match target {
                 Targets::Classes(classes) => classes.iter().map(|class| f64::from(*class)).collect(),
                 Targets::Values(values) => values.to_vec(),

@@ -59,9 +59,9 @@ pub mod __private {
     pub use crate::lanes::{LANES, Lanes, Plain, Row};
     pub use crate::layout::{self, fill};
     pub use crate::math64;
-    pub use crate::memory::{Box, Zeroed};
+    pub use crate::memory::{Box, Zeroed, zeros};
     pub use crate::model::{
-        Horizon, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
+        Horizon, LayerInfo, Layout, Model, InputInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
         ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
     };
     pub use crate::random::{Rng, orthogonal};

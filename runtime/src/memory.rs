@@ -32,6 +32,11 @@ impl<T: Copy> Zeroed<T> {
     }
 }
 
+/// `len` zeros on the heap.
+pub fn zeros<E: crate::element::Element>(len: usize) -> Box<[E]> {
+    alloc::vec![E::ZERO; len].into_boxed_slice()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Zeroed;

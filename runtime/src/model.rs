@@ -173,6 +173,8 @@ impl TargetInfo {
 /// An input of which two figures over the training data are kept with the weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NormalizeInfo {
+    /// Which input is normalised.
+    pub input: usize,
     /// Which figures.
     pub kind: NormalizeKind,
     /// The tensors that hold them, in the order in which the kind names them.
@@ -203,6 +205,29 @@ impl NormalizeKind {
     }
 }
 
+/// An input of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InputInfo {
+    /// Its name; `input` when it has none.
+    pub name: &'static str,
+    /// Its shape.
+    pub shape: &'static [usize],
+    /// How many tokens it may name, where it is indices of tokens; `None` for numbers.
+    pub tokens: Option<usize>,
+}
+
+impl InputInfo {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 /// What an emitted model says about itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ModelInfo {
@@ -212,10 +237,10 @@ pub struct ModelInfo {
     pub source: &'static str,
     /// 128 bits in hex over everything that gives the weights their meaning.
     pub spec_hash: &'static str,
-    /// Shape of one input sample.
+    /// Shape of one sample: of the only input, or of several flat and one after the other.
     pub input: &'static [usize],
-    /// How many tokens the model knows, whose input is indices of tokens; `None` for an input of numbers.
-    pub tokens: Option<usize>,
+    /// The inputs, in the order in which they stand in a row, one behind the other.
+    pub inputs: &'static [InputInfo],
     /// Shape of a row of outputs: of the only output, or of several flat and one after the other.
     pub output: &'static [usize],
     /// The outputs, in the order of the row.
@@ -310,7 +335,7 @@ impl ModelInfo {
         if samples == 0 || samples > self.batch {
             return Err(StepError::Samples { batch: self.batch, found: samples });
         }
-        if let (Some(tokens), Some(at)) = (self.tokens, self.unknown_token(x)) {
+        if let Some((at, tokens)) = self.unknown_token(x) {
             let token = x.get(at).map_or(0.0, |token| token.to_f64());
             let place = (at / self.input_len().max(1), at % self.input_len().max(1));
             return Err(StepError::Token { sample: place.0, position: place.1, token, tokens });
@@ -348,10 +373,65 @@ impl ModelInfo {
         }
     }
 
-    /// The place of the first input value that is not the index of a token that the model knows.
-    pub fn unknown_token<E: Element>(&self, x: &[E]) -> Option<usize> {
-        let tokens = self.tokens?;
-        x.iter().position(|token| class_of(token.to_f64()) as usize >= tokens)
+    /// The place in `x` of the first value that is not the index of a token that its input knows, and how many it
+    /// knows.
+    pub fn unknown_token<E: Element>(&self, x: &[E]) -> Option<(usize, usize)> {
+        let width = self.input_len().max(1);
+        let faults = self.places().filter_map(|(input, from)| {
+            let tokens = input.tokens?;
+            x.chunks(width).enumerate().find_map(|(sample, row)| {
+                let mut part = row.iter().skip(from).take(input.len());
+                let at = part.position(|token| class_of(token.to_f64()) as usize >= tokens)?;
+                Some((sample * width + from + at, tokens))
+            })
+        });
+        faults.min()
+    }
+
+    /// How many tokens the only input may name; `None` for numbers, and for several inputs.
+    pub fn tokens(&self) -> Option<usize> {
+        match self.inputs {
+            [only] => only.tokens,
+            _ => None,
+        }
+    }
+
+    /// How many tokens value `at` of a row may name.
+    pub fn tokens_at(&self, at: usize) -> Option<usize> {
+        self.places().find(|(input, from)| (*from..from + input.len()).contains(&at))?.0.tokens
+    }
+
+    /// The inputs with the place in a row at which each begins.
+    pub fn places(&self) -> impl Iterator<Item = (InputInfo, usize)> + use<> {
+        self.inputs.iter().scan(0, |from, input| {
+            let place = (*input, *from);
+            *from += input.len();
+            Some(place)
+        })
+    }
+
+    /// Puts the inputs of each sample, whose `parts` are given apart, side by side in `rows`; returns the rows that
+    /// are full.
+    ///
+    /// # Errors
+    /// Which input has values of another number of samples than the first, or that there is no room for them.
+    pub fn join<'r, E: Element>(&self, parts: &[&[E]], rows: &'r mut [E]) -> Result<&'r [E], StepError> {
+        let width = self.input_len().max(1);
+        let first = self.inputs.first().map_or(1, InputInfo::len).max(1);
+        let samples = parts.first().map_or(0, |part| part.len()) / first;
+        if samples * width > rows.len() {
+            return Err(StepError::Samples { batch: self.batch, found: samples });
+        }
+        for ((input, from), part) in self.places().zip(parts) {
+            let (len, expected) = (input.len(), samples * input.len());
+            if part.len() != expected {
+                return Err(ShapeError { what: input.name, expected, found: part.len() }.into());
+            }
+            for (row, part) in rows.chunks_exact_mut(width).zip(part.chunks_exact(len.max(1))) {
+                row[from..from + len].copy_from_slice(part);
+            }
+        }
+        Ok(&rows[..samples * width])
     }
 }
 

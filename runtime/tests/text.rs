@@ -17,7 +17,7 @@ const WHOLE: TextOptions = TextOptions { stride: None, train: 1.0 };
 /// A model of `positions` characters that knows `tokens`.
 fn reader(positions: usize, tokens: usize) -> ModelInfo {
     let target = TargetInfo::Positions { classes: tokens, positions };
-    ModelInfo { tokens: Some(tokens), ..info(positions, positions * tokens, Some(target)) }
+    ModelInfo { inputs: inputs(positions, Some(tokens)), ..info(positions, positions * tokens, Some(target)) }
 }
 
 fn parts(text: &str, options: &TextOptions, info: &ModelInfo) -> Result<(DataSet, Option<DataSet>), Error> {
@@ -38,7 +38,7 @@ fn a_sample_is_a_window_and_what_follows_on_each_of_its_characters() {
     let options = TextOptions { stride: Some(1), ..WHOLE };
     assert_eq!(parts("abacada", &options, &reader(2, 4)).unwrap().0.rows, 5);
     // With one class a sample it is the character behind the window.
-    let next = ModelInfo { tokens: Some(4), ..info(2, 4, Some(TargetInfo::Class { classes: 4 })) };
+    let next = ModelInfo { inputs: inputs(2, Some(4)), ..info(2, 4, Some(TargetInfo::Class { classes: 4 })) };
     let (train, _) = parts("abacada", &WHOLE, &next).unwrap();
     assert_eq!(train.targets, Targets::Classes(vec![0, 0, 0]));
 }
@@ -64,7 +64,7 @@ fn texts_that_do_not_fit_are_errors() {
     assert_tells(&error, "E0416", &["6 different characters", "knows 5"]);
     let values = info(2, 1, Some(TargetInfo::Values { len: 1 }));
     assert_tells(&fault("abc", &values), "E0416", &["does not read tokens"]);
-    let values = ModelInfo { tokens: Some(3), ..values };
+    let values = ModelInfo { inputs: inputs(values.input_len(), Some(3)), ..values };
     assert_tells(&fault("abc", &values), "E0416", &["is not compared with the tokens that come next"]);
     // A part that is too short.
     let options = TextOptions { train: 0.9, ..WHOLE };

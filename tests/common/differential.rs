@@ -16,10 +16,12 @@ pub fn text(path: &str) -> String {
 /// A random batch.
 pub fn batch(model: &CompiledModel, samples: usize, numbers: &mut Numbers) -> (Vec<f64>, Expected) {
     let x = numbers.take(samples * model.info.input.iter().product::<usize>());
-    let x = match model.info.tokens {
-        Some(tokens) => x.into_iter().map(|value| ((value + 1.0) / 2.0 * tokens as f64).floor()).collect(),
-        None => x,
-    };
+    let of_row = model.info.inputs.iter().flat_map(|input| std::iter::repeat_n(input.tokens, input.len()));
+    let x = x.into_iter().zip(of_row.cycle()).map(|(value, tokens)| match tokens {
+        Some(tokens) => ((value + 1.0) / 2.0 * tokens as f64).floor(),
+        None => value,
+    });
+    let x: Vec<f64> = x.collect();
     let target = match model.info.target() {
         Some((TargetKind::Class, n)) => Expected::Classes(
             (0..samples * model.info.positions())

@@ -4,7 +4,7 @@ use nnc_compiler::emit;
 use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
 use nnc_compiler::program::TargetKind;
 use nnc_runtime::model::{
-    LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo, TargetLimits,
+    InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo, TargetLimits,
     TensorInfo,
 };
 
@@ -44,6 +44,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         }),
     });
     let normalize = info.normalize.iter().map(|normalization| NormalizeInfo {
+        input: normalization.input as usize,
         kind: match normalization.kind {
             NormalizationKind::Standard => NormalizeKind::Standard,
             NormalizationKind::MinMax => NormalizeKind::MinMax,
@@ -58,7 +59,11 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         source: text(&info.source),
         spec_hash: text(&info.spec_hash),
         input: list(info.input.iter().copied()),
-        tokens: info.tokens,
+        inputs: list(info.inputs.iter().map(|input| InputInfo {
+            name: text(&input.name),
+            shape: list(input.shape.iter().copied()),
+            tokens: input.tokens,
+        })),
         output: list(info.output.iter().copied()),
         outputs: list(outputs),
         batch: info.batch,

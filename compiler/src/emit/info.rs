@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::number;
-use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Output, Role, row_of_targets};
+use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Op, Output, Role, row_of_targets};
 use crate::program::{Precision, TargetKind};
 
 use nnc_grammar::span::SourceMap;
@@ -18,10 +18,10 @@ pub struct ModelInfo {
     pub source: String,
     /// Over everything that gives the weights their meaning.
     pub spec_hash: String,
-    /// Shape of one input sample.
+    /// Shape of one sample: of the only input, or of several flat and one after the other.
     pub input: Vec<usize>,
-    /// How many tokens the input may name.
-    pub tokens: Option<usize>,
+    /// The inputs, in the order in which they stand in a row.
+    pub inputs: Vec<InputInfo>,
     /// Shape of one output.
     pub output: Vec<usize>,
     /// The outputs, in the order in which they stand in a row.
@@ -51,6 +51,29 @@ impl ModelInfo {
     /// Positions of a sample that have a class each, where classes alone are compared.
     pub fn positions(&self) -> usize {
         self.outputs.iter().find_map(|output| output.target).map_or(1, |target| target.positions)
+    }
+}
+
+/// An input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputInfo {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
+    /// How many tokens it may name.
+    pub tokens: Option<usize>,
+}
+
+impl InputInfo {
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Whether it holds no value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 
@@ -88,16 +111,32 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
         .nodes
         .iter()
         .filter(|node| node.direction == Direction::Forward)
-        .map(|node| format!("{:?} {:?} {:?}", node.op, node.inputs, node.shape))
+        .map(|node| match node.op {
+            // Weights of a model with one input were saved before there could be several.
+            Op::Input(0) => format!("Input {:?} {:?}", node.inputs, node.shape),
+            _ => format!("{:?} {:?} {:?}", node.op, node.inputs, node.shape),
+        })
         .collect();
     let names: Vec<String> =
         tensors.iter().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
+    let inputs: Vec<InputInfo> = graph
+        .inputs
+        .iter()
+        .map(|input| InputInfo {
+            name: input.name.clone(),
+            shape: graph.node(input.node).shape.clone(),
+            tokens: input.tokens,
+        })
+        .collect();
     ModelInfo {
         name: graph.name.clone(),
         source: file.to_owned(),
         spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
-        input: graph.node(graph.input).shape.clone(),
-        tokens: graph.tokens,
+        input: match inputs.as_slice() {
+            [only] => only.shape.clone(),
+            _ => vec![graph.input_len()],
+        },
+        inputs,
         output: if output.is_empty() { vec![1] } else { output },
         outputs: graph.outputs.clone(),
         batch: graph.batch,
@@ -129,6 +168,10 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
     };
     let (name, source, hash) = (&info.name, &info.source, &info.spec_hash);
     let (input, output, batch) = (shape(&info.input), shape(&info.output), number(info.batch));
+    let inputs = info.inputs.iter().map(|input| {
+        let (name, shape, tokens) = (&input.name, shape(&input.shape), option(input.tokens));
+        quote!(rt::InputInfo { name: #name, shape: #shape, tokens: #tokens })
+    });
     let outputs = info.outputs.iter().map(|output| {
         let (name, shape, limits) = (&output.name, shape(&output.shape), limits(output));
         let target = match output.target.map(|target| (target.kind, number(target.len))) {
@@ -164,24 +207,19 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
     });
     let states = &info.states;
-    let option = |value: Option<usize>| match value {
-        Some(value) => {
-            let value = number(value);
-            quote!(Some(#value))
-        }
-        None => quote!(None),
-    };
     let warmup = super::scalar::literal(info.warmup, Precision::F64);
-    let (average, tokens) = (option(info.average), option(info.tokens));
-    let normalize = info.normalize.iter().map(|Normalization { kind, buffers, over_all }| {
+    let average = option(info.average);
+    let normalize = info.normalize.iter().map(|Normalization { input, kind, buffers, over_all }| {
         let kind = match kind {
             NormalizationKind::Standard => quote!(Standard),
             NormalizationKind::MinMax => quote!(MinMax),
             NormalizationKind::Robust => quote!(Robust),
         };
+        let input = number(*input as usize);
         let tensors = buffers.map(|buffer| number(buffer.0 as usize));
         quote! {
             rt::NormalizeInfo {
+                input: #input,
                 kind: rt::NormalizeKind::#kind,
                 tensors: [#(#tensors),*],
                 over_all: #over_all,
@@ -196,7 +234,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             source: #source,
             spec_hash: #hash,
             input: #input,
-            tokens: #tokens,
+            inputs: &[#(#inputs),*],
             output: #output,
             outputs: &[#(#outputs),*],
             batch: #batch,
@@ -207,6 +245,16 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             normalize: &[#(#normalize),*],
             layers: &[#(#layers),*],
         };
+    }
+}
+
+fn option(value: Option<usize>) -> TokenStream {
+    match value {
+        Some(value) => {
+            let value = number(value);
+            quote!(Some(#value))
+        }
+        None => quote!(None),
     }
 }
 

@@ -165,7 +165,19 @@ impl Builder<'_> {
         self.graph.tracking.push(tracking);
     }
 
-    /// Says that the input is normalised by these buffers.
+    /// How many tokens an input may name, if an embedding has said so.
+    pub fn tokens(&self, input: u32) -> Option<usize> {
+        self.graph.inputs.get(input as usize)?.tokens
+    }
+
+    /// Says how many tokens an input may name.
+    pub fn set_tokens(&mut self, input: u32, tokens: usize) {
+        if let Some(input) = self.graph.inputs.get_mut(input as usize) {
+            input.tokens = Some(tokens);
+        }
+    }
+
+    /// Says that an input is normalised by these buffers.
     pub fn normalization(&mut self, normalization: Normalization) {
         self.graph.normalize.push(normalization);
     }

@@ -42,10 +42,8 @@ pub struct Graph {
     pub parameters: Vec<Parameter>,
     /// Layers, in source order; the loss is one too.
     pub layers: Vec<LayerOrigin>,
-    /// The input.
-    pub input: NodeId,
-    /// How many tokens the input may name, where it is indices of an `embedding`.
-    pub tokens: Option<usize>,
+    /// What a sample is made of, in the order in which it stands in a row; empty for a step of a scan.
+    pub inputs: Vec<Input>,
     /// The output: a single one as it is, several one after the other in a row.
     pub output: NodeId,
     /// The outputs by themselves, in the order of the row.
@@ -145,8 +143,8 @@ pub enum Direction {
 /// What a node computes.
 #[derive(Debug, Clone)]
 pub enum Op {
-    /// The model's input.
-    Input,
+    /// Input `n` of the model.
+    Input(u32),
     /// What the loss compares with: a class index as a number, or values.
     Target,
     /// Each sample's weight in the total loss; zero for padding.
@@ -366,6 +364,17 @@ pub struct Loss {
     pub reduction: Reduction,
 }
 
+/// An input of the model: a part of the row that a sample is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Input {
+    /// Its name; `input` when it has none.
+    pub name: String,
+    /// Its value.
+    pub node: NodeId,
+    /// How many tokens it may name, where it is indices of an `embedding`.
+    pub tokens: Option<usize>,
+}
+
 /// An output of the model: its part of the row of outputs, and of the row of targets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Output {
@@ -459,9 +468,11 @@ pub struct Draw {
     pub stream: u32,
 }
 
-/// A fitted normalisation of the input.
+/// A fitted normalisation of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Normalization {
+    /// Which input.
+    pub input: u32,
     /// What is fitted.
     pub kind: NormalizationKind,
     /// What the kind names, in its order.
@@ -500,6 +511,28 @@ impl Graph {
     #[allow(clippy::indexing_slicing)]
     pub fn layer(&self, id: LayerId) -> &LayerOrigin {
         &self.layers[id.0 as usize]
+    }
+
+    /// The input that a value is, perhaps under another shape.
+    pub fn input_of(&self, id: NodeId) -> Option<u32> {
+        let node = self.node(id);
+        match (&node.op, node.inputs.first()) {
+            (Op::Input(n), _) => Some(*n),
+            (Op::Reshape, Some(from)) => self.input_of(*from),
+            _ => None,
+        }
+    }
+
+    /// Where input `n` begins in the row that a sample is, and how many values it has.
+    pub fn input_place(&self, n: u32) -> (usize, usize) {
+        let len = |input: &Input| self.node(input.node).len();
+        let at = self.inputs.iter().take(n as usize).map(len).sum();
+        (at, self.inputs.get(n as usize).map_or(0, len))
+    }
+
+    /// Values of the row that a sample is.
+    pub fn input_len(&self) -> usize {
+        self.inputs.iter().map(|input| self.node(input.node).len()).sum()
     }
 
     /// How the values of an operand are spread over those of a pointwise node; `None` where they do not fit.
@@ -544,7 +577,8 @@ impl Graph {
 
     /// The nodes for whose sake the others are there.
     pub fn roots(&self) -> Vec<NodeId> {
-        let mut roots = vec![self.input, self.output];
+        let mut roots: Vec<NodeId> = self.inputs.iter().map(|input| input.node).collect();
+        roots.push(self.output);
         if let Some(loss) = &self.loss {
             roots.push(loss.total);
         }
@@ -578,11 +612,11 @@ impl Graph {
 impl PartialEq for Op {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Input, Self::Input)
-            | (Self::Target, Self::Target)
+            (Self::Target, Self::Target)
             | (Self::SampleScale, Self::SampleScale)
             | (Self::Total, Self::Total)
             | (Self::Reshape, Self::Reshape) => true,
+            (Self::Input(a), Self::Input(b)) => a == b,
             (Self::Parameter(a), Self::Parameter(b)) => a == b,
             (Self::Broadcast { inner: a, len: n }, Self::Broadcast { inner: b, len: m }) => (a, n) == (b, m),
             (Self::Operand(a), Self::Operand(b)) | (Self::Part(a), Self::Part(b)) => a == b,

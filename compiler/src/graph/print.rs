@@ -56,7 +56,11 @@ impl Graph {
     pub(crate) fn operation(&self, node: &Node) -> String {
         let operands = || node.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         match &node.op {
-            Op::Input => "input".to_owned(),
+            Op::Input(n) if self.inputs.len() > 1 => {
+                let name = self.inputs.get(*n as usize).map_or("", |input| &input.name);
+                format!("input {name}")
+            }
+            Op::Input(_) => "input".to_owned(),
             Op::Target => "target".to_owned(),
             Op::SampleScale => "sample scale".to_owned(),
             Op::Parameter(id) => format!("@{}", self.parameter(*id).name),

@@ -129,8 +129,8 @@ impl<'a> Lowering<'a> {
     ) -> Self {
         let body = Graph {
             nodes: Vec::new(),
+            inputs: Vec::new(),
             layers: vec![graph.layer(layer).clone()],
-            tokens: None,
             outputs: Vec::new(),
             loss: None,
             updates: Vec::new(),
@@ -169,7 +169,7 @@ impl<'a> Lowering<'a> {
         let len = self.body.node(output).len();
         self.body.results.push(output);
         let first = self.body.results.first().copied().unwrap_or(output);
-        (self.body.input, self.body.output) = (first, first);
+        self.body.output = first;
         self.body.parameters.clone_from(&self.graph.parameters);
         Ok(self.finish(positions, is_reverse, len))
     }

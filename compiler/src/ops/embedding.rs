@@ -84,7 +84,7 @@ impl Layer for EmbeddingLayer {
             ));
         };
         let (vocabulary, features) = (arguments.count("vocabulary"), arguments.count("features"));
-        if !matches!(cx.graph.node(*x).op, Op::Input) {
+        let Op::Input(input) = cx.graph.node(*x).op else {
             let mut error = cx.error(
                 Code::E0321,
                 "`embedding` takes an input of tokens",
@@ -92,13 +92,13 @@ impl Layer for EmbeddingLayer {
             );
             error.help.push("put it directly behind the input: the indices of tokens are data".to_owned());
             return Err(error);
-        }
+        };
         let shape = cx.shape(*x).to_vec();
         let [positions] = *shape.as_slice() else {
             let message = "`embedding` takes one token for each position";
             return Err(cx.error(Code::E0303, message, format!("expected [positions], found {shape:?}")));
         };
-        if let Some(known) = cx.graph.tokens.filter(|known| *known != vocabulary) {
+        if let Some(known) = cx.tokens(input).filter(|known| *known != vocabulary) {
             let message = "two embeddings of one input know different numbers of tokens";
             return Err(cx.error(
                 Code::E0321,
@@ -106,7 +106,7 @@ impl Layer for EmbeddingLayer {
                 format!("expected {known} tokens, found {vocabulary}"),
             ));
         }
-        cx.graph.tokens = Some(vocabulary);
+        cx.set_tokens(input, vocabulary);
         let missing = cx.error(Code::E0203, "`embedding` needs an initializer", "found none");
         let init = arguments.init("init").cloned().ok_or(missing)?;
         let weight = cx.parameter("weight", vec![vocabulary, features], init, (vocabulary, features));

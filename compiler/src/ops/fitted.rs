@@ -48,22 +48,19 @@ impl Fitted {
                 format!("found {}", inputs.len()),
             ));
         };
-        self.check_at_input(cx, *x)?;
+        let Some(input) = cx.graph.input_of(*x) else { return Err(self.not_at_input(cx, *x)) };
         let shape = cx.shape(*x).to_vec();
         let over_all = arguments.choice(PER.name) == "all";
         let fitted = if over_all { vec![1] } else { shape.clone() };
         let [first, second] = self.buffers.map(|(part, initial)| cx.buffer(part, fitted.clone(), initial));
-        cx.normalization(Normalization { kind: self.kind, buffers: [first.0, second.0], over_all });
+        cx.normalization(Normalization { input, kind: self.kind, buffers: [first.0, second.0], over_all });
         Ok(cx.pointwise(scalar, vec![*x, first.1, second.1], shape))
     }
 
-    fn check_at_input(&self, cx: &Builder<'_>, x: NodeId) -> Result<(), Box<Diagnostic>> {
+    fn not_at_input(&self, cx: &Builder<'_>, x: NodeId) -> Box<Diagnostic> {
         let mut source = cx.graph.node(x);
         while let (Op::Reshape, Some(from)) = (&source.op, source.inputs.first()) {
             source = cx.graph.node(*from);
-        }
-        if matches!(source.op, Op::Input) {
-            return Ok(());
         }
         let before = cx.graph.layer(source.layer);
         let (name, [(first, _), (second, _)]) = (self.name, self.buffers);
@@ -74,7 +71,7 @@ impl Fitted {
         );
         error.secondary.push(Label { span: before.span, text: format!("`{}` comes before it", before.name) });
         error.help.push(format!("put `{name}` directly behind `input`"));
-        Err(error)
+        error
     }
 }
 

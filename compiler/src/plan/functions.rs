@@ -90,7 +90,7 @@ impl Step {
 fn is_computed(op: &Op) -> bool {
     !matches!(
         op,
-        Op::Input
+        Op::Input(_)
             | Op::Target
             | Op::SampleScale
             | Op::Parameter(_)

@@ -59,10 +59,11 @@ impl Slot {
 }
 
 /// The values that pass between functions, with names and lives. Slots are given out on the way.
-pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Value> {
+pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
     let mut nodes: BTreeSet<NodeId> =
         functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes)).copied().collect();
-    nodes.extend([graph.input, graph.output]);
+    nodes.extend(graph.inputs.iter().map(|input| input.node));
+    nodes.insert(graph.output);
     let loss_at = functions.iter().position(|function| function.direction == Direction::Loss);
     let mut values: Vec<Value> = Vec::new();
     for node in nodes {
@@ -81,8 +82,8 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
         }
         let name = match graph.node(node).op {
             // The one value that these names are meant for.
-            Op::Target | Op::SampleScale => name(graph, node, &values, input_name),
-            _ => unique(name(graph, node, &values, input_name), |name| {
+            Op::Target | Op::SampleScale => name(graph, node, &values),
+            _ => unique(name(graph, node, &values), |name| {
                 values.iter().any(|value: &Value| value.name == name)
             }),
         };
@@ -106,11 +107,11 @@ pub fn values(graph: &Graph, functions: &[Function], input_name: &str) -> Vec<Va
 }
 
 /// A name from the layer that makes the value.
-fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String {
+fn name(graph: &Graph, id: NodeId, values: &[Value]) -> String {
     let node = graph.node(id);
     let layer = graph.layer(node.layer).name.replace('.', "_");
     match &node.op {
-        Op::Input => input_name.to_owned(),
+        Op::Input(n) => input_name(graph, *n),
         Op::Target => "target".to_owned(),
         Op::SampleScale => "scale".to_owned(),
         Op::Operator(op) if op.layout() == ValueLayout::SampleRows => {
@@ -134,7 +135,7 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
                 let known = values.iter().find(|value| value.node == of);
                 format!(
                     "d_{}",
-                    known.map_or_else(|| plain_name(graph, of, input_name), |value| value.name.clone())
+                    known.map_or_else(|| plain_name(graph, of), |value| value.name.clone())
                 )
             }
             None => layer,
@@ -143,13 +144,16 @@ fn name(graph: &Graph, id: NodeId, values: &[Value], input_name: &str) -> String
 }
 
 /// The name that a value has even when it is not kept.
-fn plain_name(graph: &Graph, id: NodeId, input_name: &str) -> String {
+fn plain_name(graph: &Graph, id: NodeId) -> String {
     let node = graph.node(id);
-    if matches!(node.op, Op::Input) {
-        input_name.to_owned()
-    } else {
-        graph.layer(node.layer).name.replace('.', "_")
+    match node.op {
+        Op::Input(n) => input_name(graph, n),
+        _ => graph.layer(node.layer).name.replace('.', "_"),
     }
+}
+
+fn input_name(graph: &Graph, n: u32) -> String {
+    graph.inputs.get(n as usize).map_or_else(|| "input".to_owned(), |input| input.name.clone())
 }
 
 /// A name like this one that is not taken, and that emitted functions do not use for something else.
@@ -221,7 +225,7 @@ fn assign(graph: &Graph, values: &mut [Value]) {
     for n in order {
         let Some(value) = values.get_mut(n) else { continue };
         // What is given stays where it was put: the caller fills it before the first function.
-        let given = matches!(graph.node(value.node).op, Op::Input | Op::Target | Op::SampleScale);
+        let given = matches!(graph.node(value.node).op, Op::Input(_) | Op::Target | Op::SampleScale);
         let free = slots.iter().position(|(layout, len, until)| {
             !given && *layout == value.layout && *len == (value.len, value.row) && *until < value.from
         });

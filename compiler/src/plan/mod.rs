@@ -70,10 +70,10 @@ const MOST_PREDICT_GROUPS: usize = 16;
 ///
 /// # Errors
 /// E0503 when an invariant does not hold.
-pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Box<Diagnostic>> {
-    let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph), input_name);
+pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
+    let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph));
     let predict = pass(&graphs.predict)?;
-    let single = make_pass(&graphs.predict, input_name)?;
+    let single = make_pass(&graphs.predict)?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);
@@ -94,9 +94,9 @@ pub fn plan(graphs: &Graphs, input_name: &str) -> Result<Plan, Box<Diagnostic>> 
     })
 }
 
-fn make_pass(graph: &Graph, input_name: &str) -> Result<Pass, Box<Diagnostic>> {
+fn make_pass(graph: &Graph) -> Result<Pass, Box<Diagnostic>> {
     let functions = functions::functions(graph).map_err(|fault| Box::new(internal(graph, &fault)))?;
-    let values = memory::values(graph, &functions, input_name);
+    let values = memory::values(graph, &functions);
     let slots = memory::slots(&values);
     Ok(Pass { graph: graph.clone(), functions, values, slots })
 }
@@ -119,7 +119,7 @@ impl Pass {
         if functions.len() > 1 {
             return Err("a step that is repeated is more than one function".to_owned());
         }
-        let values = memory::values(graph, &functions, "input");
+        let values = memory::values(graph, &functions);
         Ok(Self { graph: graph.clone(), functions, values, slots: Vec::new() })
     }
 

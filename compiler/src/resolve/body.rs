@@ -56,6 +56,8 @@ pub(super) struct Walk<'a> {
     pub(super) is_poisoned: bool,
     /// Whether only faults matter: a block by itself, its parameters unknown.
     pub(super) is_dry: bool,
+    /// Statements `input` of the model, wherever they stand: values of layers are counted behind theirs.
+    pub(super) n_inputs: usize,
     /// The first statement `input` of the model, wherever it stands.
     pub(super) first_input: Option<Span>,
     /// Whether a chain that continues the running value was met.
@@ -292,11 +294,11 @@ impl<'a> Cx<'a> {
                 continue;
             }
             let value = self.named_value(walk, frame, &name.name, name.span);
-            if value.is_some_and(|value| (value.0 as usize) < walk.inputs.len()) {
+            if value.is_some_and(|value| (value.0 as usize) < walk.n_inputs) {
                 self.report(
                     Diagnostic::new(
                         Code::E0217,
-                        format!("output `{}` is the input", name.name),
+                        format!("output `{}` is an input", name.name),
                         name.span,
                         "expected a value that a layer makes",
                     )
@@ -328,25 +330,11 @@ impl<'a> Cx<'a> {
         let name = input.name.as_ref().map_or("input", |name| name.name.as_str());
         let span = input.name.as_ref().map_or(input.span, |name| name.span);
         let shape = self.shape(frame.scope, &input.shape, "the shape of an input", Code::E0301);
-        if let Some(first) = walk.first_input.filter(|first| *first != input.span) {
-            self.report(
-                Diagnostic::new(
-                    Code::E0501,
-                    "more than one input is not supported yet",
-                    input.span,
-                    "the second input",
-                )
-                .with_label(first, "the first input")
-                .with_help("take one input of all values side by side"),
-            );
-            walk.give(name, None, span);
-            walk.is_poisoned = true;
-            return;
-        }
         let value = match shape {
             Some(shape) => {
+                let id = walk.id(walk.inputs.len());
                 walk.inputs.push(crate::program::Input { name: name.to_owned(), shape, span: input.span });
-                Some(ValueId(0))
+                Some(id)
             }
             None => walk.poison(),
         };
@@ -484,7 +472,7 @@ impl<'a> Cx<'a> {
             self.report_too_large(walk, frame.site.unwrap_or(spans.0));
             return walk.poison();
         }
-        let id = walk.id(walk.inputs.len() + walk.applications.len());
+        let id = walk.id(walk.n_inputs.max(walk.inputs.len()) + walk.applications.len());
         walk.applications.push(Application {
             layer: layer.0,
             labelled: layer.1,

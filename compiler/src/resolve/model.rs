@@ -30,12 +30,13 @@ pub(super) fn resolve<'a>(
 ) -> Resolution {
     let n_before = cx.diagnostics.len();
     let scope = cx.model_scope(model, options);
-    let first_input = model.body.statements.iter().find_map(|statement| match statement {
+    let mut inputs = model.body.statements.iter().filter_map(|statement| match statement {
         Statement::Input(input) => Some(input.span),
         _ => None,
     });
     let mut walk = Walk::default();
-    walk.first_input = first_input;
+    walk.n_inputs = inputs.clone().count();
+    walk.first_input = inputs.next();
     walk.names.begin("", &model.body);
     let mut frame = Frame {
         scope: &scope,
@@ -62,6 +63,12 @@ pub(super) fn resolve<'a>(
     check_training(cx, &model.name, spans, sections.train.span);
     if !cx.errors_since(n_before) {
         cx.warn_of_unused_values(&walk);
+        warn_of_unused_inputs(cx, &walk, &losses);
+    }
+    // The values of a program are counted behind all of its inputs.
+    if walk.inputs.len() < walk.n_inputs {
+        walk.inputs.clear();
+        walk.is_poisoned = true;
     }
     let is_complete = sections.is_valid && !walk.is_poisoned && !is_lacking && !cx.errors_since(n_before);
     if !is_complete && !cx.errors_since(0) {
@@ -95,10 +102,31 @@ pub(super) fn resolve<'a>(
     Resolution { program, is_complete }
 }
 
+/// Warns of inputs that neither a layer nor a loss looks at, of models with several.
+fn warn_of_unused_inputs(cx: &mut Cx<'_>, walk: &Walk<'_>, losses: &[LossUse]) {
+    if walk.n_inputs < 2 {
+        return;
+    }
+    let mut used = walk.applications.iter().flat_map(|application| application.inputs.iter().copied());
+    let mut used: Vec<ValueId> = used.by_ref().collect();
+    used.extend(losses.iter().filter_map(|loss| loss.within.map(|(value, _)| value)));
+    for (n, input) in walk.inputs.iter().enumerate() {
+        if !used.contains(&ValueId(n as u32)) {
+            let message = format!("input `{}` is never used", input.name);
+            cx.report(
+                Diagnostic::new(Code::W0102, message, input.span, "nothing uses it").with_help(format!(
+                    "a chain begins at the last input; name another in a layer: `concat({}, …)`",
+                    input.name
+                )),
+            );
+        }
+    }
+}
+
 /// What `output` names, or else the value of the last chain. Where a fault was reported, the last value that there is.
 fn outputs(cx: &mut Cx<'_>, walk: &mut Walk<'_>, running: &Running, name: &Ident) -> Vec<Output> {
     if walk.output.is_none() {
-        let last = (walk.inputs.len() + walk.applications.len()).saturating_sub(1);
+        let last = (walk.n_inputs + walk.applications.len()).saturating_sub(1);
         let value = last_value(cx, walk, running, name).unwrap_or(ValueId(last as u32));
         return vec![Output { name: "output".to_owned(), value, span: name.span }];
     }

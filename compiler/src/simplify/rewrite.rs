@@ -41,7 +41,9 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
         places.push(new);
     }
     let new = |id: NodeId| place(&places, id).unwrap_or(id);
-    out.input = new(graph.input);
+    for input in &mut out.inputs {
+        input.node = new(input.node);
+    }
     out.output = new(graph.output);
     if let Some(loss) = &mut out.loss {
         loss.total = new(loss.total);

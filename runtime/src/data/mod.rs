@@ -296,11 +296,14 @@ impl DataSet {
     }
 
     fn check_tokens(&self, info: &ModelInfo) -> Result<(), Error> {
-        let (Some(tokens), Some(at)) = (info.tokens, info.unknown_token(&self.inputs)) else { return Ok(()) };
+        let Some((at, tokens)) = info.unknown_token(&self.inputs) else { return Ok(()) };
         let (row, position) = (at / self.features.max(1), at % self.features.max(1));
         let token = self.inputs.get(at).copied().unwrap_or_default();
+        let mut places = info.places().filter(|_| info.inputs.len() > 1);
+        let of = places.find(|(input, from)| (*from..from + input.len()).contains(&position));
+        let of = of.map_or_else(String::new, |(input, _)| format!(" at input `{}`", input.name));
         let message = format!(
-            "input value {} of row {} is {token}, which is not the index of a token: model `{}` knows {tokens}",
+            "input value {} of row {} is {token}, which is not the index of a token: model `{}` knows {tokens}{of}",
             position + 1,
             row + 1,
             info.name

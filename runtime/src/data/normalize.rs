@@ -2,7 +2,7 @@
 
 use super::DataSet;
 use crate::error::Error;
-use crate::model::{Model, NormalizeInfo, NormalizeKind};
+use crate::model::{Model, ModelInfo, NormalizeInfo, NormalizeKind};
 
 /// Puts figures of the training inputs into the model's `normalize` (mean and population deviation), `min_max` (least
 /// and greatest value) and `robust` layers (median and interquartile range, quantiles interpolated linearly). They are
@@ -26,7 +26,7 @@ where
         return Err(Error::new("E0410", "there are no rows to take the mean of"));
     }
     for layer in info.normalize {
-        for (tensor, values) in layer.tensors.into_iter().zip(fitted(layer, train)) {
+        for (tensor, values) in layer.tensors.into_iter().zip(fitted(layer, train, &info)) {
             let room = info.tensors.get(tensor).map_or(0, |tensor| tensor.len());
             match values.as_slice() {
                 values if values.len() == room => model.write_tensor(tensor, values),
@@ -43,12 +43,22 @@ where
 }
 
 /// The two figures of each feature, or of all together.
-fn fitted(layer: &NormalizeInfo, train: &DataSet) -> [Vec<f32>; 2] {
-    let width = if layer.over_all { 1 } else { train.features };
+fn fitted(layer: &NormalizeInfo, train: &DataSet, info: &ModelInfo) -> [Vec<f32>; 2] {
+    let place = info.places().nth(layer.input).filter(|_| info.inputs.len() > 1);
+    let of_input: Vec<f32>;
+    let (inputs, features) = match place {
+        Some((input, from)) => {
+            let rows = train.inputs.chunks_exact(train.features.max(1));
+            of_input = rows.flat_map(|row| row.iter().skip(from).take(input.len())).copied().collect();
+            (&of_input, input.len())
+        }
+        None => (&train.inputs, train.features),
+    };
+    let width = if layer.over_all { 1 } else { features };
     match layer.kind {
-        NormalizeKind::Standard => moments(&train.inputs, width),
-        NormalizeKind::MinMax => ranges(&train.inputs, width),
-        NormalizeKind::Robust => quartiles(&train.inputs, width),
+        NormalizeKind::Standard => moments(inputs, width),
+        NormalizeKind::MinMax => ranges(inputs, width),
+        NormalizeKind::Robust => quartiles(inputs, width),
     }
 }
 

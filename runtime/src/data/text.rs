@@ -123,7 +123,7 @@ fn known(vocabulary: &Vocabulary, text: &str, path: &Path) -> Result<Vec<u32>, E
 fn check_model(info: &ModelInfo) -> Result<(), Error> {
     let wrong = |message: String, help: &str| Err(Error::new("E0416", message).help(help));
     let positions = info.input_len();
-    if info.tokens.is_none() {
+    if info.tokens().is_none() {
         let message = format!("model `{}` does not read tokens, which characters of a text are", info.name);
         return wrong(message, "let an `embedding` follow the input");
     }
@@ -148,7 +148,7 @@ fn check_model(info: &ModelInfo) -> Result<(), Error> {
 fn check_vocabulary(vocabulary: &Vocabulary, info: &ModelInfo) -> Result<(), Error> {
     let found = vocabulary.chars().len();
     let classes = info.target().and_then(TargetInfo::classes).unwrap_or(0);
-    let room = info.tokens.unwrap_or(0).min(classes);
+    let room = info.tokens().unwrap_or(0).min(classes);
     if found <= room {
         return Ok(());
     }

@@ -13,12 +13,27 @@ pub fn rows<L: Lanes, const F: usize, const G: usize>(
     n: usize,
     lanes: &mut [[Row<L::Elem>; F]; G],
 ) {
-    let (samples, _) = samples.as_chunks::<F>();
+    part::<L, F, F, G>(samples, 0, n, lanes);
+}
+
+/// The same of the `F` values from `at` on, of samples that are rows of `W` values.
+///
+/// # Panics
+/// If `at + F` is beyond `W`.
+#[inline(always)]
+pub fn part<L: Lanes, const W: usize, const F: usize, const G: usize>(
+    samples: &[L::Elem],
+    at: usize,
+    n: usize,
+    lanes: &mut [[Row<L::Elem>; F]; G],
+) {
+    let (samples, _) = samples.as_chunks::<W>();
     let Some(first) = samples.first() else { return };
     for (g, group) in lanes.iter_mut().enumerate() {
         let sample = |lane: usize| {
             let index = g * LANES + lane;
-            if index < n { samples.get(index).unwrap_or(first) } else { first }
+            let row = if index < n { samples.get(index).unwrap_or(first) } else { first };
+            &row[at..at + F]
         };
         for start in (0..F / LANES * LANES).step_by(LANES) {
             let mut square = [L::zero(); LANES];

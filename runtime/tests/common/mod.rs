@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use nnc_runtime::Error;
 use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::{
-    LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, ShapeError,
+    LayerInfo, Layout, Model, InputInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, ShapeError,
     StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train,
 };
 
@@ -62,7 +62,7 @@ impl Linear {
             batch: 8,
             tensors: &TENSORS,
             states: &["velocity"],
-            tokens: None,
+            inputs: &[],
             average: None,
             warmup: 0.0,
             normalize: &[NormalizeInfo {
@@ -205,6 +205,11 @@ pub fn regressor(input: usize, len: usize) -> ModelInfo {
     info(input, len, Some(TargetInfo::Values { len }))
 }
 
+/// The only input of a model, perhaps of tokens.
+pub fn inputs(len: usize, tokens: Option<usize>) -> &'static [InputInfo] {
+    Box::leak(Box::new([InputInfo { name: "input", shape: Box::leak(Box::new([len])), tokens }]))
+}
+
 /// The tables of a model without parameters.
 pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInfo {
     let shape: &'static [usize] = Box::leak(Box::new([output]));
@@ -219,7 +224,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         batch: 16,
         tensors: &[],
         states: &[],
-        tokens: None,
+        inputs: inputs(input, None),
         average: None,
         warmup: 0.0,
         normalize: &[],

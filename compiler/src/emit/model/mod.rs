@@ -210,7 +210,7 @@ impl<'a> Model<'a> {
                 self.info.name, self.info.source
             ),
             String::new(),
-            format!("`{:?} -> {:?}`, {} parameters.", self.info.input, self.info.output, thousands(trained)),
+            format!("`{} -> {:?}`, {} parameters.", self.shape_of_inputs(), self.info.output, thousands(trained)),
         ];
         if let Some(train) = &self.plan.train {
             lines.extend([
@@ -325,6 +325,13 @@ impl<'a> Model<'a> {
             values.push(quote!(arena: ZERO_ARENA.boxed()));
         }
         if train.is_some() {
+            if self.info.inputs.len() > 1 {
+                // `train_step` puts the inputs of each sample side by side here.
+                let len = number(self.info.batch * self.info.input.iter().product::<usize>());
+                let element = &self.element;
+                fields.push(quote!(rows: rt::Box<[#element]>));
+                values.push(quote!(rows: rt::zeros(#len)));
+            }
             fields.push(quote!(steps: u64));
             values.push(quote!(steps: 0));
         }
@@ -416,6 +423,18 @@ impl<'a> Model<'a> {
 }
 
 impl Model<'_> {
+    /// `[4]`, or `a [3], b [4]` for several.
+    fn shape_of_inputs(&self) -> String {
+        match self.info.inputs.as_slice() {
+            [only] => format!("{:?}", only.shape),
+            inputs => inputs
+                .iter()
+                .map(|input| format!("{} {:?}", input.name, input.shape))
+                .collect::<Vec<_>>()
+                .join(", "),
+        }
+    }
+
     /// Where each of several outputs stands in a row: `Detector::PLACE`.
     fn ranges(&self) -> TokenStream {
         let outputs = &self.info.outputs;

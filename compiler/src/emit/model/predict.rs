@@ -7,7 +7,7 @@ use super::{Model, Run, array_type};
 use crate::emit::function::ArgumentKind;
 use crate::emit::{names, number};
 use crate::graph::NodeId;
-use crate::plan::LANES;
+use crate::plan::{LANES, Pass};
 use crate::program::TargetKind;
 
 /// Bytes of a sample's values up to which each has memory of its own.
@@ -17,18 +17,8 @@ impl Model<'_> {
     /// Functions that turn samples into lanes, and lanes back into samples.
     pub(super) fn borders(&mut self) -> ((TokenStream, TokenStream), (TokenStream, TokenStream)) {
         let element = &self.element;
-        let inputs = number(self.info.input.iter().product());
         let outputs = number(self.info.output.iter().product());
-        let load = quote! {
-            /// Samples become lanes; padding repeats the first sample.
-            #[inline(always)]
-            fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], lanes: &mut [[Row; #inputs]; G]) {
-                rt::pack::rows::<L, #inputs, G>(samples, samples.len() / #inputs, lanes);
-            }
-        };
-        let load_line = quote! {
-            LoadSamples<'a, G> = load_samples(samples: &'a [#element], lanes: &'a mut [[Row; #inputs]; G]);
-        };
+        let (load, load_line) = self.load_samples();
         let store = quote! {
             /// Lanes become predictions, sample after sample.
             #[inline(always)]
@@ -60,18 +50,84 @@ impl Model<'_> {
         ((quote!(#load #target_item), quote!(#load_line #target_line)), (store, store_line))
     }
 
+    /// The function that turns rows of samples into lanes, and its line in the table of entries.
+    fn load_samples(&self) -> (TokenStream, TokenStream) {
+        let element = &self.element;
+        let width = number(self.info.input.iter().product());
+        if self.info.inputs.len() == 1 {
+            let item = quote! {
+                /// Samples become lanes; padding repeats the first sample.
+                #[inline(always)]
+                fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], lanes: &mut [[Row; #width]; G]) {
+                    rt::pack::rows::<L, #width, G>(samples, samples.len() / #width, lanes);
+                }
+            };
+            let line = quote! {
+                LoadSamples<'a, G> = load_samples(samples: &'a [#element], lanes: &'a mut [[Row; #width]; G]);
+            };
+            return (item, line);
+        }
+        let inputs: Vec<(Ident, TokenStream)> = self
+            .input_values()
+            .into_iter()
+            .zip(&self.info.inputs)
+            .map(|(name, input)| (name, number(input.len())))
+            .collect();
+        let arguments = inputs.iter().map(|(name, len)| quote!(#name: &mut [[Row; #len]; G]));
+        let fields = inputs.iter().map(|(name, len)| quote!(#name: &'a mut [[Row; #len]; G]));
+        let mut from = 0;
+        let parts = inputs.iter().zip(&self.info.inputs).map(|((name, len), input)| {
+            let at = number(from);
+            from += input.len();
+            quote!(rt::pack::part::<L, #width, #len, G>(samples, #at, samples.len() / #width, #name);)
+        });
+        let item = quote! {
+            /// Samples, rows of all inputs, become the lanes of each; padding repeats the first sample.
+            #[inline(always)]
+            fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], #(#arguments),*) {
+                #(#parts)*
+            }
+        };
+        let line = quote! {
+            LoadSamples<'a, G> = load_samples(samples: &'a [#element], #(#fields),*);
+        };
+        (item, line)
+    }
+
+    /// What the inputs are called in emitted code.
+    pub(super) fn input_values(&self) -> Vec<Ident> {
+        let pass = &self.plan.predict;
+        let value = |input: &crate::graph::Input| {
+            names::ident(&pass.value(input.node).map_or_else(|| input.name.clone(), |value| value.name.clone()))
+        };
+        pass.graph.inputs.iter().map(value).collect()
+    }
+
+    /// `simd.run(LoadSamples { … })`, from the rows `x` to the places of a pass.
+    pub(super) fn run_load(&self, pass: &Pass, in_arena: bool) -> TokenStream {
+        let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, in_arena));
+        if pass.graph.inputs.len() == 1 {
+            return quote!(simd.run(LoadSamples { samples: x, #(lanes: &mut #places),* }););
+        }
+        let names = self.input_values();
+        quote!(simd.run(LoadSamples { samples: x, #(#names: &mut #places),* });)
+    }
+
     /// `predict`: one sample, no allocation.
     pub(super) fn predict_one(&self, single: &[Run]) -> TokenStream {
         let pass = &self.plan.single;
         let element = &self.element;
-        let (input_ty, output_ty) =
-            (array_type(&self.info.input, element), array_type(&self.info.output, element));
-        let inputs: usize = self.info.input.iter().product();
+        let output_ty = array_type(&self.info.output, element);
         let outputs: usize = self.info.output.iter().product();
-        let input =
-            names::ident(&pass.value(pass.graph.input).map_or_else(String::new, |value| value.name.clone()));
-        let flat = flatten(&quote!(#input), self.info.input.len());
-        let in_rows = number(inputs.div_ceil(LANES));
+        let inputs = self.input_values();
+        let given = self.info.inputs.iter().zip(&inputs);
+        let (mut arguments, mut flat, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
+        for (input, name) in given {
+            let (ty, rows) = (array_type(&input.shape, element), number(input.len().div_ceil(LANES)));
+            arguments.push(quote!(#name: &#ty));
+            flat.push(flatten(&quote!(#name), input.shape.len()));
+            vectors.push(quote!(let #name = rt::pack::vector::<#element, #rows>(#name);));
+        }
         // What each value is called in `one`: by its own name, or in large models by that of a slot it shares.
         let shares = self.shares_slots_of_one();
         let place = |id: NodeId| {
@@ -110,7 +166,7 @@ impl Model<'_> {
         });
         let output = place(pass.graph.output);
         let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
-        let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#flat)));
+        let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#(#flat),*)));
         let result = match self.info.output.as_slice() {
             [_] => features,
             shape => unflatten(&features, shape),
@@ -118,13 +174,13 @@ impl Model<'_> {
         quote! {
             /// Predicts one sample, without allocating.
             #[must_use]
-            pub fn predict(&self, #input: &#input_ty) -> #output_ty {
+            pub fn predict(&self, #(#arguments),*) -> #output_ty {
                 #result
             }
 
             /// The outputs of one sample, in rows of sixteen.
-            fn one(&self, #input: &[#element]) -> [Row; #out_rows] {
-                let #input = rt::pack::vector::<#element, #in_rows>(#input);
+            fn one(&self, #(#inputs: &[#element]),*) -> [Row; #out_rows] {
+                #(#vectors)*
                 #(#written)*
                 #(#runs)*
                 #output
@@ -148,8 +204,15 @@ impl Model<'_> {
             let run = self.run(pass, run, false);
             quote!(#run;)
         });
-        let (input, output) =
-            (self.place(pass, pass.graph.input, false), self.place(pass, pass.graph.output, false));
+        let (load, output) = (self.run_load(pass, false), self.place(pass, pass.graph.output, false));
+        let mut from = 0;
+        let parts = self.info.inputs.iter().map(|input| {
+            let start = number(from);
+            from += input.len();
+            let end = number(from);
+            quote!(&x[#start..#end])
+        });
+        let row = if self.info.inputs.len() == 1 { quote!(x) } else { quote!(#(#parts),*) };
         let scratch = if self.has_large_scratch() {
             quote!(let mut scratch = ZERO_SCRATCH.boxed();)
         } else {
@@ -171,7 +234,7 @@ impl Model<'_> {
 
                 fn predict_rows(&self, x: &[#element], out: &mut [#element]) -> Result<(), rt::ShapeError> {
                     if INFO.check_rows(x.len(), out.len())? == 1 {
-                        out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(x)));
+                        out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row)));
                         return Ok(());
                     }
                     let simd = self.simd;
@@ -179,7 +242,7 @@ impl Model<'_> {
                     #scratch
                     let samples = 16 * PREDICT_GROUPS;
                     for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {
-                        simd.run(LoadSamples { samples: x, lanes: &mut #input });
+                        #load
                         #(#runs)*
                         simd.run(StoreOutputs { lanes: &#output, outputs: out });
                     }

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::{Model, Run, array_type};
 use crate::emit::comments::docs;
-use crate::emit::{names, number};
+use crate::emit::number;
 use crate::graph::{Direction, Op};
 use crate::plan::Pass;
 use crate::program::{Reduction, TargetKind};
@@ -16,12 +16,15 @@ impl Model<'_> {
             return TokenStream::new();
         }
         let element = &self.element;
-        let input_ty = array_type(&self.info.input, element);
-        let input = names::ident(
-            &self.plan.predict.value(self.graph().input).map_or_else(String::new, |value| value.name.clone()),
-        );
-        let flat =
-            (0..self.info.input.len()).fold(quote!(#input), |tokens, _| quote!(#tokens.as_flattened()));
+        let given = self.input_values();
+        let (mut arguments, mut flat) = (Vec::new(), Vec::new());
+        for (input, name) in self.info.inputs.iter().zip(&given) {
+            let ty = array_type(&input.shape, element);
+            arguments.push(quote!(#name: &[#ty]));
+            flat.push(
+                (0..input.shape.len()).fold(quote!(#name), |tokens, _| quote!(#tokens.as_flattened())),
+            );
+        }
         let compares_within = matches!(self.info.target(), Some((TargetKind::Values, 0)));
         let (target_ty, target) = match self.info.target() {
             Some((TargetKind::Class, _)) => match self.info.positions() {
@@ -56,18 +59,25 @@ impl Model<'_> {
             .map(str::to_owned),
         );
         let docs = docs(lines);
-        if compares_within {
-            return quote! {
-                #docs
-                pub fn train_step(&mut self, #input: &[#input_ty]) -> Result<f32, rt::StepError> {
-                    rt::Train::step_rows(self, #flat, rt::Target::Values(&[]))
-                }
-            };
-        }
+        let target = if compares_within { quote!(rt::Target::Values(&[])) } else { target };
+        let target_argument = (!compares_within).then(|| quote!(target: &[#target_ty]));
+        let step = match flat.as_slice() {
+            [only] => quote!(rt::Train::step_rows(self, #only, #target)),
+            _ => quote! {
+                let mut rows = ::core::mem::take(&mut self.rows);
+                let loss = match INFO.join(&[#(#flat),*], &mut rows) {
+                    Ok(x) => rt::Train::step_rows(self, x, #target),
+                    Err(fault) => Err(fault),
+                };
+                self.rows = rows;
+                loss
+            },
+        };
+        arguments.extend(target_argument);
         quote! {
             #docs
-            pub fn train_step(&mut self, #input: &[#input_ty], target: &[#target_ty]) -> Result<f32, rt::StepError> {
-                rt::Train::step_rows(self, #flat, #target)
+            pub fn train_step(&mut self, #(#arguments),*) -> Result<f32, rt::StepError> {
+                #step
             }
         }
     }
@@ -255,7 +265,7 @@ impl Model<'_> {
     /// Statements that bring a batch into the arena.
     pub(super) fn load_batch(&self, pass: &Pass) -> TokenStream {
         let graph = &pass.graph;
-        let input = self.place(pass, graph.input, true);
+        let load = self.run_load(pass, true);
         let find = |wanted: fn(&Op) -> bool| graph.ids().find(|id| wanted(&graph.node(*id).op));
         let target = find(|op| matches!(op, Op::Target)).filter(|id| pass.value(*id).is_some()).map(|id| {
             let place = self.place(pass, id, true);
@@ -283,7 +293,7 @@ impl Model<'_> {
                 quote!(rt::pack::scale(samples, #value, #place.as_flattened_mut());)
             });
         quote! {
-            simd.run(LoadSamples { samples: x, lanes: &mut #input });
+            #load
             #target
             #scale
         }

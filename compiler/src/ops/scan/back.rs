@@ -316,7 +316,7 @@ impl<'a> Division<'a> {
         let first = results.first().copied().unwrap_or(NodeId(0));
         let Body { mut graph, sequences, parameters, .. } = body;
         graph.results = results;
-        (graph.input, graph.output) = (first, first);
+        graph.output = first;
         let states = carried.iter().filter_map(|n| self.scan.states.get(*n));
         let values = self.values.iter().enumerate().map(|(n, id)| match self.sequences.get(n) {
             // Named after what it is the gradient of.
