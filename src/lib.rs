@@ -49,8 +49,8 @@
 pub use nnc_macros::network;
 #[doc(inline)]
 pub use nnc_runtime::model::{
-    self, LayerInfo, Model, InputInfo, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo, TargetLimits,
-    TensorInfo, Train,
+    self, InputInfo, LayerInfo, Model, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo,
+    TargetLimits, TensorInfo, Train,
 };
 #[doc(inline)]
 pub use nnc_runtime::{Element, Rng, Set, Simd};

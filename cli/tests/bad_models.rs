@@ -139,7 +139,10 @@ fn all_faults_are_told_in_order_and_once() {
 
 #[test]
 fn what_later_versions_bring_is_told_apart_from_mistakes() {
-    check("model M {\n    input x: [4]\n    input y: [4]\n    add(x, y)\n}\n", "E0501");
+    check(
+        "cell c {\n    state h: [4] = 0\n    let x = input -> rnn(4)\n    h = x + h\n    output h\n}\n\nmodel M {\n    input [3, 4]\n    c\n}\n",
+        "E0501",
+    );
 }
 
 #[test]

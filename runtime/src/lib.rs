@@ -61,8 +61,8 @@ pub mod __private {
     pub use crate::math64;
     pub use crate::memory::{Box, Zeroed, zeros};
     pub use crate::model::{
-        Horizon, LayerInfo, Layout, Model, InputInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
-        ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
+        Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
+        Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
     };
     pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};

@@ -4,8 +4,8 @@ use nnc_compiler::emit;
 use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
 use nnc_compiler::program::TargetKind;
 use nnc_runtime::model::{
-    InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo, TargetLimits,
-    TensorInfo,
+    InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo,
+    TargetLimits, TensorInfo,
 };
 
 /// The description, for as long as the program runs: it runs one model or a few.

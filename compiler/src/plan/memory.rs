@@ -133,10 +133,7 @@ fn name(graph: &Graph, id: NodeId, values: &[Value]) -> String {
         _ => match node.gradient_of {
             Some(of) => {
                 let known = values.iter().find(|value| value.node == of);
-                format!(
-                    "d_{}",
-                    known.map_or_else(|| plain_name(graph, of), |value| value.name.clone())
-                )
+                format!("d_{}", known.map_or_else(|| plain_name(graph, of), |value| value.name.clone()))
             }
             None => layer,
         },

@@ -113,12 +113,12 @@ fn warn_of_unused_inputs(cx: &mut Cx<'_>, walk: &Walk<'_>, losses: &[LossUse]) {
     for (n, input) in walk.inputs.iter().enumerate() {
         if !used.contains(&ValueId(n as u32)) {
             let message = format!("input `{}` is never used", input.name);
-            cx.report(
-                Diagnostic::new(Code::W0102, message, input.span, "nothing uses it").with_help(format!(
+            cx.report(Diagnostic::new(Code::W0102, message, input.span, "nothing uses it").with_help(
+                format!(
                     "a chain begins at the last input; name another in a layer: `concat({}, …)`",
                     input.name
-                )),
-            );
+                ),
+            ));
         }
     }
 }

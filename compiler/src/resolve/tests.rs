@@ -372,8 +372,11 @@ fn recursion_names_every_step() {
 }
 
 #[test]
-fn what_is_not_supported_says_so_at_its_place() {
-    assert_fault("input y: [3] dense(3)", Code::E0501, "input y: [3]");
+fn inputs_have_names_of_their_own_and_are_used() {
+    assert_fault("input x: [3] dense(3)", Code::E0206, "x");
+    assert_fault("input y: [0] add(x, y) -> dense(3)", Code::E0301, "0");
+    assert_fault("input y: [3] dense(3)", Code::W0102, "input x: [4]");
+    assert_fault("input y: [3] let z = x -> dense(3) output z, y", Code::E0217, "y");
 }
 
 #[test]

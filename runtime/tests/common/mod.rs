@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use nnc_runtime::Error;
 use nnc_runtime::data::{DataSet, Targets};
 use nnc_runtime::model::{
-    LayerInfo, Layout, Model, InputInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, ShapeError,
-    StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train,
+    InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
+    ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train,
 };
 
 const MEAN: usize = 0;

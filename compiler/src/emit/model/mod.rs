@@ -210,7 +210,12 @@ impl<'a> Model<'a> {
                 self.info.name, self.info.source
             ),
             String::new(),
-            format!("`{} -> {:?}`, {} parameters.", self.shape_of_inputs(), self.info.output, thousands(trained)),
+            format!(
+                "`{} -> {:?}`, {} parameters.",
+                self.shape_of_inputs(),
+                self.info.output,
+                thousands(trained)
+            ),
         ];
         if let Some(train) = &self.plan.train {
             lines.extend([

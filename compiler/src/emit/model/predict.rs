@@ -98,7 +98,9 @@ impl Model<'_> {
     pub(super) fn input_values(&self) -> Vec<Ident> {
         let pass = &self.plan.predict;
         let value = |input: &crate::graph::Input| {
-            names::ident(&pass.value(input.node).map_or_else(|| input.name.clone(), |value| value.name.clone()))
+            names::ident(
+                &pass.value(input.node).map_or_else(|| input.name.clone(), |value| value.name.clone()),
+            )
         };
         pass.graph.inputs.iter().map(value).collect()
     }

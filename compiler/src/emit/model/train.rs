@@ -21,9 +21,7 @@ impl Model<'_> {
         for (input, name) in self.info.inputs.iter().zip(&given) {
             let ty = array_type(&input.shape, element);
             arguments.push(quote!(#name: &[#ty]));
-            flat.push(
-                (0..input.shape.len()).fold(quote!(#name), |tokens, _| quote!(#tokens.as_flattened())),
-            );
+            flat.push((0..input.shape.len()).fold(quote!(#name), |tokens, _| quote!(#tokens.as_flattened())));
         }
         let compares_within = matches!(self.info.target(), Some((TargetKind::Values, 0)));
         let (target_ty, target) = match self.info.target() {
