@@ -33,6 +33,7 @@ macro_rules! snapshots {
 
 snapshots! {
     rnn = "tests/data/models/rnn.nn";
+    two_towers = "tests/data/pytorch/models/two_towers.nn";
     iris = "examples/iris/iris.nn";
     xor = "benches/xor.nn";
     dag = "tests/data/pytorch/models/dag.nn";

@@ -8,7 +8,7 @@ use nnc_runtime::Error;
 use nnc_runtime::data::csv::{CsvOptions, read_like};
 use nnc_runtime::data::idx::IdxOptions;
 use nnc_runtime::data::text::{self, TextOptions};
-use nnc_runtime::data::{DataSet, Schema, Split, SplitOptions, csv, idx, split, with_test};
+use nnc_runtime::data::{DataSet, Feature, Schema, Split, SplitOptions, csv, idx, split, with_test};
 use nnc_runtime::model::ModelInfo;
 
 use crate::arguments::Run;
@@ -40,6 +40,7 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
         DataSource::Csv { path, test } => {
             let options = csv_options(spec);
             let train = csv::read(&at(path), &options, info)?;
+            check_groups(spec, &train.schema, info).map_err(|error| error.at(at(path)))?;
             let test = match test {
                 Some(test) => Some(read_like(&at(test), &options, &train.schema, info)?),
                 None => None,
@@ -71,6 +72,22 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
         Some(test) => with_test(&train, test, &options),
         None => split(&train, &options),
     }
+}
+
+/// Whether the columns that are listed for each input make as many values as it takes.
+fn check_groups(spec: &DataSpec, schema: &Schema, info: &ModelInfo) -> Result<(), Error> {
+    let mut columns = schema.features.iter();
+    for ((count, _), input) in spec.feature_groups.iter().zip(info.inputs) {
+        let found: usize = columns.by_ref().take(*count).map(Feature::width).sum();
+        if found != input.len() {
+            let (name, expected) = (input.name, input.len());
+            let message =
+                format!("the columns of input `{name}` make {found} values a sample, it takes {expected}");
+            let help = "a column of numbers makes one, a column of text one for each of its categories";
+            return Err(Error::new("E0416", message).help(help));
+        }
+    }
+    Ok(())
 }
 
 /// A file in the folder; one that is there packed as well is taken packed.

@@ -403,6 +403,8 @@ pub struct DataSpec {
     pub target: Vec<(String, Span)>,
     /// Feature columns, if they are listed.
     pub features: Vec<(String, Span)>,
+    /// How many of them make each input, and where they are listed, if they are listed by input.
+    pub feature_groups: Vec<(usize, Span)>,
     /// Columns that are left out.
     pub ignore: Vec<(String, Span)>,
     /// The classes that are used, in the order of their indices; none for all.

@@ -180,7 +180,8 @@ fn a_large_offset_does_not_drown_the_deviation() {
 #[test]
 fn one_mean_for_all_features_where_the_layer_says_so() {
     let mut model = Linear::with_info(|info| {
-        info.normalize = &[NormalizeInfo { kind: NormalizeKind::Standard, tensors: [0, 1], over_all: true }];
+        info.normalize =
+            &[NormalizeInfo { input: 0, kind: NormalizeKind::Standard, tensors: [0, 1], over_all: true }];
     });
     let data = DataSet::from_rows(vec![1.0, 3.0, 5.0, 7.0], 2, Targets::Values(vec![0.0; 2], 1)).unwrap();
     fit_normalize(&mut model, &data).unwrap();
@@ -198,7 +199,8 @@ fn normalize_refuses_data_it_cannot_measure() {
     assert_tells(&fit_normalize(&mut model, &nan).unwrap_err(), "E0411", &["row 2"]);
     assert_eq!(model, Linear::new());
     let mut torn = Linear::with_info(|info| {
-        info.normalize = &[NormalizeInfo { kind: NormalizeKind::Standard, tensors: [0, 9], over_all: false }];
+        info.normalize =
+            &[NormalizeInfo { input: 0, kind: NormalizeKind::Standard, tensors: [0, 9], over_all: false }];
     });
     assert_eq!(fit_normalize(&mut torn, &line(4)).unwrap_err().code, "E0503");
 }
@@ -279,7 +281,7 @@ proptest! {
 
 /// What is kept of rows of two features.
 fn of_kind(kind: NormalizeKind, over_all: bool, inputs: &[f32]) -> [Vec<f32>; 2] {
-    let normalize = NormalizeInfo { kind, tensors: [0, 1], over_all };
+    let normalize = NormalizeInfo { input: 0, kind, tensors: [0, 1], over_all };
     let mut model = Linear::with_info(|info| info.normalize = Box::leak(Box::new([normalize])));
     let targets = Targets::Values(vec![0.0; inputs.len() / 2], 1);
     fit_normalize(&mut model, &DataSet::from_rows(inputs.to_vec(), 2, targets).unwrap()).unwrap();

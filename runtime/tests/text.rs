@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{assert_tells, info};
+use common::{assert_tells, info, inputs};
 use nnc_runtime::Error;
 use nnc_runtime::data::text::{TextOptions, Vocabulary, read};
 use nnc_runtime::data::{DataSet, Targets};

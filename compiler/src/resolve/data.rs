@@ -6,7 +6,7 @@ use nnc_grammar::span::Span;
 
 use super::Cx;
 use super::settings::Settings;
-use crate::program::{DataSource, DataSpec};
+use crate::program::{DataSource, DataSpec, Input};
 
 const KEYS: &[&str] = &[
     "csv",
@@ -40,6 +40,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     let source = source(cx, &settings, span);
     let target = settings.names(cx, "target");
     let features = settings.names(cx, "features");
+    let feature_groups = settings.groups("features");
     let ignore = settings.names(cx, "ignore");
     check_columns(cx, &[("target", &target), ("features", &features), ("ignore", &ignore)]);
     let split = settings
@@ -68,6 +69,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         source: source?,
         target,
         features,
+        feature_groups,
         ignore,
         classes,
         rows,
@@ -151,6 +153,29 @@ fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSo
             missing(cx, "csv", span, sources);
             None
         }
+    }
+}
+
+/// Reports lists of feature columns that are more or fewer than the inputs of a model.
+pub(super) fn check_features(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input]) {
+    let groups = &spec.feature_groups;
+    let (Some((_, first)), Some((_, last)), Some(input)) = (groups.first(), groups.last(), inputs.last())
+    else {
+        return;
+    };
+    if groups.len() != inputs.len() {
+        let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+        let label = format!("expected {}, found {}", inputs.len(), groups.len());
+        cx.report(
+            Diagnostic::new(
+                Code::E0204,
+                "`features` needs a list of columns for each input",
+                first.to(*last),
+                label,
+            )
+            .with_label(input.span, "the last input")
+            .with_note(super::listed("in their order, inputs are", &names)),
+        );
     }
 }
 

@@ -56,6 +56,9 @@ pub(super) fn resolve<'a>(
         check_freeze(cx, optimizer, &sections.train);
     }
     let metrics = metrics(cx, &walk.metrics);
+    if let Some(data) = sections.data.as_ref().filter(|_| walk.inputs.len() == walk.n_inputs) {
+        super::data::check_features(cx, data, &walk.inputs);
+    }
     let is_unresolved = |part: Option<bool>| part == Some(false);
     let is_lacking = losses.len() < n_losses
         || is_unresolved(optimizer.as_ref().map(|(_, optimizer)| optimizer.is_some()));

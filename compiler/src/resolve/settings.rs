@@ -131,6 +131,16 @@ impl<'a> Settings<'a> {
         })
     }
 
+    /// How many names stand in each list of a list of lists, with the place of each; nothing for another value.
+    pub(super) fn groups(&self, key: &str) -> Vec<(usize, Span)> {
+        let Some(ExprKind::List(items)) = self.value(key).map(|expr| &expr.kind) else { return Vec::new() };
+        let group = |item: &Expr| match &item.kind {
+            ExprKind::List(names) => Some((names.len(), item.span)),
+            _ => None,
+        };
+        items.iter().map(group).collect::<Option<Vec<_>>>().unwrap_or_default()
+    }
+
     /// One item or a list of them, each given once; `what` an item names.
     fn list(
         &self,
@@ -140,9 +150,12 @@ impl<'a> Settings<'a> {
         name: impl Fn(&Cx<'_>, &Expr) -> Option<String>,
     ) -> Vec<(String, Span)> {
         let Some(expr) = self.value(key) else { return Vec::new() };
-        let items = match &expr.kind {
-            ExprKind::List(items) => items.as_slice(),
-            _ => std::slice::from_ref(expr),
+        let items: Vec<&Expr> = match &expr.kind {
+            ExprKind::List(items) if key == "features" && !self.groups(key).is_empty() => {
+                items.iter().flat_map(of_group).collect()
+            }
+            ExprKind::List(items) => items.iter().collect(),
+            _ => vec![expr],
         };
         let mut names: Vec<(String, Span)> = Vec::with_capacity(items.len());
         for item in items {
@@ -176,5 +189,13 @@ impl<'a> Settings<'a> {
             cx.out_of_range(expr.span, &format!("`{key}`"), &format!("one {what} or more"), "none", help);
         }
         names
+    }
+}
+
+/// The items of a list in a list, or the item itself.
+fn of_group(item: &Expr) -> &[Expr] {
+    match &item.kind {
+        ExprKind::List(items) if !items.is_empty() => items,
+        _ => std::slice::from_ref(item),
     }
 }

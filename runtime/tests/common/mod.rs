@@ -66,6 +66,7 @@ impl Linear {
             average: None,
             warmup: 0.0,
             normalize: &[NormalizeInfo {
+                input: 0,
                 kind: NormalizeKind::Standard,
                 tensors: [MEAN, STD],
                 over_all: false,
