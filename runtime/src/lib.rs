@@ -52,6 +52,7 @@ pub use simd::{Kernel, Set, Simd};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::element::Element;
+    pub use crate::kernels::pack::Finite;
     pub use crate::kernels::random::Draws;
     pub use crate::kernels::{
         attention, conv, dense, embedding, norm, pack, pool, random, resample, sequence,
@@ -59,7 +60,7 @@ pub mod __private {
     pub use crate::lanes::{LANES, Lanes, Plain, Row};
     pub use crate::layout::{self, fill};
     pub use crate::math64;
-    pub use crate::memory::{Box, Zeroed, zeros};
+    pub use crate::memory::{Box, Tensor, Zero, Zeroed, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
@@ -68,5 +69,6 @@ pub mod __private {
     pub use crate::simd::{Kernel, Simd};
     pub use crate::{
         __comment as comment, __entries as entries, __export_model as export_model, __inherent as inherent,
+        __memory as memory, __tensors as tensors,
     };
 }

@@ -1,7 +1,7 @@
 //! Macros that emitted code uses.
 
-/// `Name<'a, G> = function(argument: type, …) -> type;`: a struct of the arguments, and the [`Kernel`](crate::Kernel)
-/// that calls the function with them, once for each instruction set.
+/// `Name<'a, G> = function(argument: type, …) -> type;`: a tuple struct of the arguments, and the
+/// [`Kernel`](crate::Kernel) that calls the function with them, once for each instruction set.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __entries {
@@ -13,22 +13,77 @@ macro_rules! __entries {
         )*
     ) => {
         $(
-            struct $name<$a $(, const $g: usize)?> {
-                $($argument: $ty,)*
-            }
+            struct $name<$a $(, const $g: usize)?>($($ty),*);
 
             impl<$a $(, const $g: usize)?> $crate::__private::Kernel<$elem> for $name<$a $(, $g)?> {
                 type Output = $crate::__entries!(@output $($out)?);
 
                 #[inline(always)]
                 fn run<L: $crate::__private::Lanes<Elem = $elem>>(self) -> Self::Output {
-                    $function::<L $(, $g)?>($(self.$argument),*)
+                    // An argument may have the function's name.
+                    let function = $function::<L $(, $g)?>;
+                    let Self($($argument),*) = self;
+                    function($($argument),*)
                 }
             }
         )*
     };
     (@output) => { () };
     (@output $out:ty) => { $out };
+}
+
+/// A struct of arrays, aligned for vectors, with a `ZERO`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __memory {
+    (
+        $(#[$about:meta])*
+        struct $name:ident { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+    ) => {
+        $(#[$about])*
+        #[repr(C, align(64))]
+        #[derive(Clone, Copy)]
+        struct $name {
+            $($(#[$docs])* $field: $ty,)*
+        }
+
+        impl $crate::__private::Zero for $name {
+            const ZERO: Self = Self { $($field: $crate::__private::Zero::ZERO,)* };
+        }
+
+        impl $name {
+            const ZERO: Self = $crate::__private::Zero::ZERO;
+        }
+    };
+}
+
+/// A struct as of [`memory!`](crate::__memory), whose fields are tensors that are numbered in their order.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tensors {
+    (
+        $(#[$about:meta])*
+        struct $name:ident { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+    ) => {
+        $crate::__memory! {
+            $(#[$about])*
+            struct $name { $($(#[$docs])* $field: $ty,)* }
+        }
+
+        impl $name {
+            /// The rows of tensor number `tensor`; none where there is no such tensor.
+            fn rows(&self, tensor: usize) -> &[Row] {
+                let all: &[&[Row]] = &[$($crate::__private::Tensor::rows(&self.$field)),*];
+                all.get(tensor).copied().unwrap_or_default()
+            }
+
+            /// The rows of tensor number `tensor`; none where there is no such tensor.
+            fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
+                let all: &mut [&mut [Row]] = &mut [$($crate::__private::Tensor::rows_mut(&mut self.$field)),*];
+                all.get_mut(tensor).map(::core::mem::take).unwrap_or_default()
+            }
+        }
+    };
 }
 
 /// A comment: nothing in code, `// …` when the code is printed.

@@ -5,6 +5,9 @@ pub use alloc::boxed::Box;
 use core::cell::UnsafeCell;
 use core::ptr::copy_nonoverlapping;
 
+use crate::element::Element;
+use crate::lanes::Row;
+
 /// What a model starts from, as a static that lies in `.bss`: it takes no room in the file.
 ///
 /// A constant would lie in `.rodata`, zero by zero. An `UnsafeCell` may be written to in principle, so that linkers put
@@ -32,8 +35,54 @@ impl<T: Copy> Zeroed<T> {
     }
 }
 
+/// What emitted memory starts as.
+pub trait Zero {
+    /// Zeros all over.
+    const ZERO: Self;
+}
+
+impl Zero for f32 {
+    const ZERO: Self = 0.0;
+}
+
+impl Zero for f64 {
+    const ZERO: Self = 0.0;
+}
+
+impl<T: Zero, const N: usize> Zero for [T; N] {
+    const ZERO: Self = [T::ZERO; N];
+}
+
+/// A tensor as it lies in memory: rows of sixteen, or panels of such rows.
+pub trait Tensor<E> {
+    /// Its rows, one panel behind the other.
+    fn rows(&self) -> &[Row<E>];
+    /// Its rows, one panel behind the other.
+    fn rows_mut(&mut self) -> &mut [Row<E>];
+}
+
+impl<E: Element, const N: usize> Tensor<E> for [Row<E>; N] {
+    fn rows(&self) -> &[Row<E>] {
+        self
+    }
+
+    fn rows_mut(&mut self) -> &mut [Row<E>] {
+        self
+    }
+}
+
+impl<E: Element, const M: usize, const N: usize> Tensor<E> for [[Row<E>; M]; N] {
+    fn rows(&self) -> &[Row<E>] {
+        self.as_flattened()
+    }
+
+    fn rows_mut(&mut self) -> &mut [Row<E>] {
+        self.as_flattened_mut()
+    }
+}
+
 /// `len` zeros on the heap.
-pub fn zeros<E: crate::element::Element>(len: usize) -> Box<[E]> {
+pub fn zeros<E: Element>(len: usize) -> Box<[E]> {
     alloc::vec![E::ZERO; len].into_boxed_slice()
 }
 

@@ -22,6 +22,37 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
+    /// A trained matrix, whose first dimension is that of the outputs; named `layer.name`.
+    pub const fn matrix(name: &'static str, shape: &'static [usize]) -> Self {
+        let (mut inputs, mut n) = (1, 1);
+        while n < shape.len() {
+            inputs *= shape[n];
+            n += 1;
+        }
+        let layout = Layout::Panel { outputs: shape[0], inputs };
+        Self { name, shape, layout, role: Role::Parameter, layer: before_dot(name) }
+    }
+
+    /// A trained tensor that lies in rows; named `layer.name`.
+    pub const fn vector(name: &'static str, shape: &'static [usize]) -> Self {
+        let (mut len, mut n) = (1, 0);
+        while n < shape.len() {
+            len *= shape[n];
+            n += 1;
+        }
+        Self { name, shape, layout: Layout::Vector { len }, role: Role::Parameter, layer: before_dot(name) }
+    }
+
+    /// The same as a buffer, which no optimizer changes.
+    pub const fn buffer(self) -> Self {
+        Self { role: Role::Buffer, ..self }
+    }
+
+    /// The same, not trained.
+    pub const fn frozen(self) -> Self {
+        Self { role: Role::Frozen, ..self }
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -262,6 +293,15 @@ pub struct ModelInfo {
 }
 
 impl ModelInfo {
+    /// The number of a tensor among those that are trained; beyond them, where it is not.
+    pub fn trained(&self, tensor: usize) -> usize {
+        let is_trained = |info: &&TensorInfo| info.role == Role::Parameter;
+        match self.tensors.get(tensor) {
+            Some(info) if is_trained(&info) => self.tensors[..tensor].iter().filter(is_trained).count(),
+            _ => self.tensors.len(),
+        }
+    }
+
     /// Values in one input sample.
     pub fn input_len(&self) -> usize {
         self.input.iter().product()
@@ -482,6 +522,26 @@ pub struct LayerInfo {
     pub name: &'static str,
     /// `iris.nn:6:5`
     pub place: &'static str,
+}
+
+impl LayerInfo {
+    /// A layer and its place in the source.
+    pub const fn new(name: &'static str, place: &'static str) -> Self {
+        Self { name, place }
+    }
+}
+
+/// What stands before the last dot of a name; nothing, where there is none.
+const fn before_dot(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    let mut end = bytes.len();
+    while end > 0 {
+        end -= 1;
+        if bytes[end] == b'.' {
+            return name.split_at(end).0;
+        }
+    }
+    ""
 }
 
 /// Rows whose length does not fit the model.

@@ -30,6 +30,11 @@ impl Rng {
         Self { key: [seed as u32, (seed >> 32) as u32], stream }
     }
 
+    /// The stream of a model's tensor of this number.
+    pub const fn of_tensor(seed: u64, tensor: usize) -> Self {
+        Self::new(seed, tensor as u64)
+    }
+
     /// A number from 0 up to and without 1, in steps of 2^-53.
     pub fn uniform(&self, index: u64) -> f64 {
         let [a, b, ..] = self.block(index, 0);

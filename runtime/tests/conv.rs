@@ -139,7 +139,7 @@ macro_rules! size {
                 for simd in Set::ALL.map(Simd::up_to) {
                     for bias in [None, Some(&bias)] {
                         let mut y = numbers.rows::<Y, G>();
-                        simd.run(Forward { x: &x, weight: &weight, bias, y: &mut y });
+                        simd.run(Forward(&x, &weight, bias, &mut y));
                         for (to, list) in &terms {
                             let output = to / (WINDOW.output[1] * WINDOW.output[2]);
                             let start = bias.map_or(0.0, |bias| bias[output / 16][output % 16]);
@@ -151,7 +151,7 @@ macro_rules! size {
                         let mut one = [[0.0; 16]; XP];
                         (0..X).for_each(|i| one[i / 16][i % 16] = x[0][i][5]);
                         let mut image = [[9.0; 16]; YP];
-                        simd.run(Single { x: &one, weight: &weight, bias, y: &mut image });
+                        simd.run(Single(&one, &weight, bias, &mut image));
                         for o in 0..Y {
                             assert_eq!(image[o / 16][o % 16], y[0][o][5], "{simd:?} single {o}");
                         }
@@ -177,7 +177,7 @@ macro_rules! size {
                 for simd in Set::ALL.map(Simd::up_to) {
                     for bias in [None, Some(&bias)] {
                         let mut d_x = numbers.rows::<X, G>();
-                        simd.run(Back { d_y: &d_y, weight: &weight, bias, d_x: &mut d_x });
+                        simd.run(Back(&d_y, &weight, bias, &mut d_x));
                         for (from, list) in back.iter().enumerate() {
                             let channel = from / (WINDOW.input[1] * WINDOW.input[2]);
                             let start = bias.map_or(0.0, |bias| bias[channel / 16][channel % 16]);
@@ -189,7 +189,7 @@ macro_rules! size {
                         let mut one = [[0.0; 16]; YP];
                         (0..Y).for_each(|o| one[o / 16][o % 16] = d_y[0][o][7]);
                         let mut image = [[9.0; 16]; XP];
-                        simd.run(SingleBack { y: &one, weight: &weight, bias, x: &mut image });
+                        simd.run(SingleBack(&one, &weight, bias, &mut image));
                         for i in 0..X {
                             let (found, expected) = (image[i / 16][i % 16], d_x[0][i][7]);
                             // Channels are summed lane by lane: another order.
@@ -218,7 +218,7 @@ macro_rules! size {
                 }
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut d_weight, mut times) = (numbers.rows::<K, P>(), [[0; K]; P]);
-                    simd.run(WeightGradient { x: &x, d_y: &d_y, d_weight: &mut d_weight, times: &mut times });
+                    simd.run(WeightGradient(&x, &d_y, &mut d_weight, &mut times));
                     for index in 0..WINDOW.output[0] * K {
                         let sum = sums[index].iter().fold(0.0, |sum, lane| sum + lane);
                         assert_eq!(at(&d_weight, index), sum, "{simd:?} d_weight[{index}]");

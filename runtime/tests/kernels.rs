@@ -4,7 +4,7 @@
 
 #![allow(clippy::needless_range_loop)]
 
-use nnc_runtime::__private::{dense, entries, pack};
+use nnc_runtime::__private::{Finite, dense, entries, pack};
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
 
@@ -127,8 +127,8 @@ macro_rules! size {
                     for bias in [None, Some(&*bias)] {
                         let (mut y, mut blocked) = (numbers.rows::<O, G>(), numbers.rows::<O, G>());
                         let mut partial = numbers.rows::<O, G>();
-                        simd.run(Forward { x: &x, weight: &weight, bias, y: &mut y });
-                        simd.run(ForwardBlocked { x: &x, weight: &weight, bias, partial: &mut partial, y: &mut blocked });
+                        simd.run(Forward(&x, &weight, bias, &mut y));
+                        simd.run(ForwardBlocked(&x, &weight, bias, &mut partial, &mut blocked));
                         for g in 0..G {
                             for o in 0..O {
                                 for lane in 0..16 {
@@ -144,15 +144,15 @@ macro_rules! size {
                             one[i / 16][i % 16] = x[0][i][3];
                         }
                         let mut out = [[1.0; 16]; P];
-                        simd.run(Single { x: &one, weight: &weight, bias, y: &mut out });
+                        simd.run(Single(&one, &weight, bias, &mut out));
                         for o in 0..O {
                             assert_eq!(out[o / 16][o % 16].to_bits(), y[0][o][3].to_bits(), "{simd:?} single {o}");
                         }
                     }
                     let (mut d_x, mut blocked) = (numbers.rows::<I, G>(), numbers.rows::<I, G>());
                     let mut partial = numbers.rows::<I, G>();
-                    simd.run(InputGradient { d_y: &d_y, weight: &weight, d_x: &mut d_x });
-                    simd.run(InputGradientBlocked { d_y: &d_y, weight: &weight, partial: &mut partial, d_x: &mut blocked });
+                    simd.run(InputGradient(&d_y, &weight, &mut d_x));
+                    simd.run(InputGradientBlocked(&d_y, &weight, &mut partial, &mut blocked));
                     for g in 0..G {
                         for i in 0..I {
                             for lane in 0..16 {
@@ -171,7 +171,7 @@ macro_rules! size {
                 let (x, d_y) = (numbers.rows::<I, G>(), numbers.rows::<O, G>());
                 for simd in Set::ALL.map(Simd::up_to) {
                     let mut rows = numbers.rows::<S, P>();
-                    simd.run(Transpose { d_y: &d_y, rows: &mut rows });
+                    simd.run(Transpose(&d_y, &mut rows));
                     for o in 0..16 * P {
                         for sample in 0..S {
                             let expected = if o < O { d_y[sample / 16][o][sample % 16] } else { 0.0 };
@@ -179,8 +179,8 @@ macro_rules! size {
                         }
                     }
                     let (mut d_weight, mut d_bias) = (numbers.rows::<I, P>(), [[1.0; 16]; P]);
-                    simd.run(WeightGradient { x: &x, rows: &rows, d_weight: &mut d_weight });
-                    simd.run(BiasGradient { rows: &rows, d_bias: &mut d_bias });
+                    simd.run(WeightGradient(&x, &rows, &mut d_weight));
+                    simd.run(BiasGradient(&rows, &mut d_bias));
                     for o in 0..O {
                         for i in 0..I {
                             let sum = (0..N).fold(0.0, |sum, s: usize| x[s / 16][i][s % 16].mul_add(d_y[s / 16][o][s % 16], sum));
@@ -200,7 +200,7 @@ macro_rules! size {
                         let n = n.min(S);
                         let samples: Vec<f32> = (0..n * I).map(|_| numbers.next()).collect();
                         let mut lanes = numbers.rows::<I, G>();
-                        simd.run(Load { samples: &samples, lanes: &mut lanes });
+                        simd.run(Load(&samples, &mut lanes));
                         for sample in 0..S {
                             let from = if sample < n { sample } else { 0 };
                             for i in 0..I {
@@ -208,7 +208,7 @@ macro_rules! size {
                             }
                         }
                         let mut back = vec![0.0; n * I];
-                        simd.run(Unload { lanes: &lanes, samples: &mut back });
+                        simd.run(Unload(&lanes, &mut back));
                         assert_eq!(back, samples, "{simd:?} {n}");
                     }
                 }
@@ -232,7 +232,7 @@ fn without_samples_nothing_is_written() {
     }
     entries! { f32; Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; 3]; 1]); }
     let mut lanes = [[[5.0; 16]; 3]; 1];
-    Simd::detect().run(Load { samples: &[1.0, 2.0], lanes: &mut lanes });
+    Simd::detect().run(Load(&[1.0, 2.0], &mut lanes));
     assert_eq!(lanes, [[[5.0; 16]; 3]; 1]);
 }
 
@@ -246,9 +246,9 @@ fn classes_and_scales() {
     pack::scale(3, 0.5, lanes.as_flattened_mut());
     let expected: Vec<f32> = (0..32).map(|sample| if sample < 3 { 0.5 } else { 0.0 }).collect();
     assert_eq!(lanes.as_flattened().as_flattened(), expected);
-    assert!(pack::is_finite(&lanes));
+    assert!(lanes.is_finite());
     lanes[1][0][7] = f32::NAN;
-    assert!(!pack::is_finite(&lanes));
+    assert!(!lanes.is_finite());
 }
 
 #[test]

@@ -134,13 +134,13 @@ macro_rules! windows {
                 let windows = features(W);
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut place) = (numbers.rows::<Y, G>(), numbers.rows::<Y, G>());
-                    simd.run(Max { x: &x, y: &mut y });
-                    simd.run(MaxPlace { x: &x, place: &mut place });
+                    simd.run(Max(&x, &mut y));
+                    simd.run(MaxPlace(&x, &mut place));
                     let mut gradients = vec![numbers.rows::<X, G>()];
-                    simd.run(MaxGradientAt { place: &place, d_y: &d_y, d_x: &mut gradients[0] });
+                    simd.run(MaxGradientAt(&place, &d_y, &mut gradients[0]));
                     if $apart {
                         gradients.push(numbers.rows::<X, G>());
-                        simd.run(MaxGradient { x: &x, y: &y, d_y: &d_y, d_x: &mut gradients[1] });
+                        simd.run(MaxGradient(&x, &y, &d_y, &mut gradients[1]));
                     }
                     for g in 0..G {
                         for lane in 0..16 {
@@ -182,8 +182,8 @@ macro_rules! windows {
                 let windows = features(W);
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_x) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
-                    simd.run(Mean { x: &x, y: &mut y });
-                    simd.run(MeanGradient { d_y: &d_y, d_x: &mut d_x });
+                    simd.run(Mean(&x, &mut y));
+                    simd.run(MeanGradient(&d_y, &mut d_x));
                     for g in 0..G {
                         for lane in 0..16 {
                             let mut expected = [0.0f32; X];
@@ -290,7 +290,7 @@ mod random {
             let (x, d_y) = (numbers.rows::<N, 1>(), numbers.rows::<N, 1>());
             for simd in Set::ALL.map(Simd::up_to) {
                 let mut out = [(); 5].map(|()| Box::new([[[0.0; 16]; N]; 1]));
-                simd.run(All { windows, count, x: &x, d_y: &d_y, out: &mut out });
+                simd.run(All(windows, count, &x, &d_y, &mut out));
                 let [y, place, d_max, mean, d_mean] = &out;
                 for lane in [0, 7, 15] {
                     let (mut of_max, mut of_mean) = ([0.0f32; N], [0.0f32; N]);

@@ -97,8 +97,8 @@ macro_rules! maps {
                 let mut bits: Option<(Box<[[R; Y]; G]>, Box<[[R; X]; G]>)> = None;
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_x) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
-                    simd.run(Forward { x: &x, y: &mut y });
-                    simd.run(Gradient { d_y: &d_y, d_x: &mut d_x });
+                    simd.run(Forward(&x, &mut y));
+                    simd.run(Gradient(&d_y, &mut d_x));
                     for g in 0..G {
                         for lane in 0..16 {
                             for o in 0..Y {

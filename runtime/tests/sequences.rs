@@ -101,14 +101,14 @@ macro_rules! positions {
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut again) = (numbers.rows::<{ T * O }, G>(), numbers.rows::<{ T * O }, G>());
                     let mut partial = numbers.rows::<{ T * O }, G>();
-                    simd.run(Forward { x: &x, weight: &weight, bias: &bias[0], y: &mut y });
-                    simd.run(Blocked { x: &x, weight: &weight, bias: &bias[0], partial: &mut partial, y: &mut again });
+                    simd.run(Forward(&x, &weight, &bias[0], &mut y));
+                    simd.run(Blocked(&x, &weight, &bias[0], &mut partial, &mut again));
                     let mut d_x = numbers.rows::<{ T * I }, G>();
                     let (mut d_again, mut partial) = (numbers.rows::<{ T * I }, G>(), numbers.rows::<{ T * I }, G>());
-                    simd.run(Back { d_y: &d_y, weight: &weight, d_x: &mut d_x });
-                    simd.run(BackBlocked { d_y: &d_y, weight: &weight, partial: &mut partial, d_x: &mut d_again });
+                    simd.run(Back(&d_y, &weight, &mut d_x));
+                    simd.run(BackBlocked(&d_y, &weight, &mut partial, &mut d_again));
                     let (mut rows, mut d_weight) = (numbers.rows::<S, P>(), numbers.rows::<I, P>());
-                    simd.run(Weights { x: &x, d_y: &d_y, rows: &mut rows, d_weight: &mut d_weight });
+                    simd.run(Weights(&x, &d_y, &mut rows, &mut d_weight));
                     for g in 0..G {
                         for t in 0..T {
                             for lane in 0..16 {
@@ -139,7 +139,7 @@ macro_rules! positions {
                         }
                     }
                     let (x, mut y) = (numbers.rows::<XP, 1>(), numbers.rows::<YP, 1>());
-                    simd.run(Single { x: &x[0], weight: &weight, bias: &bias[0], y: &mut y[0] });
+                    simd.run(Single(&x[0], &weight, &bias[0], &mut y[0]));
                     let (x, y) = (x[0].as_flattened(), y[0].as_flattened());
                     for t in 0..T {
                         for o in 0..O {
@@ -205,8 +205,8 @@ mod table {
         let token = |g: usize, t: usize, lane: usize| (tokens[g][t][lane] as usize).min(V - 1);
         for simd in Set::ALL.map(Simd::up_to) {
             let (mut y, mut sums) = (numbers.rows::<{ T * D }, G>(), numbers.rows::<W, 1>());
-            simd.run(Forward { tokens: &tokens, table: &table[0], y: &mut y });
-            simd.run(TableGradient { tokens: &tokens, d_y: &d_y, sums: &mut sums[0] });
+            simd.run(Forward(&tokens, &table[0], &mut y));
+            simd.run(TableGradient(&tokens, &d_y, &mut sums[0]));
             let mut expected = [0.0f32; V * D];
             for g in 0..G {
                 for t in 0..T {
@@ -302,8 +302,8 @@ macro_rules! attention {
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_query) = (numbers.rows::<Q, G>(), numbers.rows::<Q, G>());
                     let mut d_memory = numbers.rows::<M, G>();
-                    simd.run(Forward { query: &query, memory: &memory, draws: given, y: &mut y });
-                    simd.run(Backward { query: &query, memory: &memory, d_y: &d_y, draws: given, d_query: &mut d_query, d_memory: &mut d_memory });
+                    simd.run(Forward(&query, &memory, given, &mut y));
+                    simd.run(Backward(&query, &memory, &d_y, given, &mut d_query, &mut d_memory));
                     let all = (y, d_query, d_memory);
                     match &first {
                         Some(first) => assert!(*first == all, "{simd:?} gives other bits"),
@@ -357,7 +357,7 @@ macro_rules! attention {
                     };
                     for simd in Set::ALL.map(Simd::up_to) {
                         let mut one = [[0.0; 16]; Y];
-                        simd.run(Single { query: &flat(&query[1]), memory: &flat(&memory[1]), y: &mut one });
+                        simd.run(Single(&flat(&query[1]), &flat(&memory[1]), &mut one));
                         for n in 0..Q {
                             let (found, expected) = (one.as_flattened()[n], y[1][n][5]);
                             assert!((found - expected).abs() < 2e-6, "{simd:?}: {found}, expected {expected}");
@@ -438,8 +438,8 @@ mod packed {
         let mut all = [numbers.rows(), numbers.rows(), numbers.rows()];
         let [d_x, d_query, d_memory] = &mut all;
         let simd = Simd::detect();
-        simd.run(PackedGradient { x: &x, d_y: &d_y, d_x });
-        simd.run(Apart { x: &x, d_y: &d_y, d_query, d_memory });
+        simd.run(PackedGradient(&x, &d_y, d_x));
+        simd.run(Apart(&x, &d_y, d_query, d_memory));
         for n in 0..3 * T * D {
             let expected = if n % (3 * D) < D { d_query[0][n] } else { d_memory[0][n] };
             assert_eq!(d_x[0][n], expected, "{n}");

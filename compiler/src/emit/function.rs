@@ -250,8 +250,6 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     let graph = cx.graph();
     let stores = graph.optimizer.as_ref().is_some_and(|optimizer| optimizer.stores_gradients());
     let layer = graph.layer(function.layer);
-    let mut lines =
-        vec![format!("`{}` at `{}`{}", layer.text, cx.sources.place(layer.span), direction(graph, function))];
     let mut fused: Vec<&str> = Vec::new();
     for id in function.steps.iter().flat_map(Step::nodes) {
         let other = graph.layer(graph.node(id).layer);
@@ -259,25 +257,29 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
             fused.push(&other.text);
         }
     }
-    if !fused.is_empty() {
-        let list = fused.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
-        lines.push(format!("with {list}"));
-    }
+    let with = fused.iter().map(|text| format!("`{text}`")).collect::<Vec<_>>().join(", ");
+    let with = if with.is_empty() { with } else { format!(" with {with}") };
+    let place = cx.sources.place(layer.span);
+    let mut formulas: Vec<String> = Vec::new();
+    let mut notes: Vec<String> = Vec::new();
+    let mut note = |text: String| {
+        if !notes.contains(&text) {
+            notes.push(text);
+        }
+    };
     for step in &function.steps {
-        lines.push(String::new());
         match step {
             Step::Kernel { node, epilogue, update, strategy, .. } => {
                 let speaker = Speaker::new(cx, &[]);
-                lines.push(format!("    {}", speaker.formula(*node)));
-                lines.extend(epilogue.iter().map(|id| format!("    {}", speaker.formula(*id))));
-                lines.push(String::new());
+                formulas.push(speaker.formula(*node));
+                formulas.extend(epilogue.iter().map(|id| speaker.formula(*id)));
                 let sizes = sizes(cx, *node);
-                match cx.domain {
-                    Domain::Batch => lines.push(format!("{sizes}, {strategy}.")),
-                    Domain::Single => lines.push(format!("{sizes}, lanes over features.")),
-                }
+                note(match cx.domain {
+                    Domain::Batch => format!("{sizes}, {strategy}."),
+                    Domain::Single => format!("{sizes}, lanes over features."),
+                });
                 if let Some(parameter) = update {
-                    lines.push(if adds_to_earlier(graph, *parameter, *node) {
+                    note(if adds_to_earlier(graph, *parameter, *node) {
                         "Each sum is added to that of the layer's other use.".to_owned()
                     } else if stores {
                         "Each sum is kept until all gradients are there.".to_owned()
@@ -288,9 +290,16 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
             }
             Step::Rows { nodes } => {
                 let speaker = Speaker::new(cx, nodes);
-                lines.extend(nodes.iter().map(|id| format!("    {}", speaker.formula(*id))));
+                formulas.extend(nodes.iter().map(|id| speaker.formula(*id)));
             }
         }
+    }
+    let mut lines =
+        vec![format!("`{}` at `{place}`{}{with}", layer.text, direction(graph, function)), String::new()];
+    lines.extend(formulas.iter().map(|formula| format!("    {formula}")));
+    if !notes.is_empty() {
+        lines.push(String::new());
+        lines.extend(notes);
     }
     lines
 }

@@ -189,22 +189,15 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
     });
     let tensors = info.tensors.iter().map(|tensor| {
         let (name, layer, dims) = (&tensor.name, &tensor.layer, shape(&tensor.shape));
-        let layout = match tensor.shape.split_first() {
-            Some((outputs, rest)) if tensor.is_matrix => {
-                let (outputs, inputs) = (number(*outputs), number(rest.iter().product()));
-                quote!(rt::Layout::Panel { outputs: #outputs, inputs: #inputs })
-            }
-            _ => {
-                let len = number(tensor.shape.iter().product());
-                quote!(rt::Layout::Vector { len: #len })
-            }
-        };
+        let kind = if tensor.is_matrix { quote!(matrix) } else { quote!(vector) };
         let role = match tensor.role {
-            Role::Trained => quote!(rt::Role::Parameter),
-            Role::Frozen => quote!(rt::Role::Frozen),
-            Role::Buffer => quote!(rt::Role::Buffer),
+            Role::Trained => TokenStream::new(),
+            Role::Frozen => quote!(.frozen()),
+            Role::Buffer => quote!(.buffer()),
         };
-        quote!(rt::TensorInfo { name: #name, shape: #dims, layout: #layout, role: #role, layer: #layer })
+        let is_named = tensor.name.rsplit_once('.').is_some_and(|(of, _)| of == layer);
+        let tensor = quote!(rt::TensorInfo::#kind(#name, #dims)#role);
+        if is_named { tensor } else { quote!(rt::TensorInfo { layer: #layer, ..#tensor }) }
     });
     let states = &info.states;
     let warmup = super::scalar::literal(info.warmup, Precision::F64);
@@ -226,7 +219,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             }
         }
     });
-    let layers = info.layers.iter().map(|(name, place)| quote!(rt::LayerInfo { name: #name, place: #place }));
+    let layers = info.layers.iter().map(|(name, place)| quote!(rt::LayerInfo::new(#name, #place)));
     quote! {
         /// What the model says about itself.
         static INFO: rt::ModelInfo = rt::ModelInfo {

@@ -28,23 +28,10 @@ pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
     }
 }
 
-fn zero(parameter: &Parameter) -> TokenStream {
-    let (rows, inputs) = parameter.rows();
-    let rows = number(rows);
-    match inputs {
-        Some(inputs) => {
-            let inputs = number(inputs);
-            quote!([[ZERO_ROW; #inputs]; #rows])
-        }
-        None => quote!([ZERO_ROW; #rows]),
-    }
-}
-
 /// `struct Parameters`, its zero, and its tensors as rows.
 pub fn parameters_item(graph: &Graph) -> TokenStream {
-    let all: Vec<(usize, &Parameter)> = graph.parameters.iter().enumerate().collect();
     let about = "Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.";
-    tensors_item(&format_ident!("Parameters"), about, &all, true)
+    tensors_item(&format_ident!("Parameters"), about, &graph.parameters.iter().collect::<Vec<_>>(), true)
 }
 
 /// The type of what is kept of each trained parameter: `Parameters`, where there is nothing else.
@@ -62,19 +49,15 @@ fn trained_item(graph: &Graph, has_rows: bool) -> TokenStream {
     if ty == "Parameters" {
         return TokenStream::new();
     }
-    let trained: Vec<(usize, &Parameter)> = graph
-        .parameters
-        .iter()
-        .enumerate()
-        .filter(|(_, parameter)| parameter.role == Role::Trained)
-        .collect();
+    let trained: Vec<&Parameter> =
+        graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained).collect();
     tensors_item(&ty, "One number for each of a trained parameter, in the same form.", &trained, has_rows)
 }
 
 /// A struct of tensors.
-fn tensors_item(ty: &Ident, about: &str, tensors: &[(usize, &Parameter)], has_rows: bool) -> TokenStream {
+fn tensors_item(ty: &Ident, about: &str, tensors: &[&Parameter], has_rows: bool) -> TokenStream {
     let has_docs = ty == "Parameters";
-    let fields = tensors.iter().map(|(_, parameter)| {
+    let fields = tensors.iter().map(|parameter| {
         let (name, ty) = (field(parameter), field_type(parameter));
         let docs = docs([format!(
             "`{}`, `{:?}`, starts as `{}`.",
@@ -83,60 +66,21 @@ fn tensors_item(ty: &Ident, about: &str, tensors: &[(usize, &Parameter)], has_ro
         let docs = has_docs.then_some(docs);
         quote!(#docs #name: #ty,)
     });
-    let zeros = tensors.iter().map(|(_, parameter)| {
-        let (name, zero) = (field(parameter), zero(parameter));
-        quote!(#name: #zero,)
-    });
     let about = docs([about.to_owned()]);
-    let rows = has_rows.then(|| rows_items(tensors));
+    let kind = if has_rows { quote!(tensors) } else { quote!(memory) };
     quote! {
-        #about
-        #[repr(C, align(64))]
-        #[derive(Clone, Copy)]
-        struct #ty {
-            #(#fields)*
-        }
-
-        impl #ty {
-            const ZERO: Self = Self { #(#zeros)* };
-            #rows
+        rt::#kind! {
+            #about
+            struct #ty {
+                #(#fields)*
+            }
         }
     }
 }
 
-/// Tensors as rows, by their number.
-fn rows_items(tensors: &[(usize, &Parameter)]) -> TokenStream {
-    let arms = |is_mut: bool| {
-        let arms = tensors.iter().map(|(n, parameter)| {
-            let (n, name) = (number(*n), field(parameter));
-            let flat = match (parameter.rows().1.is_some(), is_mut) {
-                (true, false) => quote!(self.#name.as_flattened()),
-                (true, true) => quote!(self.#name.as_flattened_mut()),
-                (false, false) => quote!(&self.#name),
-                (false, true) => quote!(&mut self.#name),
-            };
-            quote!(#n => #flat,)
-        });
-        quote!(#(#arms)*)
-    };
-    let (read, write) = (arms(false), arms(true));
-    quote! {
-        /// The rows of tensor number `tensor` of [`INFO`].
-        fn rows(&self, tensor: usize) -> &[Row] {
-            match tensor {
-                #read
-                _ => &[],
-            }
-        }
-
-        /// The rows of tensor number `tensor` of [`INFO`].
-        fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
-            match tensor {
-                #write
-                _ => &mut [],
-            }
-        }
-    }
+/// The number of a tensor among those that the optimizer keeps something of.
+pub fn number_of_kept(graph: &Graph, tensor: &TokenStream) -> TokenStream {
+    if trained_type(graph) == "Parameters" { tensor.clone() } else { quote!(INFO.trained(#tensor)) }
 }
 
 /// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
@@ -152,16 +96,14 @@ pub fn state_item(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
     quote! {
         #trained
 
-        /// What the optimizer remembers of each trained parameter.
-        #[repr(C, align(64))]
-        #[derive(Clone, Copy)]
-        struct State {
-            #(#states: #ty,)*
+        rt::memory! {
+            /// What the optimizer remembers of each trained parameter.
+            struct State {
+                #(#states: #ty,)*
+            }
         }
 
         impl State {
-            const ZERO: Self = Self { #(#states: #ty::ZERO,)* };
-
             fn get(&self, state: usize) -> Option<&#ty> {
                 match state {
                     #(#numbers => Some(&self.#states),)*
@@ -179,9 +121,54 @@ pub fn state_item(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
     }
 }
 
-/// Statements that give every parameter its initial value, from `seed`.
+/// Statements that give every parameter its initial value, from `seed`. Tensors of one formula share a loop.
 pub fn initialize(graph: &Graph) -> TokenStream {
-    let statements = graph.parameters.iter().enumerate().filter_map(|(n, parameter)| {
+    let mut groups: Vec<(String, Initial, Vec<usize>)> = Vec::new();
+    for (n, parameter) in graph.parameters.iter().enumerate() {
+        let Some(initial) = Initial::of(parameter) else { continue };
+        let key = initial.fill(&quote!(tensor)).to_string();
+        match groups.iter_mut().find(|(known, ..)| *known == key) {
+            Some((.., tensors)) => tensors.push(n),
+            None => groups.push((key, initial, vec![n])),
+        }
+    }
+    let statements = groups.iter().map(|(_, initial, tensors)| {
+        let first = tensors.first().and_then(|n| graph.parameters.get(*n));
+        let first = first.map_or("", |parameter| parameter.name.as_str());
+        let numbers: Vec<TokenStream> = tensors.iter().map(|n| number(*n)).collect();
+        match numbers.as_slice() {
+            [only] => {
+                let comment = super::comments::comment(&format!("{first}: {}", initial.text));
+                let fill = initial.fill(only);
+                quote!(#comment #fill)
+            }
+            numbers => {
+                let others = numbers.len() - 1;
+                let comment = format!("{first} and {others} like it: {}", initial.text);
+                let comment = super::comments::comment(&comment);
+                let fill = initial.fill(&quote!(tensor));
+                quote!(#comment for tensor in [#(#numbers),*] { #fill })
+            }
+        }
+    });
+    quote!(#(#statements)*)
+}
+
+/// How a tensor gets its initial value.
+struct Initial {
+    /// As the source says it.
+    text: String,
+    /// Matrices whose elements it takes.
+    orthogonal: TokenStream,
+    /// The value of element `index`.
+    value: TokenStream,
+    /// Whether it draws random numbers.
+    is_random: bool,
+}
+
+impl Initial {
+    /// `None` where zeros stay zeros.
+    fn of(parameter: &Parameter) -> Option<Self> {
         let value =
             crate::scalar::simplify(&parameter.initializer.scalar.substitute(
                 &mut |variable| match variable {
@@ -203,7 +190,6 @@ pub fn initialize(graph: &Graph) -> TokenStream {
                 matrices.push(draw);
             }
         });
-        let random = draws > 0;
         let count = number(draws as usize);
         let at = |draw: u32| {
             let draw = number(draw as usize);
@@ -237,20 +223,21 @@ pub fn initialize(graph: &Graph) -> TokenStream {
             _ => quote!(0.0),
         };
         let (lets, value) = Writer::new(Style::Number, &mut leaf).formula(&value);
-        let n = number(n);
-        let rng = random.then(|| quote!(let rng = rt::Rng::new(seed, #n);));
-        let index = if random { quote!(index) } else { quote!(_) };
-        let body = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
-        let comment =
-            super::comments::comment(&format!("{}: {}", parameter.name, parameter.initializer.text));
-        Some(quote! {
-            #comment
+        let value = if lets.is_empty() { value } else { quote!({ #(#lets)* #value }) };
+        Some(Self { text: parameter.initializer.text.clone(), orthogonal, value, is_random: draws > 0 })
+    }
+
+    /// The statements that fill tensor number `tensor`.
+    fn fill(&self, tensor: &TokenStream) -> TokenStream {
+        let Self { orthogonal, value, .. } = self;
+        let rng = self.is_random.then(|| quote!(let rng = rt::Rng::of_tensor(seed, #tensor);));
+        let index = if self.is_random { quote!(index) } else { quote!(_) };
+        quote! {
             #rng
             #orthogonal
-            rt::fill(INFO.tensors[#n].layout, parameters.rows_mut(#n), |#index| #body);
-        })
-    });
-    quote!(#(#statements)*)
+            rt::fill(INFO.tensors[#tensor].layout, parameters.rows_mut(#tensor), |#index| #value);
+        }
+    }
 }
 
 /// Statements that give every state of the optimizer its initial value, where that is not zero.
@@ -260,10 +247,11 @@ pub fn initialize_state(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
             |(state, initial)| {
                 let value = super::scalar::literal(*initial, Precision::F64);
                 let count = number(graph.parameters.len());
+                let kept = number_of_kept(graph, &quote!(tensor));
                 // Tensors that are not trained have no rows there.
                 quote! {
                     for tensor in 0..#count {
-                        rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(tensor), |_| #value);
+                        rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(#kept), |_| #value);
                     }
                 }
             },

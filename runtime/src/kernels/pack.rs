@@ -188,7 +188,14 @@ pub fn scale<E: Element>(n: usize, value: E, rows: &mut [Row<E>]) {
     }
 }
 
-/// Whether every value is finite.
-pub fn is_finite<E: Element, const F: usize, const G: usize>(lanes: &[[Row<E>; F]; G]) -> bool {
-    lanes.as_flattened().as_flattened().iter().all(|value| value.is_finite())
+/// Values of which one may be asked whether it is a number, whatever their shape.
+pub trait Finite {
+    /// Whether every value is finite.
+    fn is_finite(&self) -> bool;
+}
+
+impl<E: Element, const F: usize, const G: usize> Finite for [[Row<E>; F]; G] {
+    fn is_finite(&self) -> bool {
+        self.as_flattened().as_flattened().iter().all(|value| value.is_finite())
+    }
 }

@@ -1,8 +1,9 @@
 //! The table of entries, whose tokens the formatter leaves as they come.
 
 use super::WIDTH;
+use super::fill::filled;
 
-/// The text with one entry a line; long ones have one argument a line.
+/// The text with one entry a line, or on several if it is long.
 pub fn entries(text: &str) -> String {
     let Some(start) = text.find("rt::entries! {") else { return text.to_owned() };
     let (before, table) = text.split_at(start);
@@ -25,17 +26,24 @@ pub fn entries(text: &str) -> String {
     out
 }
 
-/// An entry with one argument a line.
+/// An entry on several lines.
 fn broken(entry: &str) -> String {
     let (Some(open), Some(close)) = (entry.find('('), entry.rfind(')')) else {
         return format!("    {entry};\n");
     };
-    let mut out = format!("    {}\n", &entry[..=open]);
-    for argument in split(&entry[open + 1..close], ',') {
-        out.push_str(&format!("        {argument},\n"));
+    let mut pieces = split(&entry[open + 1..close], ',');
+    // The name of the entry stands before its first argument, and what it gives behind its last.
+    if let Some(first) = pieces.first_mut() {
+        first.insert_str(0, &entry[..=open]);
     }
-    out.push_str(&format!("    {};\n", &entry[close..]));
-    out
+    if let Some(last) = pieces.last_mut() {
+        last.push_str(&entry[close..]);
+    }
+    let last = pieces.len().saturating_sub(1);
+    for (n, piece) in pieces.iter_mut().enumerate() {
+        piece.push(if n == last { ';' } else { ',' });
+    }
+    filled(pieces.iter().map(String::as_str), 4, 8)
 }
 
 /// Cuts at the separators that are not inside brackets.

@@ -9,6 +9,7 @@ use super::{WIDTH, indent};
 pub fn join(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     chains(&mut lines);
+    calls(&mut lines);
     // Inner lists first; an outer one can be joined once they are.
     while lists(&mut lines) {}
     let mut out = lines.join("\n");
@@ -35,6 +36,33 @@ fn chains(lines: &mut Vec<String>) {
         for line in lines[at + 1..].iter_mut().take_while(|line| indent(line) > depth) {
             line.drain(..4);
         }
+    }
+}
+
+/// `simd.run(` / `Entry(` … `),` / `);` becomes `simd.run(Entry(` … `));`.
+fn calls(lines: &mut Vec<String>) {
+    let mut at = 0;
+    while at + 1 < lines.len() {
+        let depth = indent(&lines[at]);
+        let opens = lines[at].ends_with("simd.run(") && lines[at + 1].ends_with('(');
+        let behind = |from: usize, depth: usize| {
+            let n = lines.get(from..)?.iter().position(|line| indent(line) <= depth)?;
+            Some(from + n)
+        };
+        let inner = behind(at + 2, depth + 4).filter(|end| opens && lines[*end].trim_start() == "),");
+        let Some(end) = inner.filter(|end| lines.get(end + 1).is_some_and(|line| line.trim_start() == ");"))
+        else {
+            at += 1;
+            continue;
+        };
+        lines[end + 1] = format!("{}));", " ".repeat(depth));
+        lines.remove(end);
+        for line in &mut lines[at + 2..end] {
+            line.drain(..4);
+        }
+        let entry = lines.remove(at + 1);
+        lines[at].push_str(entry.trim_start());
+        at += 1;
     }
 }
 

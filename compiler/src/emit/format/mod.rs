@@ -1,7 +1,9 @@
 //! Tokens as a file that reads well: formatted, with comments, and the table of entries a line each.
 
 mod entries;
+mod fill;
 mod join;
+mod nested;
 
 use proc_macro2::TokenStream;
 
@@ -13,9 +15,10 @@ const WIDTH: usize = 100;
 /// The same tokens give the same bytes. Tokens that are not Rust, which is an error in the compiler, are printed as
 /// they are, so that rustc shows what is wrong with them.
 pub fn to_rust(tokens: &TokenStream) -> String {
-    let Ok(file) = syn::parse2::<syn::File>(tokens.clone()) else { return tokens.to_string() };
-    let text = prettyplease::unparse(&file);
-    entries::entries(&spaced(&comments(&join::join(&text))))
+    let Ok(mut file) = syn::parse2::<syn::File>(tokens.clone()) else { return tokens.to_string() };
+    let structs = nested::take(&mut file);
+    let text = nested::put(&prettyplease::unparse(&file), &structs);
+    entries::entries(&spaced(&comments(&fill::fill(&join::join(&text)))))
 }
 
 /// `rt::comment!("…");` becomes `// …`.
@@ -52,7 +55,7 @@ fn comments(text: &str) -> String {
 
 /// A blank line before each item, and each method, that has none.
 fn spaced(text: &str) -> String {
-    const STARTS: [&str; 13] = [
+    const STARTS: [&str; 15] = [
         "///",
         "#[",
         "impl",
@@ -66,6 +69,8 @@ fn spaced(text: &str) -> String {
         "use ",
         "rt::entries!",
         "rt::inherent!",
+        "rt::memory!",
+        "rt::tensors!",
     ];
     let mut out = String::with_capacity(text.len());
     let mut previous = "";

@@ -53,12 +53,12 @@ impl Model<'_> {
         }
     }
 
-    /// Fields of the arena: the slots of training and evaluation, which never run at once. Name, type, zero, docs.
-    pub(super) fn arena_slots(&self) -> BTreeMap<usize, (Ident, TokenStream, TokenStream, String)> {
-        let mut fields: BTreeMap<usize, (Ident, TokenStream, TokenStream, String)> = BTreeMap::new();
+    /// Fields of the arena: the slots of training and evaluation, which never run at once. Name, type, docs.
+    pub(super) fn arena_slots(&self) -> BTreeMap<usize, (Ident, TokenStream, String)> {
+        let mut fields: BTreeMap<usize, (Ident, TokenStream, String)> = BTreeMap::new();
         for pass in self.plan.train.iter().chain(&self.plan.evaluate) {
             for slot in &pass.slots {
-                let (ty, zero) = slot_type(slot, &quote!(GROUPS));
+                let ty = slot_type(slot, &quote!(GROUPS));
                 let name = names::ident(&slot.name);
                 let known = fields
                     .values()
@@ -68,18 +68,15 @@ impl Model<'_> {
                     while fields.values().any(|(known, ..)| *known == name) {
                         name = format_ident!("{name}_evaluate");
                     }
-                    fields.insert(fields.len(), (name, ty, zero, slot.values.join(", then ")));
+                    fields.insert(fields.len(), (name, ty, slot_docs(slot)));
                 }
             }
             for len in pass.functions.iter().filter_map(|function| function.partial) {
                 let name = format_ident!("partial_{len}");
                 if !fields.values().any(|(known, ..)| *known == name) {
                     let len = number(len);
-                    let docs = "partial sums of a blocked layer".to_owned();
-                    fields.insert(
-                        fields.len(),
-                        (name, quote!([[Row; #len]; GROUPS]), quote!([[ZERO_ROW; #len]; GROUPS]), docs),
-                    );
+                    let docs = "partial sums of a blocked layer.".to_owned();
+                    fields.insert(fields.len(), (name, quote!([[Row; #len]; GROUPS]), docs));
                 }
             }
         }
@@ -91,19 +88,19 @@ impl Model<'_> {
         if fields.is_empty() {
             return TokenStream::new();
         }
-        let declared = fields.values().map(|(name, ty, _, text)| {
-            let docs = docs([format!("{text}.")]);
+        let declared = fields.values().map(|(name, ty, text)| {
+            let docs = (!text.is_empty()).then(|| docs([text]));
             quote!(#docs #name: #ty,)
         });
-        let zeros = fields.values().map(|(name, _, zero, _)| quote!(#name: #zero,));
+        let size = if self.element.to_string() == "f64" { 8 } else { 4 };
+        let slots =
+            self.plan.train.iter().chain(&self.plan.evaluate).next().map(|pass| pass.slots.as_slice());
+        let bytes = slots.unwrap_or_default().iter().map(|slot| slot.bytes(self.plan.groups, size)).sum();
+        let about = docs([format!("The values of a step: {} bytes.", crate::plan::thousands(bytes))]);
         quote! {
-            /// The values of a step.
-            #[repr(C, align(64))]
-            #[derive(Clone, Copy)]
-            struct Arena { #(#declared)* }
-
-            impl Arena {
-                const ZERO: Self = Self { #(#zeros)* };
+            rt::memory! {
+                #about
+                struct Arena { #(#declared)* }
             }
         }
     }
@@ -119,13 +116,11 @@ impl Model<'_> {
     pub(super) fn scratch(&self) -> TokenStream {
         let pass = &self.plan.predict;
         let mut declared = Vec::new();
-        let mut zeros = Vec::new();
         for slot in &pass.slots {
-            let (ty, zero) = slot_type(slot, &quote!(PREDICT_GROUPS));
-            let name = names::ident(&slot.name);
-            let docs = docs([format!("{}.", slot.values.join(", then "))]);
+            let ty = slot_type(slot, &quote!(PREDICT_GROUPS));
+            let (name, text) = (names::ident(&slot.name), slot_docs(slot));
+            let docs = (!text.is_empty()).then(|| docs([text]));
             declared.push(quote!(#docs #name: #ty,));
-            zeros.push(quote!(#name: #zero,));
         }
         let mut partial: Vec<usize> = pass.functions.iter().filter_map(|function| function.partial).collect();
         partial.sort_unstable();
@@ -136,7 +131,6 @@ impl Model<'_> {
             declared.push(
                 quote!(#[doc = " partial sums of a blocked layer."] #name: [[Row; #len]; PREDICT_GROUPS],),
             );
-            zeros.push(quote!(#name: [[ZERO_ROW; #len]; PREDICT_GROUPS],));
         }
         let zero_static = self.has_large_scratch().then(|| {
             quote!(
@@ -144,13 +138,9 @@ impl Model<'_> {
             )
         });
         quote! {
-            /// The values of a batch of predictions.
-            #[repr(C, align(64))]
-            #[derive(Clone, Copy)]
-            struct Scratch { #(#declared)* }
-
-            impl Scratch {
-                const ZERO: Self = Self { #(#zeros)* };
+            rt::memory! {
+                /// The values of a batch of predictions.
+                struct Scratch { #(#declared)* }
             }
             #zero_static
         }
@@ -164,10 +154,10 @@ impl Model<'_> {
             let name = names::ident(&slot.name);
             return quote!(scratch.#name);
         }
-        let (ty, _) = slot_type(slot, &quote!(GROUPS));
+        let ty = slot_type(slot, &quote!(GROUPS));
         let name = names::ident(&slot.name);
         let fields = self.arena_slots();
-        let found = fields.values().find(|(field, field_ty, ..)| {
+        let found = fields.values().find(|(field, field_ty, _)| {
             field_ty.to_string() == ty.to_string()
                 && (*field == name || field.to_string().starts_with(&format!("{name}_evaluate")))
         });
@@ -176,24 +166,29 @@ impl Model<'_> {
     }
 }
 
-/// The type of a slot, and its zero.
-fn slot_type(slot: &Slot, groups: &TokenStream) -> (TokenStream, TokenStream) {
+/// What a slot holds besides the value that it is named after.
+fn slot_docs(slot: &Slot) -> String {
+    match slot.values.as_slice() {
+        [only] if *only == slot.name => String::new(),
+        values => format!("{}.", values.join(", then ")),
+    }
+}
+
+/// The type of a slot.
+fn slot_type(slot: &Slot, groups: &TokenStream) -> TokenStream {
     match slot.layout {
-        ValueLayout::SampleRows => {
-            let of = |row: &TokenStream| crate::emit::sample_rows(slot.len, slot.row, row);
-            (of(&quote!(Row)), of(&quote!(ZERO_ROW)))
-        }
+        ValueLayout::SampleRows => crate::emit::sample_rows(slot.len, slot.row, &quote!(Row)),
         ValueLayout::Table => {
             let rows = number(slot.len.div_ceil(LANES));
-            (quote!([Row; #rows]), quote!([ZERO_ROW; #rows]))
+            quote!([Row; #rows])
         }
         ValueLayout::Splat => {
             let len = number(slot.len);
-            (quote!([[Row; #len]; 1]), quote!([[ZERO_ROW; #len]; 1]))
+            quote!([[Row; #len]; 1])
         }
         _ => {
             let len = number(slot.len);
-            (quote!([[Row; #len]; #groups]), quote!([[ZERO_ROW; #len]; #groups]))
+            quote!([[Row; #len]; #groups])
         }
     }
 }

@@ -204,7 +204,7 @@ impl<'a> Model<'a> {
     fn header(&self) -> TokenStream {
         let graph = self.graph();
         let trained: usize = graph.parameters.iter().map(crate::graph::Parameter::len).sum();
-        let mut lines = vec![
+        let lines = [
             format!(
                 "`{}`, compiled by nnc from `{}`. Do not edit: edit the model.",
                 self.info.name, self.info.source
@@ -217,22 +217,6 @@ impl<'a> Model<'a> {
                 thousands(trained)
             ),
         ];
-        if let Some(train) = &self.plan.train {
-            lines.extend([
-                String::new(),
-                format!("Memory of a training step, batch {}:", self.info.batch),
-                String::new(),
-            ]);
-            lines.extend([
-                "| slot | values a sample | bytes | holds |".to_owned(),
-                "|---|---|---|---|".to_owned(),
-            ]);
-            let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-            lines.extend(train.slots.iter().map(|slot| {
-                let bytes = thousands(slot.bytes(self.plan.groups, size));
-                format!("| `{}` | {} | {bytes} | {} |", slot.name, slot.len, slot.values.join(", "))
-            }));
-        }
         let lines = lines.iter().map(|line| if line.is_empty() { String::new() } else { format!(" {line}") });
         quote! {
             #(#![doc = #lines])*
@@ -274,15 +258,11 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// `simd.run(HiddenForward { … })`
+    /// `simd.run(HiddenForward(…))`
     fn run(&self, pass: &Pass, run: &Run, in_arena: bool) -> TokenStream {
         let entry = &run.emitted.entry;
-        let fields = run.emitted.arguments.iter().map(|argument| {
-            let name = &argument.name;
-            let value = self.argument(pass, argument, in_arena);
-            if *name == value.to_string() { quote!(#name) } else { quote!(#name: #value) }
-        });
-        quote!(simd.run(#entry { #(#fields),* }))
+        let values = run.emitted.arguments.iter().map(|argument| self.argument(pass, argument, in_arena));
+        quote!(simd.run(#entry(#(#values),*)))
     }
 
     fn argument(&self, pass: &Pass, argument: &Argument, in_arena: bool) -> TokenStream {

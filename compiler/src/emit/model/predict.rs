@@ -105,14 +105,10 @@ impl Model<'_> {
         pass.graph.inputs.iter().map(value).collect()
     }
 
-    /// `simd.run(LoadSamples { … })`, from the rows `x` to the places of a pass.
+    /// `simd.run(LoadSamples(…))`, from the rows `x` to the places of a pass.
     pub(super) fn run_load(&self, pass: &Pass, in_arena: bool) -> TokenStream {
         let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, in_arena));
-        if pass.graph.inputs.len() == 1 {
-            return quote!(simd.run(LoadSamples { samples: x, #(lanes: &mut #places),* }););
-        }
-        let names = self.input_values();
-        quote!(simd.run(LoadSamples { samples: x, #(#names: &mut #places),* });)
+        quote!(simd.run(LoadSamples(x, #(&mut #places),*));)
     }
 
     /// `predict`: one sample, no allocation.
@@ -147,24 +143,24 @@ impl Model<'_> {
         }
         let written = declared.into_iter().map(|(name, len)| {
             let rows = number(len.div_ceil(LANES));
-            quote!(let mut #name: [Row; #rows] = [ZERO_ROW; #rows];)
+            quote!(let mut #name = [ZERO_ROW; #rows];)
         });
         let runs = single.iter().map(|run| {
             let entry = &run.emitted.entry;
-            let fields = run.emitted.arguments.iter().map(|argument| {
+            let values = run.emitted.arguments.iter().map(|argument| {
                 let name = &argument.name;
                 let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
                 match &argument.kind {
-                    ArgumentKind::Parameters => quote!(#name: &self.parameters),
-                    ArgumentKind::Field(path) => quote!(#name: &self.#(#path).*),
+                    ArgumentKind::Parameters => quote!(&self.parameters),
+                    ArgumentKind::Field(path) => quote!(&self.#(#path).*),
                     ArgumentKind::Value(id) => {
                         let place = place(*id);
-                        quote!(#name: #reference #place)
+                        quote!(#reference #place)
                     }
-                    _ => quote!(#name: #reference #name),
+                    _ => quote!(#reference #name),
                 }
             });
-            quote!(self.simd.run(#entry { #(#fields),* });)
+            quote!(self.simd.run(#entry(#(#values),*));)
         });
         let output = place(pass.graph.output);
         let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
@@ -246,7 +242,7 @@ impl Model<'_> {
                     for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {
                         #load
                         #(#runs)*
-                        simd.run(StoreOutputs { lanes: &#output, outputs: out });
+                        simd.run(StoreOutputs(&#output, out));
                     }
                     Ok(())
                 }

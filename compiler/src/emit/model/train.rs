@@ -6,8 +6,9 @@ use quote::quote;
 use super::{Model, Run, array_type};
 use crate::emit::comments::docs;
 use crate::emit::number;
-use crate::graph::{Direction, Op};
-use crate::plan::Pass;
+use crate::emit::parameters::number_of_kept;
+use crate::graph::{Direction, NodeId, Op};
+use crate::plan::{Function, Pass};
 use crate::program::{Reduction, TargetKind};
 
 impl Model<'_> {
@@ -172,18 +173,19 @@ impl Model<'_> {
                 quote!((state == #n_states).then_some(&mut *self.gradients)),
             ),
         };
+        let kept = number_of_kept(self.graph(), &quote!(tensor));
         let (read_state, write_state) = if has_state || accumulates {
             (
                 quote! {
                     let values = #get;
                     if let (Some(info), Some(values)) = (INFO.tensors.get(tensor), values) {
-                        rt::layout::read(info.layout, values.rows(tensor), out);
+                        rt::layout::read(info.layout, values.rows(#kept), out);
                     }
                 },
                 quote! {
                     let rows = #get_mut;
                     if let (Some(info), Some(rows)) = (INFO.tensors.get(tensor), rows) {
-                        rt::layout::write(info.layout, rows.rows_mut(tensor), values);
+                        rt::layout::write(info.layout, rows.rows_mut(#kept), values);
                     }
                 },
             )
@@ -228,7 +230,6 @@ impl Model<'_> {
                 fn first_non_finite(&self) -> Option<rt::LayerInfo> {
                     let arena = &*self.arena;
                     #checks
-                    None
                 }
 
                 fn steps(&self) -> u64 {
@@ -275,7 +276,7 @@ impl Model<'_> {
                 },
                 _ => quote! {
                     if let rt::Target::Values(values) = target {
-                        simd.run(LoadTargets { targets: values, lanes: &mut #place });
+                        simd.run(LoadTargets(values, &mut #place));
                     }
                 },
             }
@@ -308,22 +309,28 @@ impl Model<'_> {
         pass.graph.tracking.iter().map(statement).collect()
     }
 
-    /// Looks at the values of the forward part in order.
+    /// The values that functions of the forward part hand on, in order, each with the number of its layer.
     pub(super) fn finite_checks(&self, pass: &Pass) -> TokenStream {
-        let checks =
-            pass.functions.iter().filter(|function| function.direction == Direction::Forward).flat_map(
-                |function| {
-                    let layer = number(function.layer.0 as usize);
-                    function.writes.iter().map(move |id| {
-                        let place = self.place(pass, *id, true);
-                        quote! {
-                            if !rt::pack::is_finite(&#place) {
-                                return Some(INFO.layers[#layer]);
-                            }
-                        }
-                    })
-                },
-            );
-        quote!(#(#checks)*)
+        let is = |function: &&Function, direction| function.direction == direction;
+        let reads: Vec<NodeId> = pass
+            .functions
+            .iter()
+            .filter(|function| !is(function, Direction::Backward))
+            .flat_map(|function| function.reads.iter().copied())
+            .collect();
+        let forward = pass.functions.iter().filter(|function| is(function, Direction::Forward));
+        let values = forward.flat_map(|function| {
+            let layer = number(function.layer.0 as usize);
+            let handed_on = function.writes.iter().filter(|id| reads.contains(id));
+            handed_on.map(move |id| {
+                let place = self.place(pass, *id, true);
+                quote!((#layer, &#place))
+            })
+        });
+        quote! {
+            let values: &[(usize, &dyn rt::Finite)] = &[#(#values),*];
+            let (layer, _) = values.iter().find(|(_, value)| !value.is_finite())?;
+            INFO.layers.get(*layer).copied()
+        }
     }
 }

@@ -171,23 +171,23 @@ impl Model<'_> {
             let largest = crate::emit::scalar::literal(largest, crate::program::Precision::F64);
             let share = crate::emit::scalar::literal(1.0 / accumulate as f64, crate::program::Precision::F64);
             quote! {
-                let squares = simd.run(GradientSquares { gradients });
+                let squares = simd.run(GradientSquares(gradients));
                 let clip_scale = rt::clip_scale(f64::from(squares), #share, #largest);
             }
         });
         let rates = optimizer.rates_of_step(&step);
-        let mut fields = vec![quote!(gradients), quote!(parameters)];
+        let mut values = vec![quote!(gradients), quote!(parameters)];
         if !optimizer.states.is_empty() {
-            fields.push(quote!(state));
+            values.push(quote!(state));
         }
         if optimizer.has_rates() {
-            fields.push(quote!(rates: &rates));
+            values.push(quote!(&rates));
         }
         quote! {
             #wait
             #clip
             #rates
-            simd.run(UpdateAll { #(#fields),* });
+            simd.run(UpdateAll(#(#values),*));
         }
     }
 
