@@ -1,4 +1,4 @@
-//! A model allocates when it is made, and never again.
+//! A model allocates when it is made, and never again; and what it takes is what `nnc summary --memory` says.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -7,6 +7,8 @@ use std::cell::Cell;
 thread_local! {
     /// Of this thread: the harness allocates in its own while the test runs.
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    /// Bytes that were given out and not taken back.
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 fn count() -> usize {
@@ -19,11 +21,13 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
+        BYTES.with(|bytes| bytes.set(bytes.get().wrapping_add(layout.size())));
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        BYTES.with(|bytes| bytes.set(bytes.get().wrapping_sub(layout.size())));
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(place, layout) }
     }
@@ -92,4 +96,34 @@ fn nor_do_those_of_images() {
     let out = model.predict(&[[[0.25; 9]; 8]; 2]);
     assert_eq!(count(), before, "allocations in 3 steps and a prediction");
     assert!(out.iter().all(|value| value.is_finite()));
+}
+
+mod lenet {
+    nnc::network!("benches/lenet.nn");
+}
+
+mod encoder {
+    nnc::network!("tests/data/models/sequence.nn");
+}
+
+/// Bytes of a model on the heap, and those that the compiler foretells.
+fn bytes<M>(path: &str, make: impl FnOnce() -> M) -> (usize, usize) {
+    let before = BYTES.with(Cell::get);
+    let model = make();
+    let found = BYTES.with(Cell::get).wrapping_sub(before);
+    drop(model);
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")));
+    let compilation = nnc_compiler::compile(path, &text.expect("the model is there"), &Default::default());
+    let model = compilation.models.first().expect("a model");
+    (found, nnc_compiler::costs::training_bytes(model).expect("it is trained"))
+}
+
+#[test]
+fn the_bytes_of_a_model_are_foretold() {
+    let lenet = bytes("benches/lenet.nn", || lenet::LeNet::new(1));
+    let encoder = bytes("tests/data/models/sequence.nn", || encoder::Sequence::new(1));
+    for (found, foretold) in [lenet, encoder] {
+        let fault = found.abs_diff(foretold) as f64 / found as f64;
+        assert!(fault < 0.01, "foretold {foretold} bytes, found {found}");
+    }
 }

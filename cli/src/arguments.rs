@@ -53,6 +53,9 @@ pub enum Command {
         /// The model.
         #[command(flatten)]
         source: Source,
+        /// The bytes of each layer: its parameters, what the optimizer keeps of them, its values
+        #[arg(long)]
+        memory: bool,
     },
     /// Shows what a stage of the compiler makes of a model.
     Expand {

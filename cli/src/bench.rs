@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use nnc_compiler::costs;
 use nnc_runtime::model::{Compared, Target, TargetInfo};
 use nnc_runtime::{Error, Rng};
 
 use crate::arguments::Run;
-use crate::costs;
 use crate::output::{Object, Output};
 use crate::session::Prepared;
 use crate::source::Failure;

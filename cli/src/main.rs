@@ -4,7 +4,6 @@ mod arguments;
 mod bench;
 mod chart;
 mod check;
-mod costs;
 mod data;
 mod diagnose;
 mod embedded;
@@ -66,7 +65,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
     match command {
         Command::Check { files, set, .. } => check::run(files, set, output),
         Command::Fmt { files, check } => fmt::run(files, *check, output),
-        Command::Summary { source } => summary::run(source, output),
+        Command::Summary { source, memory } => summary::run(source, *memory, output),
         Command::Expand { source, stage } => expand::run(source, *stage, output),
         Command::Train(arguments) => train::run(arguments, output),
         Command::Sweep(arguments) => sweep::run(arguments, output),

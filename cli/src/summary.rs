@@ -1,22 +1,22 @@
 //! `nnc summary`: layers, shapes, parameters, arithmetic and memory.
 
 use nnc_compiler::CompiledModel;
+use nnc_compiler::costs::{self, Memory};
 use nnc_compiler::graph::{Direction, Graph, LayerId, Role};
 use nnc_compiler::plan::thousands;
 
 use crate::arguments::Source;
-use crate::costs;
 use crate::output::Output;
 use crate::source::{Failure, compiled};
 
 /// Shows a table for each model of a file.
-pub fn run(source: &Source, output: &Output) -> Result<(), Failure> {
+pub fn run(source: &Source, by_memory: bool, output: &Output) -> Result<(), Failure> {
     let compilation = compiled(source, None, output)?;
     for (n, model) in compilation.models.iter().enumerate() {
         if n > 0 {
             output.line("");
         }
-        output.line(&table(model));
+        output.line(&if by_memory { memory(model) } else { table(model) });
     }
     Ok(())
 }
@@ -50,7 +50,7 @@ fn table(model: &CompiledModel) -> String {
         ]);
     }
     let mut text = format!("{} ({})\n\n", model.info.name, model.info.source);
-    text.push_str(&columns(&rows));
+    text.push_str(&columns(&rows, 4));
     let count = |role: fn(&Role) -> bool| -> usize {
         graph
             .parameters
@@ -113,9 +113,35 @@ fn without_label<'a>(name: &str, text: &'a str) -> &'a str {
     without(name).or_else(|| without(label)).unwrap_or(text)
 }
 
-/// Rows in aligned columns; the last two to the right.
-fn columns(rows: &[[String; 6]]) -> String {
-    let mut widths = [0; 6];
+/// The bytes of each layer that takes some.
+fn memory(model: &CompiledModel) -> String {
+    let layers = costs::memory(model);
+    let row = |name: &str, memory: &Memory| {
+        let Memory { parameters, optimizer, values } = *memory;
+        let [parameters, optimizer, values, total] =
+            [parameters, optimizer, values, memory.total()].map(thousands);
+        [name.to_owned(), parameters, optimizer, values, total]
+    };
+    let mut rows = vec![["layer", "parameters", "optimizer", "values", "bytes"].map(str::to_owned)];
+    let named = model.graph.layers.iter().zip(&layers).filter(|(_, memory)| memory.total() > 0);
+    rows.extend(named.map(|(layer, memory)| row(&layer.name, memory)));
+    let sum = layers.iter().fold(Memory::default(), |sum, layer| Memory {
+        parameters: sum.parameters + layer.parameters,
+        optimizer: sum.optimizer + layer.optimizer,
+        values: sum.values + layer.values,
+    });
+    rows.push(row("in all", &sum));
+    let of = match (&model.plan.train, model.plan.predict_groups) {
+        (Some(_), _) => format!("training, batch {}", model.info.batch),
+        (None, groups) => format!("inference, {} samples at once", groups * nnc_compiler::plan::LANES),
+    };
+    let head = format!("{} ({}): bytes in {of}\n\n", model.info.name, model.info.source);
+    head + columns(&rows, 1).trim_end()
+}
+
+/// Rows in aligned columns, from column `right` on to the right.
+fn columns<const N: usize>(rows: &[[String; N]], right: usize) -> String {
+    let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -123,17 +149,14 @@ fn columns(rows: &[[String; 6]]) -> String {
     }
     let mut text = String::new();
     for (n, row) in rows.iter().enumerate() {
-        for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
+        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
             let padding = " ".repeat(width - cell.chars().count());
-            if column >= 4 {
-                text.push_str(&format!("  {padding}{cell}"));
-            } else {
-                text.push_str(&format!("{cell}{padding}{}", if column < 3 { "  " } else { "" }));
-            }
-        }
+            if column >= right { format!("{padding}{cell}") } else { format!("{cell}{padding}") }
+        });
+        text.push_str(&cells.collect::<Vec<_>>().join("  "));
         text.push('\n');
         if n == 0 {
-            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 10)));
+            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 2 * (N - 1))));
         }
     }
     text

@@ -37,6 +37,7 @@ fn parameters_of_a_model_are_set_from_outside() {
     folder.run(&["check", "m.nn", "--set", "units=3"]).ok();
     folder.run(&["summary", "m.nn", "--set", "units=3"]).ok().shows("[3]");
     folder.run(&["summary", "m.nn", "--set", "units=5"]).ok().shows("[5]");
+    folder.run(&["summary", "m.nn", "--memory", "--set", "units=5"]).ok().shows("optimizer").shows("in all");
     folder.fails(&["summary", "m.nn", "--set", "units=0"], "E0205");
     folder.fails(&["summary", "m.nn", "--set", "unit=3", "--set", "units=1"], "E0218").says("`units`");
 }

@@ -3,6 +3,7 @@
 pub mod allow;
 pub mod catalogue;
 mod compile;
+pub mod costs;
 pub mod differentiate;
 pub mod door;
 pub mod emit;
