@@ -1,5 +1,6 @@
 //! The data of a model, read as its file says.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use nnc_compiler::CompiledModel;
@@ -7,6 +8,7 @@ use nnc_compiler::program::{DataSource, DataSpec};
 use nnc_runtime::Error;
 use nnc_runtime::data::csv::{CsvOptions, read_like};
 use nnc_runtime::data::idx::IdxOptions;
+use nnc_runtime::data::images::{self, ImageOptions};
 use nnc_runtime::data::text::{self, TextOptions};
 use nnc_runtime::data::{DataSet, Feature, Schema, Split, SplitOptions, csv, idx, split, with_test};
 use nnc_runtime::model::ModelInfo;
@@ -57,6 +59,15 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
                 Some(test) => with_test(&train, test, &options),
                 None => split(&train, &options),
             };
+        }
+        DataSource::Images { folder, test } => {
+            let options = image_options(spec);
+            let train = images::read(&at(folder), &options, info)?;
+            let test = match test {
+                Some(test) => Some(images::read_like(&at(test), train.class_names(), &options, info)?),
+                None => None,
+            };
+            (train, test)
         }
         DataSource::Idx { images, labels, test } => {
             let options = IdxOptions { scale: Some(spec.scale as f32), classes: names(&spec.classes) };
@@ -120,11 +131,53 @@ fn csv_options(spec: &DataSpec) -> CsvOptions {
     }
 }
 
-/// Rows to predict: their inputs alone, read as those that the model was trained on.
+fn image_options(spec: &DataSpec) -> ImageOptions {
+    ImageOptions { scale: spec.scale as f32, classes: names(&spec.classes) }
+}
+
+/// Rows to predict from, and what each is called where they have names.
+pub struct Rows {
+    /// Their inputs alone.
+    pub data: DataSet,
+    /// The column of names, and the name of each row.
+    pub names: Option<(&'static str, Vec<String>)>,
+}
+
+/// Rows to predict, read as those that the model was trained on: from a file, or without one, or for `-`, the standard
+/// input.
 ///
 /// # Errors
 /// What is wrong with the rows.
 pub fn inputs(
+    model: &CompiledModel,
+    schema: &Schema,
+    info: &ModelInfo,
+    input: Option<&Path>,
+) -> Result<Rows, Error> {
+    let input = input.filter(|path| *path != Path::new("-"));
+    let spec = model.program.data.as_ref();
+    if let Some(spec) = spec
+        && let DataSource::Images { .. } = spec.source
+    {
+        let Some(path) = input else {
+            let message = "images are not read from the standard input";
+            let help = "name an image, or a folder of images, with `--input`";
+            return Err(Error::new("E0414", message).help(help));
+        };
+        let (data, names) = images::read_inputs(path, &image_options(spec), info)?;
+        return Ok(Rows { data, names: Some(("file", names)) });
+    }
+    let data = match input {
+        Some(path) => {
+            let file = File::open(path).map_err(|error| Error::read(path, &error))?;
+            table(&path.display().to_string(), file, model, schema, info)?
+        }
+        None => table("<stdin>", std::io::stdin().lock(), model, schema, info)?,
+    };
+    Ok(Rows { data, names: None })
+}
+
+fn table(
     name: &str,
     reader: impl std::io::Read,
     model: &CompiledModel,

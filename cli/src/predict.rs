@@ -1,6 +1,5 @@
-//! `nnc predict`: CSV in, CSV out.
+//! `nnc predict`: rows in, as the model's data are, CSV out.
 
-use std::fs::File;
 use std::path::Path;
 
 use nnc_compiler::CompiledModel;
@@ -23,23 +22,18 @@ pub fn run(run: &Run, weights: Option<&Path>, input: Option<&Path>, output: &Out
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let schema = Schema::from_metadata(&metadata);
     let info = *session.network.info();
-    let rows = match input.filter(|path| *path != Path::new("-")) {
-        Some(path) => {
-            let file = File::open(path).map_err(|error| Error::read(path, &error))?;
-            data::inputs(&path.display().to_string(), file, &session.model, &schema, &info)?
-        }
-        None => data::inputs("<stdin>", std::io::stdin().lock(), &session.model, &schema, &info)?,
-    };
+    let rows = data::inputs(&session.model, &schema, &info, input)?;
     let width = info.output_len();
-    let mut out = vec![0.0; rows.rows * width];
-    session.network.predict_rows(&rows.inputs, &mut out).map_err(Error::from)?;
+    let mut out = vec![0.0; rows.data.rows * width];
+    session.network.predict_rows(&rows.data.inputs, &mut out).map_err(Error::from)?;
     let parts = parts(&info, &schema);
     for part in parts.iter().filter(|part| part.classes.is_some()) {
         if !ends_in_softmax(&session.model, part.at) {
             out.chunks_mut(width.max(1)).for_each(|row| softmax(part.of_mut(row)));
         }
     }
-    print(&table(&out, width, &parts));
+    let names = rows.names.as_ref().map(|(column, names)| (*column, names.as_slice()));
+    print(&table(&out, width, &parts, names));
     Ok(())
 }
 
@@ -119,17 +113,18 @@ pub fn softmax(row: &mut [f32]) {
     row.iter_mut().for_each(|value| *value /= sum);
 }
 
-/// The answer as CSV, with a header.
-fn table(out: &[f32], width: usize, parts: &[Part]) -> String {
+/// The answer as CSV, with a header. Rows that have names begin with them, in a column of this name.
+fn table(out: &[f32], width: usize, parts: &[Part], names: Option<(&str, &[String])>) -> String {
     let mut text = String::new();
-    let mut header: Vec<String> = Vec::new();
+    let mut header: Vec<String> = names.iter().map(|(column, _)| (*column).to_owned()).collect();
     for part in parts {
         header.extend(part.columns.iter().cloned());
         header.extend(part.classes.iter().flatten().map(|class| format!("p_{class}")));
     }
     line(&mut text, &header);
-    for row in out.chunks(width.max(1)) {
+    for (n, row) in out.chunks(width.max(1)).enumerate() {
         let mut fields = Vec::with_capacity(header.len());
+        fields.extend(names.map(|(_, names)| names.get(n).cloned().unwrap_or_default()));
         for part in parts {
             let values = part.of(row);
             if let Some(classes) = &part.classes {
@@ -201,7 +196,7 @@ mod tests {
             .iter()
             .map(|(columns, classes)| TargetSchema { columns: names(columns), classes: names(classes) });
         let schema = Schema { targets: targets.collect(), ..Schema::default() };
-        table(out, width, &parts(&info, &schema))
+        table(out, width, &parts(&info, &schema), None)
     }
 
     #[test]

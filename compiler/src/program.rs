@@ -419,7 +419,7 @@ pub struct DataSpec {
     pub stratify: bool,
     /// The delimiter of a CSV file.
     pub delimiter: char,
-    /// What image bytes are multiplied by.
+    /// What the bytes of images are multiplied by.
     pub scale: f64,
     /// Whether it says something of a target, right or wrong.
     pub has_target_key: bool,
@@ -445,6 +445,13 @@ pub enum DataSource {
         labels: String,
         /// Images and labels of the test.
         test: Option<(String, String)>,
+    },
+    /// Pictures in folders, one for each class.
+    Images {
+        /// The folder of the folders.
+        folder: String,
+        /// That of the test, if it lies apart.
+        test: Option<String>,
     },
     /// Characters.
     Text {

@@ -137,6 +137,16 @@ impl TargetLimits {
         (class as usize) < classes || self.ignored == Some(class)
     }
 
+    /// 0 or 1 as the loss has it: -1 or 1 for one that takes these two numbers alone, such as `hinge`.
+    #[cfg(feature = "data")]
+    pub(crate) fn end(&self, value: f32) -> f32 {
+        match (self.only_ends, value) {
+            (true, 0.0) => self.low as f32,
+            (true, 1.0) => self.high as f32,
+            _ => value,
+        }
+    }
+
     /// Whether a value may occur in the targets.
     pub fn value_fits(&self, value: f64) -> bool {
         let is_inside = (self.low..=self.high).contains(&value);

@@ -1,5 +1,7 @@
 //! The section `data`: where the rows come from, and how they are divided.
 
+mod source;
+
 use nnc_grammar::ast::{ExprKind, Section};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
@@ -7,10 +9,12 @@ use nnc_grammar::span::Span;
 use super::Cx;
 use super::settings::Settings;
 use crate::program::{DataSource, DataSpec, Input};
+use source::missing;
 
 const KEYS: &[&str] = &[
     "csv",
     "idx",
+    "images",
     "text",
     "stride",
     "labels",
@@ -28,16 +32,11 @@ const KEYS: &[&str] = &[
     "stratify",
 ];
 
-/// Keys that belong to a table alone, to images alone, and to a text alone.
-const OF_CSV: &[&str] = &["target", "features", "ignore", "delimiter"];
-const OF_IDX: &[&str] = &["labels", "test_labels", "scale"];
-const OF_TEXT: &[&str] = &["stride"];
-
 /// Reads the section. `None` after a report that leaves no source.
 pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     let settings = Settings::read(cx, section, "data", KEYS);
     let span = super::cx_start(section.span, "data");
-    let source = source(cx, &settings, span);
+    let source = source::resolve(cx, &settings, span);
     let target = settings.names(cx, "target");
     let features = settings.names(cx, "features");
     let feature_groups = settings.groups("features");
@@ -83,79 +82,6 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     })
 }
 
-fn source(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSource> {
-    if let Some(text) = settings.key("text") {
-        for (key, other, what) in [
-            ("csv", settings.key("csv"), "the rows are in a table"),
-            ("idx", settings.key("idx"), "the rows are images"),
-        ] {
-            let Some(other) = other else { continue };
-            let message = format!("`text` has no place beside `{key}`");
-            cx.report(
-                Diagnostic::new(Code::E0216, message, text, "expected one of the two")
-                    .with_label(other, what),
-            );
-            return None;
-        }
-        for keys in [OF_CSV, OF_IDX, &["stratify"]] {
-            reject(cx, settings, keys, text, "a text");
-        }
-        let (test, stride) = (settings.text(cx, "test"), settings.count(cx, "stride"));
-        return Some(DataSource::Text { path: settings.text(cx, "text")?, test, stride });
-    }
-    match (settings.key("csv"), settings.key("idx")) {
-        (Some(csv), Some(idx)) => {
-            cx.report(
-                Diagnostic::new(
-                    Code::E0216,
-                    "`idx` has no place beside `csv`",
-                    idx,
-                    "expected one of the two",
-                )
-                .with_label(csv, "the rows are in a table"),
-            );
-            None
-        }
-        (Some(csv), None) => {
-            reject(cx, settings, OF_IDX, csv, "a table");
-            reject(cx, settings, OF_TEXT, csv, "a table");
-            let test = settings.text(cx, "test");
-            Some(DataSource::Csv { path: settings.text(cx, "csv")?, test })
-        }
-        (None, Some(idx)) => {
-            reject(cx, settings, OF_CSV, idx, "images");
-            reject(cx, settings, OF_TEXT, idx, "images");
-            if settings.key("labels").is_none() {
-                missing(
-                    cx,
-                    "labels",
-                    span,
-                    "`labels \"train-labels-idx1-ubyte.gz\"`, the classes of the images",
-                );
-            }
-            let test = match (settings.key("test"), settings.key("test_labels")) {
-                (None, None) => None,
-                (Some(test), None) => {
-                    missing(cx, "test_labels", test, "`test_labels \"t10k-labels-idx1-ubyte.gz\"`");
-                    None
-                }
-                (None, Some(labels)) => {
-                    missing(cx, "test", labels, "`test \"t10k-images-idx3-ubyte.gz\"`");
-                    None
-                }
-                (Some(_), Some(_)) => settings.text(cx, "test").zip(settings.text(cx, "test_labels")),
-            };
-            let (images, labels) = (settings.text(cx, "idx"), settings.text(cx, "labels"));
-            Some(DataSource::Idx { images: images?, labels: labels?, test })
-        }
-        (None, None) => {
-            let sources = "`csv \"iris.csv\"` for a table, `idx \"images.gz\"` for images, `text \"plays.txt\"` for characters";
-            missing(cx, "csv", span, sources);
-            None
-        }
-    }
-}
-
 /// Reports lists of feature columns that are more or fewer than the inputs of a model.
 pub(super) fn check_features(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input]) {
     let groups = &spec.feature_groups;
@@ -183,35 +109,6 @@ pub(super) fn check_features(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input])
 pub(super) fn check_target(cx: &mut Cx<'_>, spec: &DataSpec) {
     if spec.target.is_empty() && !spec.has_target_key && matches!(spec.source, DataSource::Csv { .. }) {
         missing(cx, "target", super::cx_start(spec.span, "data"), "`target species`, the column to predict");
-    }
-}
-
-fn missing(cx: &mut Cx<'_>, key: &str, span: Span, example: &str) {
-    cx.report(
-        Diagnostic::new(
-            Code::E0203,
-            format!("`data` needs `{key}`"),
-            span,
-            format!("expected a key `{key}`, found none"),
-        )
-        .with_help(format!("write {example}")),
-    );
-}
-
-/// Reports keys that belong to another source.
-fn reject(cx: &mut Cx<'_>, settings: &Settings<'_>, keys: &[&str], source: Span, what: &str) {
-    for key in keys {
-        if let Some(span) = settings.key(key) {
-            cx.report(
-                Diagnostic::new(
-                    Code::E0216,
-                    format!("`{key}` has no place here"),
-                    span,
-                    format!("expected a key of {what}, found `{key}`"),
-                )
-                .with_label(source, format!("the data is {what}")),
-            );
-        }
     }
 }
 

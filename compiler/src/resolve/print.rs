@@ -216,6 +216,13 @@ impl fmt::Display for DataSpec {
                     write!(f, ", delimiter {:?}", self.delimiter)?;
                 }
             }
+            DataSource::Images { folder, test } => {
+                write!(f, "  data images {folder:?}")?;
+                if let Some(test) = test {
+                    write!(f, ", test {test:?}")?;
+                }
+                write!(f, ", scale {}", self.scale)?;
+            }
             DataSource::Text { path, test, stride } => {
                 write!(f, "  data text {path:?}")?;
                 if let Some(test) = test {

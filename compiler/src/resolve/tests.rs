@@ -585,6 +585,10 @@ fn the_data_section_is_read() {
     let test = Some(("c".to_owned(), "d".to_owned()));
     assert_eq!(data.source, DataSource::Idx { images: "a".to_owned(), labels: "b".to_owned(), test });
     assert_eq!((data.split, data.scale), (1.0, 1.0 / 255.0));
+    let data =
+        program(&with_section("data { images \"photos\" classes [b, a] stratify true }")).data.unwrap();
+    assert_eq!(data.source, DataSource::Images { folder: "photos".to_owned(), test: None });
+    assert_eq!((data.split, data.scale, data.stratify), (1.0, 1.0 / 255.0, true));
 }
 
 #[test]
@@ -601,6 +605,11 @@ fn the_data_section_is_checked() {
     check("idx \"a\" labels \"b\" test \"c\"", Code::E0203, "test");
     check("text \"a\" csv \"b\"", Code::E0216, "text");
     check("text \"a\" stratify true", Code::E0216, "stratify");
+    check("text \"a\" classes [b, c]", Code::E0216, "classes");
+    check("images \"a\" csv \"b\" target y", Code::E0216, "images");
+    check("images \"a\" labels \"b\"", Code::E0216, "labels");
+    check("images photos", Code::E0204, "photos");
+    check("image \"photos\" csv \"a\" target y", Code::E0209, "image");
     check("text \"a\" stride 0", Code::E0205, "0");
     check("csv \"a\" target y stride 2", Code::E0216, "stride");
     check("csv \"a\" target y split 0", Code::E0205, "0");

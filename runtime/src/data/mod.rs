@@ -1,7 +1,8 @@
 //! Data sets: rows of numbers in memory, what they are compared with, and what the columns mean.
 //!
-//! [`csv`] and [`idx`] read files (feature `data`), [`split`] and [`with_test`] make the parts to train and test on,
-//! and [`fit_normalize`] puts what `normalize` and its kin keep of the training part into a model.
+//! [`csv`] and [`idx`] read files (feature `data`), `images` folders of pictures (feature `images`), [`split`] and
+//! [`with_test`] make the parts to train and test on, and [`fit_normalize`] puts what `normalize` and its kin keep of the
+//! training part into a model.
 
 mod normalize;
 mod schema;
@@ -11,6 +12,8 @@ mod split;
 pub mod csv;
 #[cfg(feature = "data")]
 pub mod idx;
+#[cfg(feature = "images")]
+pub mod images;
 #[cfg(feature = "data")]
 pub mod text;
 #[cfg(feature = "data")]
@@ -449,6 +452,19 @@ fn class_at(classes: &[String], field: &str) -> Option<usize> {
         let wanted: f64 = field.parse().ok()?;
         classes.iter().position(|name| name.parse() == Ok(wanted))
     })
+}
+
+/// Names of classes in their order: sorted by name, or by number where all are numbers.
+#[cfg(feature = "data")]
+fn in_order(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    let numbers: Option<Vec<f64>> = names.iter().map(|name| name.parse().ok()).collect();
+    let Some(numbers) = numbers else { return names };
+    let mut by_number: Vec<(f64, String)> = numbers.into_iter().zip(names).collect();
+    by_number.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    // `1` and `1.0` are one class.
+    by_number.dedup_by(|(a, _), (b, _)| a == b);
+    by_number.into_iter().map(|(_, name)| name).collect()
 }
 
 /// Whether each class of a list has a row: `found` are their places in it.

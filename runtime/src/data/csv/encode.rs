@@ -170,12 +170,12 @@ fn target(
             TargetInfo::Class { .. } | TargetInfo::Positions { .. } => Targets::Classes(classes),
             TargetInfo::Values { len: 1 } => {
                 let values = classes.into_iter().map(|class| class as f32);
-                Targets::Values(values.map(|value| end(value, limits)).collect(), 1)
+                Targets::Values(values.map(|value| limits.end(value)).collect(), 1)
             }
             TargetInfo::Values { len } => {
                 match one_hot(classes.into_iter().map(|class| class as usize), len) {
                     Targets::Values(values, width) => {
-                        Targets::Values(values.into_iter().map(|value| end(value, limits)).collect(), width)
+                        Targets::Values(values.into_iter().map(|value| limits.end(value)).collect(), width)
                     }
                     other => other,
                 }
@@ -196,15 +196,6 @@ fn target(
         }
         _ => Targets::Values(values, columns.len()),
     })
-}
-
-/// 0 or 1, as a loss has it that takes two numbers alone: -1 or 1 for `hinge`.
-fn end(value: f32, limits: TargetLimits) -> f32 {
-    match (limits.only_ends, value) {
-        (true, 0.0) => limits.low as f32,
-        (true, 1.0) => limits.high as f32,
-        _ => value,
-    }
 }
 
 /// The index of the class that a field names: by its text, or by its number.

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{CsvOptions, Table, fault, find, is_missing, number};
-use crate::data::no_loss;
-use crate::data::{Feature, Schema, TargetSchema};
+use crate::data::{Feature, Schema, TargetSchema, in_order, no_loss};
 use crate::error::{Error, count, listed};
 use crate::model::{Compared, ModelInfo, TargetInfo};
 
@@ -174,15 +173,7 @@ fn class_names(
         let message = format!("missing value in target column `{name}`");
         return Err(fault(table, row, column, "E0408", message).help("leave this row out"));
     }
-    let mut names = categories(table, column);
-    let numbers: Option<Vec<f64>> = names.iter().map(|name| name.parse().ok()).collect();
-    if let Some(numbers) = numbers {
-        let mut by_number: Vec<(f64, String)> = numbers.into_iter().zip(names).collect();
-        by_number.sort_by(|(a, _), (b, _)| a.total_cmp(b));
-        // `1` and `1.0` are one class.
-        by_number.dedup_by(|(a, _), (b, _)| a == b);
-        names = by_number.into_iter().map(|(_, name)| name).collect();
-    }
+    let names = in_order(categories(table, column));
     // A class that is left out of the loss stands behind the others.
     let is_ignored = names.len() == expected + 1
         && compared.output.limits.ignored.is_some_and(|ignored| ignored as usize == expected);

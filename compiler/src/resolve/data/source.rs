@@ -1,0 +1,174 @@
+//! Where the rows come from: one source, and the keys that belong to it.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+use nnc_grammar::span::Span;
+
+use super::super::Cx;
+use super::super::settings::Settings;
+use crate::program::DataSource;
+
+/// A source that a section can have.
+struct Source {
+    /// Its key.
+    key: &'static str,
+    /// What it is, in messages.
+    what: &'static str,
+    /// Where its rows are, in messages.
+    rows: &'static str,
+    /// The keys of [`OF_SOME`] that it takes.
+    keys: &'static [&'static str],
+    /// How it is written.
+    example: &'static str,
+}
+
+const SOURCES: &[Source] = &[
+    Source {
+        key: "csv",
+        what: "a table",
+        rows: "the rows are in a table",
+        keys: &["target", "features", "ignore", "delimiter", "classes", "stratify"],
+        example: "`csv \"iris.csv\"` for a table",
+    },
+    Source {
+        key: "idx",
+        what: "images",
+        rows: "the rows are images",
+        keys: &["labels", "test_labels", "scale", "classes", "stratify"],
+        example: "`idx \"images.gz\"` for images",
+    },
+    Source {
+        key: "images",
+        what: "a folder of images",
+        rows: "the rows are images of a folder",
+        keys: &["scale", "classes", "stratify"],
+        example: "`images \"photos\"` for a folder of them",
+    },
+    Source {
+        key: "text",
+        what: "a text",
+        rows: "the rows are parts of a text",
+        keys: &["stride"],
+        example: "`text \"plays.txt\"` for characters",
+    },
+];
+
+/// Keys that belong to some of the sources.
+const OF_SOME: &[&str] = &[
+    "target",
+    "features",
+    "ignore",
+    "delimiter",
+    "labels",
+    "test_labels",
+    "scale",
+    "stride",
+    "classes",
+    "stratify",
+];
+
+/// Reads the keys that name files. `None` after a report that leaves no source.
+pub(super) fn resolve(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> Option<DataSource> {
+    let mut given = SOURCES.iter().filter_map(|source| Some((source, settings.key(source.key)?)));
+    let Some((source, key)) = given.next() else {
+        let examples: Vec<&str> = SOURCES.iter().map(|source| source.example).collect();
+        missing(cx, "csv", span, &examples.join(", "));
+        return None;
+    };
+    if let Some((other, other_key)) = given.next() {
+        let message = format!("`{}` has no place beside `{}`", other.key, source.key);
+        cx.report(
+            Diagnostic::new(Code::E0216, message, other_key, "expected one of the two")
+                .with_label(key, source.rows),
+        );
+        return None;
+    }
+    reject(cx, settings, source, key);
+    let test = |cx: &mut Cx<'_>| settings.text(cx, "test");
+    match source.key {
+        "csv" => {
+            let test = test(cx);
+            Some(DataSource::Csv { path: settings.text(cx, "csv")?, test })
+        }
+        "text" => {
+            let (test, stride) = (test(cx), settings.count(cx, "stride"));
+            Some(DataSource::Text { path: settings.text(cx, "text")?, test, stride })
+        }
+        "images" => {
+            let test = test(cx);
+            Some(DataSource::Images { folder: settings.text(cx, "images")?, test })
+        }
+        _ => {
+            let (labels, test) = labelled(cx, settings, span, &IDX);
+            Some(DataSource::Idx { images: settings.text(cx, "idx")?, labels: labels?, test })
+        }
+    }
+}
+
+/// What files of labels are called, as examples.
+struct Labelled {
+    labels: &'static str,
+    test: &'static str,
+    test_labels: &'static str,
+}
+
+const IDX: Labelled = Labelled {
+    labels: "`labels \"train-labels-idx1-ubyte.gz\"`, the classes of the images",
+    test: "`test \"t10k-images-idx3-ubyte.gz\"`",
+    test_labels: "`test_labels \"t10k-labels-idx1-ubyte.gz\"`",
+};
+
+/// The file of labels, and both files of the test.
+fn labelled(
+    cx: &mut Cx<'_>,
+    settings: &Settings<'_>,
+    span: Span,
+    examples: &Labelled,
+) -> (Option<String>, Option<(String, String)>) {
+    if settings.key("labels").is_none() {
+        missing(cx, "labels", span, examples.labels);
+    }
+    let test = match (settings.key("test"), settings.key("test_labels")) {
+        (None, None) => None,
+        (Some(test), None) => {
+            missing(cx, "test_labels", test, examples.test_labels);
+            None
+        }
+        (None, Some(labels)) => {
+            missing(cx, "test", labels, examples.test);
+            None
+        }
+        (Some(_), Some(_)) => settings.text(cx, "test").zip(settings.text(cx, "test_labels")),
+    };
+    (settings.text(cx, "labels"), test)
+}
+
+/// Reports a key that the section cannot do without.
+pub(super) fn missing(cx: &mut Cx<'_>, key: &str, span: Span, example: &str) {
+    cx.report(
+        Diagnostic::new(
+            Code::E0203,
+            format!("`data` needs `{key}`"),
+            span,
+            format!("expected a key `{key}`, found none"),
+        )
+        .with_help(format!("write {example}")),
+    );
+}
+
+/// Reports keys that belong to other sources.
+fn reject(cx: &mut Cx<'_>, settings: &Settings<'_>, source: &Source, at: Span) {
+    let what = source.what;
+    for key in OF_SOME.iter().filter(|key| !source.keys.contains(key)) {
+        if let Some(span) = settings.key(key) {
+            cx.report(
+                Diagnostic::new(
+                    Code::E0216,
+                    format!("`{key}` has no place here"),
+                    span,
+                    format!("expected a key of {what}, found `{key}`"),
+                )
+                .with_label(at, format!("the data is {what}")),
+            );
+        }
+    }
+}
