@@ -1,4 +1,7 @@
-//! For each figure a model and a test: `OUT_DIR/losses.rs` and its like, which the files in `tests/` include.
+//! For each figure a model and a test: `OUT_DIR/losses.rs` and its like, which the files in `tests/` include; and for random
+//! layers of windows, `OUT_DIR/windows.rs`.
+
+mod windows;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,6 +46,9 @@ fn main() {
         assert!(!cases.is_empty(), "{name} has no figures");
         fs::write(out.join(name).with_extension("rs"), written(cases)).expect("OUT_DIR can be written");
     }
+    say("rerun-if-changed=build.rs");
+    say("rerun-if-changed=windows.rs");
+    fs::write(out.join("windows.rs"), written(windows::cases())).expect("OUT_DIR can be written");
 }
 
 fn say(instruction: &str) {
