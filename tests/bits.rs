@@ -1,6 +1,10 @@
 //! One seed, one result: the bits of the weights after 1,000 steps are the same for every instruction set, and for
 //! debug and release builds. CI runs this file in both.
+//! (`network_bits.rs` has the networks of `examples/zoo` and `benches/`.)
 
+mod common;
+
+use common::bits::bits;
 use nnc::{Set, Simd, Target, Train};
 
 nnc::network! {
@@ -49,29 +53,6 @@ nnc::network! {
         )
     }
     train { batch 21 }
-}
-
-/// FNV-1a over the bits of all tensors and states.
-fn bits<M: Train<Elem = f32>>(model: &M) -> u64 {
-    let info = model.info();
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |values: &[f32]| {
-        for value in values {
-            hash = (hash ^ u64::from(value.to_bits())).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    for (at, tensor) in info.tensors.iter().enumerate() {
-        let mut values = vec![0.0; tensor.len()];
-        model.read_tensor(at, &mut values);
-        assert!(values.iter().all(|value| value.is_finite()), "{}", tensor.name);
-        add(&values);
-        for state in 0..info.states.len() {
-            model.read_state(state, at, &mut values);
-            add(&values);
-        }
-    }
-    add(&model.schedule().iter().map(|value| *value as f32).collect::<Vec<f32>>());
-    hash
 }
 
 /// 1,000 steps on batches of all sizes.

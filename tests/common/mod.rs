@@ -1,6 +1,7 @@
 //! What the differential tests share: figures from files, models by the traits, and comparisons.
 #![allow(dead_code)]
 
+pub mod bits;
 pub mod differential;
 pub mod training;
 
