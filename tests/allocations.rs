@@ -69,6 +69,38 @@ fn steps_and_predictions_do_not_allocate() {
     assert!(count() > after, "the counter counts");
 }
 
+/// How often memory was taken, after each step.
+struct Counts {
+    counts: [usize; 32],
+    steps: usize,
+}
+
+impl nnc::fit::Callback for Counts {
+    fn on_step(&mut self, _: &nnc::fit::StepReport) -> std::ops::ControlFlow<()> {
+        self.counts[self.steps] = count();
+        self.steps += 1;
+        std::ops::ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn nor_do_samples_that_are_augmented() {
+    use nnc::data::{Augmentation, DataSet, Fill, Split, Targets};
+
+    let data = DataSet::from_rows(vec![0.25; 100 * 144], 144, Targets::Classes(vec![1; 100]));
+    let split = Split::from(data.expect("whole rows"));
+    let crop = Augmentation::Crop { padding: 2, fill: Fill::Reflect };
+    let augment =
+        vec![Augmentation::Shift { pixels: 1 }, Augmentation::Flip, crop, Augmentation::Noise { std: 0.1 }];
+    let options = nnc::fit::FitOptions { epochs: 2, augment, ..Default::default() };
+    let mut seen = Counts { counts: [0; 32], steps: 0 };
+    Images::new(1).fit(&split, &options, &mut seen).expect("it trains");
+    assert_eq!(seen.steps, 10);
+    for epoch in seen.counts[..10].chunks(5) {
+        assert!(epoch.iter().all(|count| *count == epoch[0]), "allocations in an epoch: {epoch:?}");
+    }
+}
+
 nnc::network! {
     model Images {
         input [2, 8, 9]

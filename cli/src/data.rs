@@ -4,13 +4,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use nnc_compiler::CompiledModel;
-use nnc_compiler::program::{DataSource, DataSpec};
+use nnc_compiler::program::{self, AugmentUse, DataSource, DataSpec};
 use nnc_runtime::Error;
 use nnc_runtime::data::csv::{CsvOptions, read_like};
 use nnc_runtime::data::idx::IdxOptions;
 use nnc_runtime::data::images::{self, ImageOptions};
 use nnc_runtime::data::text::{self, TextOptions};
-use nnc_runtime::data::{DataSet, Feature, Schema, Split, SplitOptions, csv, idx, split, with_test};
+use nnc_runtime::data::{
+    Augmentation, DataSet, Feature, Fill, Schema, Split, SplitOptions, csv, idx, split, with_test,
+};
 use nnc_runtime::model::ModelInfo;
 
 use crate::arguments::Run;
@@ -83,6 +85,25 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
         Some(test) => with_test(&train, test, &options),
         None => split(&train, &options),
     }
+}
+
+/// What is done to samples before they are trained on.
+pub fn augmentations(model: &CompiledModel) -> Vec<Augmentation> {
+    let steps = model.program.data.iter().flat_map(|data| &data.augment);
+    let same = |step: &AugmentUse| match step.kind {
+        program::Augmentation::Shift { pixels } => Augmentation::Shift { pixels },
+        program::Augmentation::Flip => Augmentation::Flip,
+        program::Augmentation::Noise { std } => Augmentation::Noise { std },
+        program::Augmentation::Crop { padding, fill } => {
+            let fill = match fill {
+                program::Fill::Zero => Fill::Zero,
+                program::Fill::Reflect => Fill::Reflect,
+                program::Fill::Edge => Fill::Edge,
+            };
+            Augmentation::Crop { padding, fill }
+        }
+    };
+    steps.map(same).collect()
 }
 
 /// Whether the columns that are listed for each input make as many values as it takes.

@@ -56,6 +56,7 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         batch: None,
         seed: session.seed,
         shuffle: train.shuffle,
+        augment: data::augmentations(&session.model),
         metrics: metrics.clone(),
         early_stopping: train.stop.map(|stop| EarlyStopping {
             patience: stop.patience,

@@ -419,12 +419,58 @@ pub struct DataSpec {
     pub stratify: bool,
     /// The delimiter of a CSV file.
     pub delimiter: char,
+    /// What is done to samples before they are trained on, in this order.
+    pub augment: Vec<AugmentUse>,
     /// What the bytes of images are multiplied by.
     pub scale: f64,
     /// Whether it says something of a target, right or wrong.
     pub has_target_key: bool,
     /// The section.
     pub span: Span,
+}
+
+/// An augmentation where it is listed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AugmentUse {
+    /// Which.
+    pub kind: Augmentation,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Something that is done to a sample before it is trained on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Augmentation {
+    /// Moved by up to so many pixels, with zeros behind it.
+    Shift {
+        /// From 1.
+        pixels: usize,
+    },
+    /// Left and right change places, for one sample in two.
+    Flip,
+    /// A part as large as the image, of the image with a border.
+    Crop {
+        /// Width of the border in pixels, from 1.
+        padding: usize,
+        /// What is in the border.
+        fill: Fill,
+    },
+    /// Normal noise is added to each value.
+    Noise {
+        /// Its standard deviation, above 0.
+        std: f64,
+    },
+}
+
+/// What is in a border around an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fill {
+    /// 0.
+    Zero,
+    /// The image in a mirror.
+    Reflect,
+    /// The nearest pixel.
+    Edge,
 }
 
 /// The files of a data section.

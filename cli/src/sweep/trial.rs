@@ -109,6 +109,7 @@ fn attempt(job: &Job<'_>, trial: &mut Trial, interrupt: &AtomicBool, output: &Ou
         epochs: job.epochs.unwrap_or(train.epochs),
         seed: trial.seed,
         shuffle: train.shuffle,
+        augment: data::augmentations(&session.model),
         metrics: metrics.clone(),
         early_stopping: train.stop.map(|stop| EarlyStopping {
             patience: stop.patience,

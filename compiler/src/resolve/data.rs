@@ -1,15 +1,18 @@
 //! The section `data`: where the rows come from, and how they are divided.
 
+mod augment;
 mod source;
 
 use nnc_grammar::ast::{ExprKind, Section};
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
+pub(super) use augment::check as check_augment;
+use source::missing;
+
 use super::Cx;
 use super::settings::Settings;
 use crate::program::{DataSource, DataSpec, Input};
-use source::missing;
 
 const KEYS: &[&str] = &[
     "csv",
@@ -25,6 +28,7 @@ const KEYS: &[&str] = &[
     "ignore",
     "delimiter",
     "scale",
+    "augment",
     "classes",
     "rows",
     "split",
@@ -52,6 +56,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
     let rows = settings.count(cx, "rows");
     let stratify = settings.flag(cx, "stratify");
     let delimiter = delimiter(cx, &settings);
+    let augment = augment::resolve(cx, &settings);
     if let (Some(split), Some(test)) = (settings.key("split"), settings.key("test")) {
         cx.report(
             Diagnostic::new(
@@ -76,6 +81,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         validation: validation.unwrap_or(0.0),
         stratify: stratify.unwrap_or(false),
         delimiter: delimiter.unwrap_or(','),
+        augment,
         scale: scale.unwrap_or(1.0 / 255.0),
         has_target_key: settings.key("target").is_some(),
         span: section.span,

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::ops::{Arguments, Value};
 use crate::program::{
-    ActivationBody, Application, Cell, DataSource, DataSpec, HyperValue, Kind, LossUse, OptimizerUse,
-    Precision, Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
+    ActivationBody, Application, Augmentation, Cell, DataSource, DataSpec, Fill, HyperValue, Kind, LossUse,
+    OptimizerUse, Precision, Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable, formula};
 
@@ -254,7 +254,29 @@ impl fmt::Display for DataSpec {
         if let Some(rows) = self.rows {
             write!(f, ", rows {rows}")?;
         }
+        if !self.augment.is_empty() {
+            let steps: Vec<String> = self.augment.iter().map(|step| step.kind.to_string()).collect();
+            write!(f, ", augment [{}]", steps.join(", "))?;
+        }
         write!(f, ", split {}, validation {}, stratify {}", self.split, self.validation, self.stratify)
+    }
+}
+
+impl fmt::Display for Augmentation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shift { pixels } => write!(f, "shift({pixels})"),
+            Self::Flip => write!(f, "flip"),
+            Self::Crop { padding, fill } => {
+                let fill = match fill {
+                    Fill::Zero => "",
+                    Fill::Reflect => ", fill = reflect",
+                    Fill::Edge => ", fill = edge",
+                };
+                write!(f, "crop(padding = {padding}{fill})")
+            }
+            Self::Noise { std } => write!(f, "noise({std})"),
+        }
     }
 }
 

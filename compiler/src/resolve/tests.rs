@@ -628,6 +628,63 @@ fn the_data_section_is_checked() {
     );
 }
 
+/// A model of images with such an input, and what is done to them.
+fn augmented(input: &str, augment: &str) -> String {
+    format!(
+        "model M {{ input {input} flatten dense(3) loss mse optimizer sgd }} data {{ idx \"a\" labels \"b\" augment {augment} }}"
+    )
+}
+
+#[test]
+fn augmentations_are_read() {
+    let of = |input: &str, augment: &str| {
+        let steps = program(&augmented(input, augment)).data.unwrap().augment;
+        steps.iter().map(|step| step.kind.to_string()).collect::<Vec<_>>()
+    };
+    let all = "[shift(2), flip, crop(padding = 4, fill = reflect), noise(1 / 8)]";
+    assert_eq!(
+        of("[1, 28, 28]", all),
+        ["shift(2)", "flip", "crop(padding = 4, fill = reflect)", "noise(0.125)"]
+    );
+    assert_eq!(of("[5, 6]", "crop(4)"), ["crop(padding = 4)"]);
+    assert_eq!(of("[6, 5]", "flip"), ["flip"]);
+    assert_eq!(
+        of("[1, 5, 6]", "[crop(padding = pixels, fill = edge)]".replace("pixels", "1 + 1").as_str()),
+        ["crop(padding = 2, fill = edge)"]
+    );
+    // Noise needs no image.
+    let table = "model M { input [4] dense(3) loss mse optimizer sgd } data { csv \"a\" target y augment noise(0.1) }";
+    assert_eq!(program(table).data.unwrap().augment.len(), 1);
+}
+
+#[test]
+fn augmentations_are_checked() {
+    let check = |input: &str, augment: &str, code, place| {
+        assert_file_fault(&augmented(input, augment), code, place);
+    };
+    check("[1, 8, 9]", "[shift(2), flop]", Code::E0204, "flop");
+    check("[1, 8, 9]", "[rotate(3)]", Code::E0204, "rotate");
+    check("[1, 8, 9]", "3", Code::E0204, "3");
+    check("[1, 8, 9]", "[]", Code::E0205, "[]");
+    check("[1, 8, 9]", "[flip, shift(1), flip]", Code::E0206, "flip");
+    check("[1, 8, 9]", "shift", Code::E0203, "shift");
+    check("[1, 8, 9]", "flip(2)", Code::E0215, "2");
+    check("[1, 8, 9]", "shift(0)", Code::E0205, "0");
+    check("[1, 8, 9]", "shift(1.5)", Code::E0205, "1.5");
+    check("[1, 8, 9]", "shift(8)", Code::E0205, "shift(8)");
+    check("[1, 8, 9]", "crop(padding = 9)", Code::E0205, "crop(padding = 9)");
+    check("[1, 8, 9]", "crop(2, fill = mirror)", Code::E0204, "mirror");
+    check("[1, 8, 9]", "crop(pading = 2)", Code::E0202, "pading");
+    check("[1, 8, 9]", "noise(0)", Code::E0205, "0");
+    check("[1, 8, 9]", "noise(-1)", Code::E0205, "-1");
+    check("[1, 8, 9]", "noise(std = 1 / 0)", Code::E0205, "1 / 0");
+    check("[1, 1, 9]", "shift(1)", Code::E0205, "shift(1)");
+    check("[72]", "[noise(1), flip, shift(2)]", Code::E0303, "flip");
+    let two = "model M { input a: [2, 2] input b: [2, 2] add(a, b) flatten dense(3) loss mse optimizer sgd } data { csv \"a\" target y augment noise(1) }";
+    assert_file_fault(two, Code::E0216, "noise(1)");
+    assert_file_fault(&with_section("data { text \"a\" augment noise(1) }"), Code::E0216, "augment");
+}
+
 #[test]
 fn the_train_section_is_read_and_checked() {
     let train =

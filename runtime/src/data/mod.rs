@@ -1,9 +1,10 @@
 //! Data sets: rows of numbers in memory, what they are compared with, and what the columns mean.
 //!
 //! [`csv`] and [`idx`] read files (feature `data`), `images` folders of pictures (feature `images`), [`split`] and
-//! [`with_test`] make the parts to train and test on, and [`fit_normalize`] puts what `normalize` and its kin keep of the
+//! [`with_test`] make the parts to train and test on, an [`Augmenter`] changes samples as they are trained on, and [`fit_normalize`] puts what `normalize` and its kin keep of the
 //! training part into a model.
 
+mod augment;
 mod normalize;
 mod schema;
 mod split;
@@ -19,6 +20,8 @@ pub mod text;
 #[cfg(feature = "data")]
 mod unpack;
 
+pub(crate) use augment::listed as listed_augmentations;
+pub use augment::{Augmentation, Augmenter, Fill};
 pub use normalize::fit_normalize;
 pub use schema::{Feature, Schema, TargetSchema};
 pub use split::{Split, SplitOptions, split, with_test};

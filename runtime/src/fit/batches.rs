@@ -1,6 +1,6 @@
 //! Batches: the samples of an epoch in their order, copied into one buffer that every step uses again.
 
-use crate::data::{DataSet, Targets};
+use crate::data::{Augmenter, DataSet, Targets};
 use crate::model::Target;
 use crate::random::Rng;
 
@@ -11,6 +11,8 @@ const STREAM: u64 = 0x7368_7566_0000_0000;
 /// The order of samples in an epoch, and room for one batch of them.
 pub(super) struct Batches<'a> {
     data: &'a DataSet,
+    augmenter: Augmenter,
+    epoch: usize,
     order: Vec<u32>,
     inputs: Vec<f32>,
     classes: Vec<u32>,
@@ -19,7 +21,7 @@ pub(super) struct Batches<'a> {
 
 impl<'a> Batches<'a> {
     /// Room for batches of up to `batch` samples, which come in the order of the data until they are shuffled.
-    pub fn new(data: &'a DataSet, batch: usize) -> Self {
+    pub fn new(data: &'a DataSet, batch: usize, augmenter: Augmenter) -> Self {
         let (classes, values) = match &data.targets {
             Targets::Classes(_) => (1, 0),
             Targets::Positions(_, width) => (*width, 0),
@@ -27,11 +29,23 @@ impl<'a> Batches<'a> {
         };
         Self {
             data,
+            augmenter,
+            epoch: 0,
             order: (0..data.rows as u32).collect(),
             inputs: vec![0.0; batch * data.features],
             classes: vec![0; batch * classes],
             values: vec![0.0; batch * values],
         }
+    }
+
+    /// What augments the samples.
+    pub fn augmenter(&mut self) -> &mut Augmenter {
+        &mut self.augmenter
+    }
+
+    /// From now on samples are those of this epoch, counted from 0.
+    pub fn begin(&mut self, epoch: usize) {
+        self.epoch = epoch;
     }
 
     /// The order of an epoch: a function of seed and epoch alone.
@@ -45,6 +59,7 @@ impl<'a> Batches<'a> {
         let features = self.data.features;
         for (place, &row) in self.inputs.chunks_exact_mut(features.max(1)).zip(order) {
             place.copy_from_slice(self.data.row(row as usize));
+            self.augmenter.apply(self.epoch, row as usize, place);
         }
         let inputs = self.inputs.get(..rows * features).unwrap_or_default();
         match &self.data.targets {

@@ -23,7 +23,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
 pub use run::swap_averages;
 
-use crate::data::Split;
+use crate::data::{Augmentation, Split};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::model::Train;
@@ -40,6 +40,8 @@ pub struct FitOptions<'a> {
     pub seed: u64,
     /// Whether samples are put into a new order each epoch.
     pub shuffle: bool,
+    /// What is done to each sample of the training part before it is trained on, in this order; drawn from `seed`.
+    pub augment: Vec<Augmentation>,
     /// What is measured on the validation part after each epoch.
     pub metrics: Vec<Metric>,
     /// When to stop early, if ever.
@@ -70,6 +72,7 @@ impl Default for FitOptions<'_> {
             batch: None,
             seed: 0,
             shuffle: true,
+            augment: Vec::new(),
             metrics: Vec::new(),
             early_stopping: None,
             keep_best: false,
@@ -85,10 +88,11 @@ impl Default for FitOptions<'_> {
 
 /// Trains a model on the training part of `split`, and validates it on the validation part after each epoch.
 ///
-/// The last batch of an epoch may be smaller than the others. A step allocates nothing.
+/// The last batch of an epoch may be smaller than the others. A step allocates nothing. Samples are augmented as they
+/// are copied into a batch: the validation part stays as it is.
 ///
 /// # Errors
-/// - E0401 for a model without a loss, E0205 for options out of range, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
+/// - E0401 for a model without a loss, E0205 for options out of range, E0416 for augmentations that do not fit the model, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
 /// - E0410 when there are fewer rows than a batch, E0411 and E0416 when the data do not fit the model;
 /// - E0412 when the loss, or a parameter, is no longer finite: the last good state is then in the checkpoint;
 /// - E0413 and E0419 when a checkpoint cannot be resumed, E0417 when one cannot be written;

@@ -40,6 +40,7 @@ pub(super) struct Conditions {
     pub seed: u64,
     pub batch: usize,
     pub shuffle: bool,
+    pub augmentation: String,
     pub rows: usize,
     pub validation_rows: usize,
     pub data: u64,
@@ -106,11 +107,12 @@ impl Conditions {
         }
     }
 
-    fn facts(&self) -> [(&'static str, String); 6] {
+    fn facts(&self) -> [(&'static str, String); 7] {
         [
             ("seed", self.seed.to_string()),
             ("batch", self.batch.to_string()),
             ("shuffle", self.shuffle.to_string()),
+            ("augmentation", self.augmentation.clone()),
             ("rows", self.rows.to_string()),
             ("validation rows", self.validation_rows.to_string()),
             ("data", format!("{:016x}", self.data)),
@@ -121,10 +123,12 @@ impl Conditions {
     pub fn check(&self, file: &SafeTensors) -> Result<(), Error> {
         for (key, expected) in self.facts() {
             let found = file.metadata().get(&format!("fit.{}", key.replace(' ', "_")));
-            if found == Some(&expected) {
+            // Checkpoints of before there were any say nothing of it.
+            let missing = if key == "augmentation" { "none" } else { "nothing" };
+            let found = found.map_or(missing, String::as_str);
+            if found == expected {
                 continue;
             }
-            let found = found.map_or("nothing", String::as_str);
             if key == "data" {
                 return Err(not_resumable(file.path(), "the data are not those it was trained on"));
             }

@@ -13,7 +13,7 @@ use super::evaluate::Evaluator;
 use super::progress::{Conditions, Progress, fingerprint};
 use super::report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
 use crate::checkpoint::{self, Snapshot, not_resumable};
-use crate::data::{DataSet, Split};
+use crate::data::{Augmenter, DataSet, Split, listed_augmentations};
 use crate::error::{Error, count};
 use crate::file::check_writable;
 use crate::metrics::Meter;
@@ -53,6 +53,7 @@ impl<'a> Run<'a> {
             return Err(Error::new("E0205", message));
         }
         check_warmup(info, options.epochs)?;
+        let augmenter = Augmenter::of_model(&options.augment, info, train, options.seed)?;
         let watched = Watched::new(options.early_stopping.as_ref(), &options.metrics, validation.is_some())?;
         let meter = Meter::new(&options.metrics, info)?.without_confusion();
         [&options.best, &options.last].into_iter().flatten().try_for_each(|path| check_writable(path))?;
@@ -62,6 +63,7 @@ impl<'a> Run<'a> {
             seed: options.seed,
             batch,
             shuffle: options.shuffle,
+            augmentation: listed_augmentations(&options.augment),
             rows: train.rows,
             validation_rows: validation.map_or(0, |data| data.rows),
             data: if has_files { fingerprint(train) ^ validation_hash.rotate_left(1) } else { 0 },
@@ -72,7 +74,7 @@ impl<'a> Run<'a> {
             options,
             batch,
             watched,
-            batches: Batches::new(train, batch),
+            batches: Batches::new(train, batch, augmenter),
             evaluator: Evaluator::new(info, meter),
             conditions,
             progress: Progress::default(),
@@ -114,6 +116,7 @@ impl<'a> Run<'a> {
         self.saved = started;
         let steps = u64::try_from(self.steps_per_epoch()).unwrap_or(u64::MAX);
         model.set_horizon(steps, u64::try_from(self.options.epochs).unwrap_or(u64::MAX));
+        self.batches.augmenter().set_units(model);
         callback.on_start(&self.start());
         self.keep(model);
         let stopped = loop {
@@ -173,6 +176,7 @@ impl<'a> Run<'a> {
         M: Train<Elem = f32> + ?Sized,
     {
         let started = Instant::now();
+        self.batches.begin(self.progress.epochs);
         if self.options.shuffle {
             self.batches.shuffle(self.options.seed, self.progress.epochs);
         }

@@ -26,21 +26,21 @@ const SOURCES: &[Source] = &[
         key: "csv",
         what: "a table",
         rows: "the rows are in a table",
-        keys: &["target", "features", "ignore", "delimiter", "classes", "stratify"],
+        keys: &["target", "features", "ignore", "delimiter", "classes", "stratify", "augment"],
         example: "`csv \"iris.csv\"` for a table",
     },
     Source {
         key: "idx",
         what: "images",
         rows: "the rows are images",
-        keys: &["labels", "test_labels", "scale", "classes", "stratify"],
+        keys: &["labels", "test_labels", "scale", "classes", "stratify", "augment"],
         example: "`idx \"images.gz\"` for images",
     },
     Source {
         key: "images",
         what: "a folder of images",
         rows: "the rows are images of a folder",
-        keys: &["scale", "classes", "stratify"],
+        keys: &["scale", "classes", "stratify", "augment"],
         example: "`images \"photos\"` for a folder of them",
     },
     Source {
@@ -64,6 +64,7 @@ const OF_SOME: &[&str] = &[
     "stride",
     "classes",
     "stratify",
+    "augment",
 ];
 
 /// Reads the keys that name files. `None` after a report that leaves no source.
