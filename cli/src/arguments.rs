@@ -82,7 +82,7 @@ pub enum Command {
         #[arg(long, requires = "weights")]
         partial: bool,
     },
-    /// Predicts rows of a CSV file: the columns of the answer go to the standard output.
+    /// Predicts rows of a CSV file, images, or the next character of a text: CSV goes to the standard output.
     Predict {
         /// The model and how to run it.
         #[command(flatten)]
@@ -90,9 +90,13 @@ pub enum Command {
         /// The weights; without it `<model file>.safetensors` in the working folder.
         #[arg(long, value_name = "FILE")]
         weights: Option<PathBuf>,
-        /// The rows, with a header; without it, or with `-`, the standard input.
+        /// The rows, with a header, an image or a folder of them, or a text; without it, or with `-`, the standard
+        /// input.
         #[arg(long, value_name = "FILE")]
         input: Option<PathBuf>,
+        /// The text whose next character is predicted, for a model of characters.
+        #[arg(long, value_name = "TEXT", conflicts_with = "input")]
+        prompt: Option<String>,
     },
     /// Writes text that a model of characters makes up, character by character.
     Generate {

@@ -52,15 +52,13 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
             (train, test)
         }
         DataSource::Text { path, test, stride } => {
-            let cut = TextOptions { stride: *stride, train: spec.split };
+            let cut = TextOptions { stride: *stride, train: spec.split, validation: spec.validation };
             let test = test.as_deref().map(at);
-            let (train, test) = text::read(&at(path), test.as_deref(), &cut, info)?;
-            // The test lies behind the rest already: rows are drawn for validation alone.
-            let options = SplitOptions { train: 1.0, ..options };
-            return match test {
-                Some(test) => with_test(&train, test, &options),
-                None => split(&train, &options),
-            };
+            let parts = text::read(&at(path), test.as_deref(), &cut, info)?;
+            // The other parts are the end of the text: none of the windows before them is set aside.
+            let Split { train, .. } =
+                split(&parts.train, &SplitOptions { train: 1.0, validation: 0.0, ..options })?;
+            return Ok(Split { train, ..parts });
         }
         DataSource::Images { folder, test } => {
             let options = image_options(spec);
@@ -196,6 +194,24 @@ pub fn inputs(
         None => table("<stdin>", std::io::stdin().lock(), model, schema, info)?,
     };
     Ok(Rows { data, names: None })
+}
+
+/// Whether a model's data is a text.
+pub fn is_text(model: &CompiledModel) -> bool {
+    model.program.data.as_ref().is_some_and(|spec| matches!(spec.source, DataSource::Text { .. }))
+}
+
+/// A text to predict from, and what it is in messages: a file, or without one, or for `-`, the standard input.
+///
+/// # Errors
+/// E0414 when it cannot be read, E0415 when it is not UTF-8.
+pub fn text_to_continue(input: Option<&Path>) -> Result<(String, String), Error> {
+    if let Some(path) = input.filter(|path| *path != Path::new("-")) {
+        return Ok((text::text_of(path)?, format!("`{}`", path.display())));
+    }
+    let text = std::io::read_to_string(std::io::stdin());
+    let text = text.map_err(|error| Error::read(Path::new("<stdin>"), &error))?;
+    Ok((text, "the standard input".to_owned()))
 }
 
 fn table(

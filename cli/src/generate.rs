@@ -1,20 +1,15 @@
 //! `nnc generate`: text from a model of characters.
-//!
-//! A model is given the last characters, as many as it has positions, and says at each position what comes next. Where
-//! there are fewer the rest is filled up behind them, so that a position must not look at those behind it: true of
-//! recurrent networks and of `attention(causal = true)`.
 
 use std::path::Path;
 
+use nnc_runtime::Rng;
 use nnc_runtime::data::Schema;
-use nnc_runtime::data::text::Vocabulary;
 use nnc_runtime::metrics::argmax;
-use nnc_runtime::model::{ModelInfo, TargetInfo};
-use nnc_runtime::{Error, Rng};
 
 use crate::arguments::Run;
+use crate::next::Next;
 use crate::output::{Output, print};
-use crate::predict::{ends_in_softmax, softmax};
+use crate::predict::softmax;
 use crate::session::{Prepared, default_weights};
 use crate::source::Failure;
 
@@ -42,56 +37,23 @@ pub fn run(
     let metadata =
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let info = *session.network.info();
-    let classes = classes_of(&info)?;
-    let schema = Schema::from_metadata(&metadata);
-    let Some(vocabulary) = Vocabulary::of_classes(schema.classes()) else {
-        let message = "the weights say nothing of characters: they were not trained on a text";
-        return Err(Error::new("E0416", message).help("train with `data { text \"plays.txt\" }`").into());
-    };
-    let chars = vocabulary.chars();
+    let mut next = Next::new(&session.model, &info, &Schema::from_metadata(&metadata))?;
     let prompt = match prompt.filter(|prompt| !prompt.is_empty()) {
         Some(prompt) => prompt.to_owned(),
-        None => chars.first().map(char::to_string).unwrap_or_default(),
+        None => next.chars().first().map(char::to_string).unwrap_or_default(),
     };
-    let mut tokens = vocabulary.tokens(&prompt).map_err(|(place, char)| {
-        let known: String = chars.iter().collect();
-        Error::new(
-            "E0416",
-            format!("character {} of the prompt, {char:?}, is not in the vocabulary", place + 1),
-        )
-        .help(format!("the model knows {known:?}"))
-    })?;
+    let mut tokens = next.tokens(&prompt, "the prompt")?;
     let rng = Rng::new(run.seed.unwrap_or(session.model.program.train.seed), STREAM);
-    let is_probability = ends_in_softmax(&session.model, 0);
-    let positions = info.input_len();
-    let (mut x, mut out) = (vec![0.0; positions], vec![0.0; info.output_len()]);
+    let is_probability = next.is_probability;
     print(&prompt);
     for index in 0..draw.length {
-        let window = tokens.get(tokens.len().saturating_sub(positions)..).unwrap_or_default();
-        x.fill(0.0);
-        x.iter_mut().zip(window).for_each(|(value, token)| *value = *token as f32);
-        session.network.predict_rows(&x, &mut out).map_err(Error::from)?;
-        let at = window.len().saturating_sub(1) * classes;
-        let scores = out.get(at..at + classes.min(chars.len())).unwrap_or_default();
+        let scores = next.scores(&*session.network, &tokens)?;
         let token = choose(scores, is_probability, draw.temperature, rng.uniform(index as u64));
         tokens.push(u32::try_from(token).unwrap_or(0));
-        print(&chars.get(token).map(char::to_string).unwrap_or_default());
+        print(&next.chars().get(token).map(char::to_string).unwrap_or_default());
     }
     print("\n");
     Ok(())
-}
-
-/// Classes at each position of the output.
-fn classes_of(info: &ModelInfo) -> Result<usize, Error> {
-    match info.target() {
-        Some(TargetInfo::Positions { classes, positions }) if positions == info.input_len() => Ok(classes),
-        _ => {
-            let message = format!("model `{}` does not say what follows on each of its positions", info.name);
-            Err(Error::new("E0416", message).help(
-                "text is made with a model of `[positions, characters]`, such as examples/zoo/char_gpt",
-            ))
-        }
-    }
 }
 
 /// A token by its score, given a number from 0 to 1.

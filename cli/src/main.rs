@@ -18,6 +18,7 @@ mod inspect;
 mod lints;
 mod list;
 mod new;
+mod next;
 mod output;
 mod partial;
 mod predict;
@@ -70,8 +71,8 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
         Command::Train(arguments) => train::run(arguments, output),
         Command::Sweep(arguments) => sweep::run(arguments, output),
         Command::Eval { run, weights, partial } => eval::run(run, weights.as_deref(), *partial, output),
-        Command::Predict { run, weights, input } => {
-            predict::run(run, weights.as_deref(), input.as_deref(), output)
+        Command::Predict { run, weights, input, prompt } => {
+            predict::run(run, weights.as_deref(), input.as_deref(), prompt.as_deref(), output)
         }
         Command::Generate { run, weights, prompt, length, temperature } => {
             let draw = generate::Draw { length: *length, temperature: *temperature };

@@ -11,17 +11,48 @@ use nnc_runtime::model::{ModelInfo, TargetInfo};
 
 use crate::arguments::Run;
 use crate::data;
+use crate::next::Next;
 use crate::output::{Output, print};
 use crate::session::{Prepared, default_weights};
 use crate::source::Failure;
 
 /// Predicts rows: for classes the name and the probability of each, for values the values.
-pub fn run(run: &Run, weights: Option<&Path>, input: Option<&Path>, output: &Output) -> Result<(), Failure> {
+///
+/// For a model of characters a text is one row: the character that comes next, and the probability of each.
+pub fn run(
+    run: &Run,
+    weights: Option<&Path>,
+    input: Option<&Path>,
+    prompt: Option<&str>,
+    output: &Output,
+) -> Result<(), Failure> {
     let mut session = Prepared::new(run, None, output, |_| Ok(()))?.start(run, output)?;
     let metadata =
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let schema = Schema::from_metadata(&metadata);
     let info = *session.network.info();
+    if data::is_text(&session.model) {
+        let (text, what) = match prompt {
+            Some(prompt) => (prompt.to_owned(), "the prompt".to_owned()),
+            None => data::text_to_continue(input)?,
+        };
+        let mut next = Next::new(&session.model, &info, &schema)?;
+        let tokens = next.tokens(&text, &what)?;
+        let mut row = next.scores(&*session.network, &tokens)?.to_vec();
+        if !next.is_probability {
+            softmax(&mut row);
+        }
+        let classes = next.chars().iter().map(char::to_string).collect();
+        let part =
+            Part { at: 0, range: 0..row.len(), columns: vec!["next".to_owned()], classes: Some(classes) };
+        print(&table(&row, row.len(), &[part], None));
+        return Ok(());
+    }
+    if prompt.is_some() {
+        let message =
+            format!("`--prompt` is for models of characters, the data of `{}` is no text", info.name);
+        return Err(Error::new("E0416", message).help("name the rows with `--input`").into());
+    }
     let rows = data::inputs(&session.model, &schema, &info, input)?;
     let width = info.output_len();
     let mut out = vec![0.0; rows.data.rows * width];

@@ -9,10 +9,10 @@ use std::path::Path;
 use common::{assert_tells, info, inputs};
 use nnc_runtime::Error;
 use nnc_runtime::data::text::{TextOptions, Vocabulary, read};
-use nnc_runtime::data::{DataSet, Targets};
+use nnc_runtime::data::{Split, Targets};
 use nnc_runtime::model::{ModelInfo, TargetInfo};
 
-const WHOLE: TextOptions = TextOptions { stride: None, train: 1.0 };
+const WHOLE: TextOptions = TextOptions { stride: None, train: 1.0, validation: 0.0 };
 
 /// A model of `positions` characters that knows `tokens`.
 fn reader(positions: usize, tokens: usize) -> ModelInfo {
@@ -20,7 +20,7 @@ fn reader(positions: usize, tokens: usize) -> ModelInfo {
     ModelInfo { inputs: inputs(positions, Some(tokens)), ..info(positions, positions * tokens, Some(target)) }
 }
 
-fn parts(text: &str, options: &TextOptions, info: &ModelInfo) -> Result<(DataSet, Option<DataSet>), Error> {
+fn parts(text: &str, options: &TextOptions, info: &ModelInfo) -> Result<Split, Error> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("text.txt");
     fs::write(&path, text).expect("it can be written");
@@ -29,28 +29,53 @@ fn parts(text: &str, options: &TextOptions, info: &ModelInfo) -> Result<(DataSet
 
 #[test]
 fn a_sample_is_a_window_and_what_follows_on_each_of_its_characters() {
-    let (train, test) = parts("abacada", &WHOLE, &reader(2, 4)).unwrap();
-    assert_eq!(test, None);
+    let Split { train, validation, test } = parts("abacada", &WHOLE, &reader(2, 4)).unwrap();
+    assert_eq!((validation, test), (None, None));
     assert_eq!((train.rows, train.features), (3, 2));
     assert_eq!(train.inputs, [0.0, 1.0, 0.0, 2.0, 0.0, 3.0]);
     assert_eq!(train.targets, Targets::Positions(vec![1, 0, 2, 0, 3, 0], 2));
     assert_eq!(train.class_names(), ["a", "b", "c", "d"]);
     let options = TextOptions { stride: Some(1), ..WHOLE };
-    assert_eq!(parts("abacada", &options, &reader(2, 4)).unwrap().0.rows, 5);
+    assert_eq!(parts("abacada", &options, &reader(2, 4)).unwrap().train.rows, 5);
     // With one class a sample it is the character behind the window.
     let next = ModelInfo { inputs: inputs(2, Some(4)), ..info(2, 4, Some(TargetInfo::Class { classes: 4 })) };
-    let (train, _) = parts("abacada", &WHOLE, &next).unwrap();
+    let train = parts("abacada", &WHOLE, &next).unwrap().train;
     assert_eq!(train.targets, Targets::Classes(vec![0, 0, 0]));
 }
 
 #[test]
 fn the_test_is_the_end_of_the_text() {
     let options = TextOptions { train: 0.5, ..WHOLE };
-    let (train, test) = parts("abababcccc", &options, &reader(2, 3)).unwrap();
+    let Split { train, test, .. } = parts("abababcccc", &options, &reader(2, 3)).unwrap();
     assert_eq!(train.inputs, [0.0, 1.0, 0.0, 1.0]);
     let test = test.expect("a test");
     assert_eq!(test.inputs, [1.0, 2.0, 2.0, 2.0]);
     assert_eq!(test.class_names(), ["a", "b", "c"]);
+}
+
+#[test]
+fn validation_is_the_end_of_the_rest_and_shares_no_character_with_it() {
+    // Every character once, so that a window tells its place.
+    let text: String = ('a'..='t').collect();
+    let options = TextOptions { stride: Some(1), train: 0.75, validation: 0.4 };
+    let Split { train, validation, test } = parts(&text, &options, &reader(2, 20)).unwrap();
+    let (validation, test) = (validation.expect("validation"), test.expect("a test"));
+    // 9 characters, 6 and 5, each with one window less than pairs of neighbours.
+    assert_eq!((train.rows, validation.rows, test.rows), (7, 4, 3));
+    let places = |data: &nnc_runtime::data::DataSet| {
+        let Targets::Positions(targets, 2) = &data.targets else { panic!("{:?}", data.targets) };
+        let inputs = data.inputs.iter().map(|token| *token as u32);
+        let mut all: Vec<u32> = inputs.chain(targets.iter().copied()).collect();
+        all.sort_unstable();
+        (all[0], all[all.len() - 1])
+    };
+    assert_eq!([places(&train), places(&validation), places(&test)], [(0, 8), (9, 14), (15, 19)]);
+    // Without a test, the end of the text.
+    let options = TextOptions { validation: 0.1, ..WHOLE };
+    let Split { train, validation, test } = parts(&text.repeat(2), &options, &reader(3, 20)).unwrap();
+    assert_eq!(test, None);
+    assert_eq!(train.rows, 11);
+    assert_eq!(validation.expect("validation").inputs, [16.0, 17.0, 18.0]);
 }
 
 #[test]
@@ -70,6 +95,13 @@ fn texts_that_do_not_fit_are_errors() {
     let options = TextOptions { train: 0.9, ..WHOLE };
     let error = parts("abcabcabcabcabc", &options, &reader(3, 3)).unwrap_err();
     assert_tells(&error, "E0416", &["the test has 1 character"]);
+    let options = TextOptions { validation: 0.1, ..WHOLE };
+    let error = parts("abcabcabcabcabc", &options, &reader(3, 3)).unwrap_err();
+    assert_tells(&error, "E0416", &["the validation part has 2 characters"]);
+    for (train, validation) in [(0.0, 0.1), (1.5, 0.1), (0.9, 1.0), (0.9, -0.1), (f64::NAN, 0.0)] {
+        let options = TextOptions { train, validation, ..WHOLE };
+        assert_eq!(parts("abcabc", &options, &reader(2, 3)).unwrap_err().code, "E0205");
+    }
 }
 
 #[test]

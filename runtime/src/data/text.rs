@@ -2,14 +2,15 @@
 //!
 //! Every character of the text is a token, numbered in the order of code points. A sample is a window of as many
 //! characters as the model has positions; its targets are the same window one character further on, or, for a model
-//! with one class a sample, the character behind it. The last part of the text is the test: what follows on a
-//! character is not held out where its neighbours are trained on.
+//! with one class a sample, the character behind it. The last part of the text is the test, and the part before it the
+//! validation part: what follows on a character is not held out where its neighbours are trained on. A window lies
+//! within one part, its targets too.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::unpack::{open, read_all};
-use super::{DataSet, Schema, TargetSchema, Targets};
+use super::{DataSet, Schema, Split, TargetSchema, Targets};
 use crate::error::{Error, count};
 use crate::model::{ModelInfo, TargetInfo};
 
@@ -20,6 +21,8 @@ pub struct TextOptions {
     pub stride: Option<usize>,
     /// Share of the characters to train on, above 0 and at most 1; those behind them are the test.
     pub train: f64,
+    /// Share of those to train on that is validated on instead, at least 0 and below 1: their end.
+    pub validation: f64,
 }
 
 /// The characters that a model knows, in the order of their tokens.
@@ -69,19 +72,20 @@ impl Vocabulary {
     }
 }
 
-/// Reads a text: samples to train on, and those of the test if there are any. `test` is a text of its own.
+/// Reads a text: samples to train on, and those of the other parts if there are any. `test` is a text of its own.
 ///
 /// # Errors
-/// E0414 when a file cannot be read, E0415 when it is not UTF-8, E0416 when the model is not one of characters, has too
-/// few tokens, or the text is shorter than a window and the character behind it, or has a character in the test that
+/// E0205 when a share is out of range, E0414 when a file cannot be read, E0415 when it is not UTF-8, E0416 when the model is not one of characters, has too
+/// few tokens, or a part is shorter than a window and the character behind it, or has a character in the test that
 /// training never saw.
 pub fn read(
     path: &Path,
     test: Option<&Path>,
     options: &TextOptions,
     info: &ModelInfo,
-) -> Result<(DataSet, Option<DataSet>), Error> {
+) -> Result<Split, Error> {
     check_model(info)?;
+    check_shares(options)?;
     let text = text_of(path)?;
     let vocabulary = Vocabulary::of(&text);
     check_vocabulary(&vocabulary, info).map_err(|error| error.at(path))?;
@@ -89,18 +93,39 @@ pub fn read(
     let is_cut = test.is_none() && options.train < 1.0;
     let cut = if is_cut { (tokens.len() as f64 * options.train).round() as usize } else { tokens.len() };
     let (train, rest) = tokens.split_at(cut.min(tokens.len()));
+    let held_out = (train.len() as f64 * options.validation).round() as usize;
+    let (train, validation) = train.split_at(train.len().saturating_sub(held_out));
     let window =
         |tokens: &[u32], path: &Path, part: &str| windows(tokens, path, part, options, info, &vocabulary);
     let train = window(train, path, "the part to train on")?;
+    let validation = match options.validation {
+        0.0 => None,
+        _ => Some(window(validation, path, "the validation part")?),
+    };
     let test = match test {
         Some(test) => Some(window(&known(&vocabulary, &text_of(test)?, test)?, test, "the test")?),
         None if is_cut => Some(window(rest, path, "the test")?),
         None => None,
     };
-    Ok((train, test))
+    Ok(Split { train, validation, test })
 }
 
-fn text_of(path: &Path) -> Result<String, Error> {
+fn check_shares(options: &TextOptions) -> Result<(), Error> {
+    let (train, validation) = (options.train, options.validation);
+    if train > 0.0 && train <= 1.0 && (0.0..1.0).contains(&validation) {
+        return Ok(());
+    }
+    let message = format!(
+        "expected a share above 0 and at most 1 to train on, and of that one from 0 and below 1 to validate on, found {train} and {validation}"
+    );
+    Err(Error::new("E0205", message))
+}
+
+/// The text of a file, gzipped or not.
+///
+/// # Errors
+/// E0414 when it cannot be read, E0415 when it is not UTF-8.
+pub fn text_of(path: &Path) -> Result<String, Error> {
     let bytes = read_all(path, open(path)?)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
