@@ -1,13 +1,52 @@
-//! `--partial`: weights of another model, as far as they fit, and what became of each.
+//! Weights that training starts from: all of a model, or those of another, as far as they fit, and what became of each.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nnc_grammar::diagnostic::closest;
 use nnc_runtime::Error;
 use nnc_runtime::safetensors::load_partial;
 
+use crate::arguments::Run;
 use crate::output::{Object, Output};
-use crate::session::Session;
+use crate::session::{Prepared, Session};
+
+/// Weights that training starts from.
+pub struct Start {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether what fits is taken, of whatever model it is.
+    pub is_partial: bool,
+    /// Where the model's file names it, if it does.
+    pub place: Option<String>,
+}
+
+impl Start {
+    /// Those that the section `train` names, beside the file in which it stands.
+    pub fn of_file(prepared: &Prepared, run: &Run) -> Option<Self> {
+        let weights = prepared.model.program.train.weights.as_ref()?;
+        Some(Self {
+            path: run.source.file.with_file_name(&weights.path),
+            is_partial: weights.is_partial,
+            place: Some(prepared.sources.place(weights.span).to_string()),
+        })
+    }
+
+    /// Puts them into a model.
+    ///
+    /// # Errors
+    /// As [`Session::load_weights`], or [`load`] for a part.
+    pub fn load(&self, session: &mut Session, output: &Output) -> Result<(), Error> {
+        let loaded = if self.is_partial {
+            load(session, &self.path, output)
+        } else {
+            session.load_weights(&self.path).map(drop)
+        };
+        loaded.map_err(|error| match &self.place {
+            Some(place) => error.note(format!("they are asked for at {place}")),
+            None => error,
+        })
+    }
+}
 
 /// Loads what fits, and says what was loaded, what was not and why, and what the file does not have.
 ///

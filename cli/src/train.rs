@@ -13,7 +13,7 @@ use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
 use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
-use crate::partial;
+use crate::partial::Start;
 use crate::session::{Prepared, can_be_measured, can_be_trained, can_warm_up, default_weights};
 use crate::source::Failure;
 
@@ -36,7 +36,8 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let out = arguments.out.clone().unwrap_or_else(|| default_weights(run));
     let checkpoint = out.with_extension("checkpoint.safetensors");
     check_room(&out)?;
-    let is_fresh = !arguments.resume && (arguments.weights.is_none() || arguments.partial);
+    let start = if arguments.resume { None } else { start(arguments, &prepared) };
+    let is_fresh = !arguments.resume && start.as_ref().is_none_or(|start| start.is_partial);
     let imported = if is_fresh { prepared.imported()? } else { Vec::new() };
     let mut session = prepared.start(run, output)?;
     let train = session.model.program.train.clone();
@@ -45,10 +46,8 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     if is_fresh {
         session.begin(&split.train, &imported)?;
     }
-    match &arguments.weights {
-        Some(weights) if arguments.partial => partial::load(&mut session, weights, output)?,
-        Some(weights) => drop(session.load_weights(weights)?),
-        None => {}
+    if let Some(start) = &start {
+        start.load(&mut session, output)?;
     }
     listen();
     let options = FitOptions {
@@ -82,6 +81,14 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     save(&*session.network, &out, &metadata)?;
     say(&report, test.as_ref(), &split, &out, output);
     Ok(())
+}
+
+/// The weights to start from: those of the command line, or else of the file.
+fn start(arguments: &TrainArguments, prepared: &Prepared) -> Option<Start> {
+    match &arguments.weights {
+        Some(path) => Some(Start { path: path.clone(), is_partial: arguments.partial, place: None }),
+        None => Start::of_file(prepared, &arguments.run),
+    }
 }
 
 /// The folder of the weights is there: better to know it before than after.

@@ -278,6 +278,59 @@ fn weights_of_which_nothing_fits_are_an_error() {
     assert_eq!(ran.code, Some(2), "{ran}");
 }
 
+#[test]
+fn a_file_says_which_weights_it_starts_from() {
+    let folder = Folder::small();
+    folder.run(&["train", "small.nn", "--engine", "reference"]).ok();
+    let first = tensors(&folder.path("small.safetensors"));
+    // Steps of nothing: what comes out is what it starts from.
+    let on = MODEL.replace("seed 3", "seed 4\n    weights \"small.safetensors\"").replace("0.01", "1e-30");
+    let folder = folder.with("on.nn", &on);
+    let train = ["train", "on.nn", "--engine", "reference"];
+    folder.run(&train).ok();
+    assert_eq!(tensors(&folder.path("on.safetensors")), first);
+    // It is beside the model's file, wherever the command runs.
+    std::fs::create_dir(folder.path("inner")).expect("a folder can be made");
+    let mut elsewhere = common::nnc(&folder.path("inner"));
+    common::Ran::of(elsewhere.args(["train", "../on.nn", "--engine", "reference"])).ok();
+    assert_eq!(tensors(&folder.path("inner/on.safetensors")), first);
+    // The command line takes precedence, and a checkpoint.
+    state_dict(
+        &folder,
+        "halves.safetensors",
+        &[
+            ("hidden.weight", &[4, 2], vec![0.5; 8]),
+            ("hidden.bias", &[4], vec![0.5; 4]),
+            ("head.weight", &[2, 4], vec![0.5; 8]),
+            ("head.bias", &[2], vec![0.5; 2]),
+        ],
+    );
+    folder.run(&[&train[..], &["--weights", "halves.safetensors"]].concat()).ok();
+    let halves = tensors(&folder.path("on.safetensors"));
+    assert!(halves.values().flatten().all(|bits| *bits == 0.5f32.to_bits()), "{halves:?}");
+    folder.run(&[&train[..], &["--resume", "--epochs", "3"]].concat()).ok();
+    assert_eq!(tensors(&folder.path("on.safetensors")), halves);
+    // Every run of a sweep starts from them.
+    let sweep = ["sweep", "on.nn", "--engine", "reference", "--seeds", "1,2", "--message-format", "json"];
+    let swept = folder.run(&sweep).ok().events();
+    let losses: Vec<_> =
+        swept.iter().filter(|event| event["event"] == "run").map(|event| &event["test_loss"]).collect();
+    assert!(losses.len() == 2 && losses[0].is_number() && losses[0] == losses[1], "{losses:?}");
+    // A model of another shape, and a part of it.
+    let wide = on.replace("head: dense(2)", "other: dense(3) -> relu\n    head: dense(2)");
+    let folder = folder.with("on.nn", &wide);
+    folder
+        .fails(&train, "E0413")
+        .says("they are asked for at on.nn:")
+        .says("missing: `other.weight`, `other.bias`");
+    let folder = folder.with("on.nn", wide.replace("seed 4", "seed 4\n    partial true"));
+    folder.run(&train).ok().shows("loaded 3 of 6 tensors").shows("  skipped  head.weight: expected shape");
+    let found = tensors(&folder.path("on.safetensors"));
+    assert_eq!(found["hidden.weight"], first["hidden.weight"]);
+    let folder = folder.with("on.nn", on.replace("small.safetensors", "none.safetensors"));
+    folder.fails(&train, "E0414").says("none.safetensors").says("they are asked for at on.nn:");
+}
+
 // ---- Losses that compare with the model's own values -----------------------------------------------------------------
 
 #[test]

@@ -525,10 +525,23 @@ pub struct TrainSpec {
     pub shuffle: bool,
     /// When to stop before the last epoch.
     pub stop: Option<EarlyStopping>,
+    /// Weights that training starts from.
+    pub weights: Option<StartWeights>,
     /// Numbers of the model: `f32`, or `f64` for checks.
     pub precision: Precision,
     /// The section, if there is one.
     pub span: Option<Span>,
+}
+
+/// Weights that training starts from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartWeights {
+    /// The file, relative to that of the model.
+    pub path: String,
+    /// Whether what fits by name and shape is taken, of whatever model it is.
+    pub is_partial: bool,
+    /// Where it is named.
+    pub span: Span,
 }
 
 /// Stop when the validation loss has not improved for a while.
@@ -559,6 +572,7 @@ impl Default for TrainSpec {
             seed: 0,
             shuffle: true,
             stop: None,
+            weights: None,
             precision: Precision::F32,
             span: None,
         }

@@ -13,6 +13,7 @@ use crate::arguments::Plot;
 use crate::data;
 use crate::inspect::{Inspector, StageFigures};
 use crate::output::Output;
+use crate::partial::Start;
 use crate::session::Prepared;
 use crate::source::Failure;
 
@@ -87,12 +88,16 @@ fn attempt(job: &Job<'_>, trial: &mut Trial, interrupt: &AtomicBool, output: &Ou
     }
     let info = prepared.info;
     let imported = prepared.imported()?;
+    let start = Start::of_file(&prepared, &run);
     let mut session = {
         // A setting is compiled once; its other seeds then find it in the cache.
         let _one = job.lock_of(trial.setting);
         prepared.start(&run, output)?
     };
     session.begin(&split.train, &imported)?;
+    if let Some(start) = &start {
+        start.load(&mut session, &output.quiet())?;
+    }
     let read = |tensor: usize, out: &mut [f32]| session.network.read_tensor(tensor, out);
     if matches!(job.plot, Plot::Activations | Plot::Gradients) {
         let mut inspector = Inspector::new(&session.model)?;

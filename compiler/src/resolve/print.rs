@@ -294,6 +294,12 @@ impl fmt::Display for TrainSpec {
         if let Some(stop) = &self.stop {
             write!(f, ", stop after {} epochs without {} better", stop.patience, stop.min_delta)?;
         }
+        if let Some(weights) = &self.weights {
+            write!(f, ", weights {:?}", weights.path)?;
+            if weights.is_partial {
+                write!(f, " in part")?;
+            }
+        }
         Ok(())
     }
 }

@@ -696,6 +696,14 @@ fn the_train_section_is_read_and_checked() {
     let check = |inside: &str, code, place| {
         assert_file_fault(&with_section(&format!("train {{ {inside} }}")), code, place)
     };
+    let weights = program(&with_section("train { weights \"base.safetensors\" partial true }")).train.weights;
+    let weights = weights.map(|weights| (weights.path, weights.is_partial));
+    assert_eq!(weights, Some(("base.safetensors".to_owned(), true)));
+    check("weights base", Code::E0204, "base");
+    check("weights \"\"", Code::E0205, "\"\"");
+    check("partial true", Code::E0216, "partial");
+    check("weights \"a\" partial 1", Code::E0204, "1");
+    check("weight \"a\"", Code::E0209, "weight");
     check("epoch 3", Code::E0209, "epoch");
     check("epochs 0", Code::E0205, "0");
     check("batch 0", Code::E0205, "0");

@@ -7,10 +7,11 @@ use super::Cx;
 use super::arguments::{Callee, Slot};
 use super::ranges;
 use super::settings::Settings;
-use crate::program::{EarlyStopping, Precision, TrainSpec};
+use crate::program::{EarlyStopping, Precision, StartWeights, TrainSpec};
 
 /// Keys of the section.
-pub(super) const KEYS: &[&str] = &["epochs", "batch", "seed", "shuffle", "stop", "precision"];
+pub(super) const KEYS: &[&str] =
+    &["epochs", "batch", "seed", "shuffle", "stop", "weights", "partial", "precision"];
 
 /// The one rule by which training stops early.
 const EARLY_STOPPING: &str = "early_stopping";
@@ -36,10 +37,24 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
         // Whole and in range, as was just checked.
         seed: seed.map_or(defaults.seed, |seed| seed as u64),
         shuffle: settings.flag(cx, "shuffle").unwrap_or(defaults.shuffle),
+        weights: weights(cx, &settings),
         stop: settings.value("stop").and_then(|value| stop(cx, &settings, value)),
         precision: if precision == Some("f64") { Precision::F64 } else { Precision::F32 },
         span: Some(section.span),
     }
+}
+
+fn weights(cx: &mut Cx<'_>, settings: &Settings<'_>) -> Option<StartWeights> {
+    let partial = settings.flag(cx, "partial");
+    if let (Some(span), None) = (settings.key("partial"), settings.key("weights")) {
+        let label = "expected a key `weights` beside it, found none";
+        cx.report(
+            Diagnostic::new(Code::E0216, "`partial` has no place here", span, label)
+                .with_help("name the weights of which what fits is taken: `weights \"base.safetensors\"`"),
+        );
+    }
+    let span = settings.value("weights")?.span;
+    Some(StartWeights { path: settings.text(cx, "weights")?, is_partial: partial.unwrap_or(false), span })
 }
 
 fn stop(cx: &mut Cx<'_>, settings: &Settings<'_>, value: &Expr) -> Option<EarlyStopping> {
