@@ -9,6 +9,7 @@ use nnc_runtime::Error;
 use nnc_runtime::data::csv::{CsvOptions, read_like};
 use nnc_runtime::data::idx::IdxOptions;
 use nnc_runtime::data::images::{self, ImageOptions};
+use nnc_runtime::data::npy::{self, NpyOptions};
 use nnc_runtime::data::text::{self, TextOptions};
 use nnc_runtime::data::{
     Augmentation, DataSet, Feature, Fill, Schema, Split, SplitOptions, csv, idx, split, with_test,
@@ -59,6 +60,26 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
             let Split { train, .. } =
                 split(&parts.train, &SplitOptions { train: 1.0, validation: 0.0, ..options })?;
             return Ok(Split { train, ..parts });
+        }
+        DataSource::Npy { inputs, labels, test } => {
+            let options = npy_options(spec);
+            let read = |inputs: &str, labels: Option<&String>| {
+                npy::read(&at(inputs), labels.map(|labels| at(labels)).as_deref(), &options, info)
+            };
+            let train = read(inputs, labels.as_ref())?;
+            let test = test.as_ref().map(|(inputs, labels)| read(inputs, labels.as_ref())).transpose()?;
+            (train, test)
+        }
+        DataSource::Npz { path, arrays, test } => {
+            let options = npy_options(spec);
+            let (first, others) = arrays.split_at(arrays.len().min(2));
+            let train = npy::read_npz(&at(path), first, &options, info)?;
+            let test = match test {
+                Some(test) => Some(npy::read_npz(&at(test), first, &options, info)?),
+                None if others.is_empty() => None,
+                None => Some(npy::read_npz(&at(path), others, &options, info)?),
+            };
+            (train, test)
         }
         DataSource::Images { folder, test } => {
             let options = image_options(spec);
@@ -154,6 +175,10 @@ fn image_options(spec: &DataSpec) -> ImageOptions {
     ImageOptions { scale: spec.scale as f32, classes: names(&spec.classes) }
 }
 
+fn npy_options(spec: &DataSpec) -> NpyOptions {
+    NpyOptions { scale: spec.scale as f32, classes: names(&spec.classes) }
+}
+
 /// Rows to predict from, and what each is called where they have names.
 pub struct Rows {
     /// Their inputs alone.
@@ -175,16 +200,30 @@ pub fn inputs(
 ) -> Result<Rows, Error> {
     let input = input.filter(|path| *path != Path::new("-"));
     let spec = model.program.data.as_ref();
-    if let Some(spec) = spec
-        && let DataSource::Images { .. } = spec.source
-    {
-        let Some(path) = input else {
-            let message = "images are not read from the standard input";
-            let help = "name an image, or a folder of images, with `--input`";
-            return Err(Error::new("E0414", message).help(help));
-        };
-        let (data, names) = images::read_inputs(path, &image_options(spec), info)?;
-        return Ok(Rows { data, names: Some(("file", names)) });
+    let named = |what: &str, example: &str| {
+        input.ok_or_else(|| {
+            let message = format!("{what} are not read from the standard input");
+            Error::new("E0414", message).help(format!("name {example} with `--input`"))
+        })
+    };
+    match spec.map(|spec| (spec, &spec.source)) {
+        Some((spec, DataSource::Images { .. })) => {
+            let path = named("images", "an image, or a folder of images,")?;
+            let (data, names) = images::read_inputs(path, &image_options(spec), info)?;
+            return Ok(Rows { data, names: Some(("file", names)) });
+        }
+        Some((spec, DataSource::Npy { .. })) => {
+            let path = named("arrays", "a file of inputs")?;
+            let data = npy::read_inputs(path, "x", &npy_options(spec), info)?;
+            return Ok(Rows { data, names: None });
+        }
+        Some((spec, DataSource::Npz { arrays, .. })) => {
+            let path = named("arrays", "a file of inputs")?;
+            let name = arrays.first().map_or("x", String::as_str);
+            let data = npy::read_inputs(path, name, &npy_options(spec), info)?;
+            return Ok(Rows { data, names: None });
+        }
+        _ => {}
     }
     let data = match input {
         Some(path) => {

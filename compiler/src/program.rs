@@ -421,7 +421,7 @@ pub struct DataSpec {
     pub delimiter: char,
     /// What is done to samples before they are trained on, in this order.
     pub augment: Vec<AugmentUse>,
-    /// What the bytes of images are multiplied by.
+    /// What the numbers of images and arrays are multiplied by.
     pub scale: f64,
     /// Whether it says something of a target, right or wrong.
     pub has_target_key: bool,
@@ -497,6 +497,24 @@ pub enum DataSource {
         /// The folder of the folders.
         folder: String,
         /// That of the test, if it lies apart.
+        test: Option<String>,
+    },
+    /// Arrays of NumPy, in a file each.
+    Npy {
+        /// Inputs to train on.
+        inputs: String,
+        /// Their targets; nothing for a model that is compared with its own values.
+        labels: Option<String>,
+        /// Inputs and targets of the test.
+        test: Option<(String, Option<String>)>,
+    },
+    /// Arrays of NumPy in an archive.
+    Npz {
+        /// The archive.
+        path: String,
+        /// Names of the inputs and targets to train on, and of those of the test if they are there too.
+        arrays: Vec<String>,
+        /// The archive of the test, if it lies apart; its arrays have the names of the first two.
         test: Option<String>,
     },
     /// Characters.

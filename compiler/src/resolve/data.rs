@@ -18,6 +18,9 @@ const KEYS: &[&str] = &[
     "csv",
     "idx",
     "images",
+    "npy",
+    "npz",
+    "arrays",
     "text",
     "stride",
     "labels",
@@ -69,8 +72,14 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
             .with_help("leave `split` out: all rows are trained on; `validation` sets a share of them aside"),
         );
     }
+    let source = source?;
+    // A byte of an image is 0 to 255; the numbers of an array are what they are.
+    let default_scale = match source {
+        DataSource::Npy { .. } | DataSource::Npz { .. } => 1.0,
+        _ => 1.0 / 255.0,
+    };
     Some(DataSpec {
-        source: source?,
+        source,
         target,
         features,
         feature_groups,
@@ -82,8 +91,8 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> Option<DataSpec> {
         stratify: stratify.unwrap_or(false),
         delimiter: delimiter.unwrap_or(','),
         augment,
-        scale: scale.unwrap_or(1.0 / 255.0),
-        has_target_key: settings.key("target").is_some(),
+        scale: scale.unwrap_or(default_scale),
+        has_target_key: settings.key("target").or(settings.key("labels")).is_some(),
         span: section.span,
     })
 }
@@ -111,10 +120,20 @@ pub(super) fn check_features(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input])
     }
 }
 
-/// Reports a table without a target, for a model that is compared with one.
+/// Reports a table or arrays without a target, for a model that is compared with one.
 pub(super) fn check_target(cx: &mut Cx<'_>, spec: &DataSpec) {
-    if spec.target.is_empty() && !spec.has_target_key && matches!(spec.source, DataSource::Csv { .. }) {
-        missing(cx, "target", super::cx_start(spec.span, "data"), "`target species`, the column to predict");
+    let at = super::cx_start(spec.span, "data");
+    match &spec.source {
+        DataSource::Csv { .. } if spec.target.is_empty() && !spec.has_target_key => {
+            missing(cx, "target", at, "`target species`, the column to predict");
+        }
+        DataSource::Npy { labels: None, .. } if !spec.has_target_key => {
+            missing(cx, "labels", at, "`labels \"y.npy\"`, what is predicted");
+        }
+        DataSource::Npz { arrays, .. } if arrays.len() == 1 => {
+            missing(cx, "arrays", at, "`arrays [x, y]`, the inputs and what is predicted");
+        }
+        _ => {}
     }
 }
 

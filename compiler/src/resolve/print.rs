@@ -223,6 +223,24 @@ impl fmt::Display for DataSpec {
                 }
                 write!(f, ", scale {}", self.scale)?;
             }
+            DataSource::Npy { inputs, labels, test } => {
+                write!(f, "  data npy {inputs:?}")?;
+                if let Some(labels) = labels {
+                    write!(f, ", labels {labels:?}")?;
+                }
+                if let Some((inputs, labels)) = test {
+                    write!(f, ", test {inputs:?}")?;
+                    labels.iter().try_for_each(|labels| write!(f, ", {labels:?}"))?;
+                }
+                write!(f, ", scale {}", self.scale)?;
+            }
+            DataSource::Npz { path, arrays, test } => {
+                write!(f, "  data npz {path:?}, arrays {arrays:?}")?;
+                if let Some(test) = test {
+                    write!(f, ", test {test:?}")?;
+                }
+                write!(f, ", scale {}", self.scale)?;
+            }
             DataSource::Text { path, test, stride } => {
                 write!(f, "  data text {path:?}")?;
                 if let Some(test) = test {

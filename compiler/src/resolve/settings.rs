@@ -125,7 +125,12 @@ impl<'a> Settings<'a> {
 
     /// One name, or a list of names; a name that is no word is written in quotes.
     pub(super) fn names(&self, cx: &mut Cx<'_>, key: &str) -> Vec<(String, Span)> {
-        self.list(cx, key, "column", |_, item| match &item.kind {
+        self.words(cx, key, "column")
+    }
+
+    /// One name of a `what`, or a list of them.
+    pub(super) fn words(&self, cx: &mut Cx<'_>, key: &str, what: &str) -> Vec<(String, Span)> {
+        self.list(cx, key, what, |_, item| match &item.kind {
             ExprKind::Name(name) | ExprKind::Text(name) if !name.is_empty() => Some(name.clone()),
             _ => None,
         })

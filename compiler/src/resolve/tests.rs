@@ -589,6 +589,19 @@ fn the_data_section_is_read() {
         program(&with_section("data { images \"photos\" classes [b, a] stratify true }")).data.unwrap();
     assert_eq!(data.source, DataSource::Images { folder: "photos".to_owned(), test: None });
     assert_eq!((data.split, data.scale, data.stratify), (1.0, 1.0 / 255.0, true));
+    let of = |keys: &str| program(&with_section(&format!("data {{ {keys} }}"))).data.unwrap();
+    let data = of("npy \"x.npy\" labels \"y.npy\" test \"tx.npy\" test_labels \"ty.npy\"");
+    let text = |text: &str| text.to_owned();
+    let test = Some((text("tx.npy"), Some(text("ty.npy"))));
+    assert_eq!(data.source, DataSource::Npy { inputs: text("x.npy"), labels: Some(text("y.npy")), test });
+    assert_eq!(data.scale, 1.0);
+    let data = of("npz \"set.npz\" split 0.5");
+    let arrays = vec![text("x"), text("y")];
+    assert_eq!(data.source, DataSource::Npz { path: text("set.npz"), arrays, test: None });
+    let data = of("npz \"set.npz\" arrays [a, b, \"a test\", d] scale 1 / 16");
+    let arrays = ["a", "b", "a test", "d"].map(text).to_vec();
+    assert_eq!(data.source, DataSource::Npz { path: text("set.npz"), arrays, test: None });
+    assert_eq!(data.scale, 1.0 / 16.0);
 }
 
 #[test]
@@ -609,6 +622,17 @@ fn the_data_section_is_checked() {
     check("images \"a\" csv \"b\" target y", Code::E0216, "images");
     check("images \"a\" labels \"b\"", Code::E0216, "labels");
     check("images photos", Code::E0204, "photos");
+    check("npy \"x\"", Code::E0203, "data");
+    check("npy \"x\" labels \"y\" test \"a\"", Code::E0203, "test");
+    check("npy \"x\" labels \"y\" test_labels \"a\"", Code::E0203, "test_labels");
+    check("npy \"x\" labels \"y\" arrays [a, b]", Code::E0216, "arrays");
+    check("npy \"x\" npz \"y\"", Code::E0216, "npz");
+    check("npz \"x\" labels \"y\"", Code::E0216, "labels");
+    check("npz \"x\" arrays [a]", Code::E0203, "data");
+    check("npz \"x\" arrays [a, b, c]", Code::E0205, "[a, b, c]");
+    check("npz \"x\" arrays [a, a]", Code::E0206, "a");
+    check("npz \"x\" arrays [a, b, c, d] test \"y\"", Code::E0216, "test");
+    check("npz \"x\" arrays [a, b, c, d] split 0.5", Code::E0216, "split");
     check("image \"photos\" csv \"a\" target y", Code::E0209, "image");
     check("text \"a\" stride 0", Code::E0205, "0");
     check("csv \"a\" target y stride 2", Code::E0216, "stride");

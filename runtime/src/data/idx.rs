@@ -7,10 +7,11 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::labels::{Labels, chosen};
 use super::unpack::{fault, open};
-use super::{DataSet, Schema, TargetSchema, Targets};
+use super::{DataSet, Targets};
 use crate::error::{Error, count};
-use crate::model::{ModelInfo, TargetInfo};
+use crate::model::ModelInfo;
 
 /// How to read images and labels.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -157,29 +158,11 @@ pub fn read(images: &Path, labels: &Path, options: &IdxOptions, info: &ModelInfo
             .at(labels)
             .help("take the labels that belong to the images"));
     }
-    let names = &options.classes;
-    let data = if names.is_empty() {
-        with_labels(data, labels, &label_file.values().collect::<Vec<_>>(), info)?
-    } else {
-        let (rows, classes) = rows_of(names, &label_file, labels)?;
-        let mut data = with_labels(data.select(&rows), labels, &classes, info)?;
-        for (name, class) in
-            names.iter().zip(data.schema.targets.iter_mut().flat_map(|target| &mut target.classes))
-        {
-            class.clone_from(name);
-        }
-        data
-    };
+    let values: Vec<f64> = label_file.values().collect();
+    let data =
+        chosen(data, &Labels { path: labels, values: &values, noun: "image" }, &options.classes, info)?;
     data.check(info)?;
     Ok(data)
-}
-
-/// The images whose label is in a list, and the place of each label in it.
-fn rows_of(names: &[String], labels: &Idx, path: &Path) -> Result<(Vec<u32>, Vec<f64>), Error> {
-    let found: Vec<Option<usize>> =
-        labels.values().map(|label| super::class_at(names, &label.to_string())).collect();
-    super::check_classes(names, &found, &path.display().to_string())?;
-    Ok((0..).zip(found).filter_map(|(row, class)| Some((row, class? as f64))).unzip())
 }
 
 /// Reads images alone, to predict from.
@@ -221,51 +204,6 @@ pub fn read_inputs(images: &Path, options: &IdxOptions, info: &ModelInfo) -> Res
         ..DataSet::default()
     };
     data.check_inputs(info)?;
-    Ok(data)
-}
-
-fn with_labels(mut data: DataSet, path: &Path, labels: &[f64], info: &ModelInfo) -> Result<DataSet, Error> {
-    let fits = |value: f64, classes: usize| {
-        (0.0..=f64::from(u32::MAX)).contains(&value)
-            && value.fract() == 0.0
-            && info.limits().class_fits(value as u32, classes)
-    };
-    data.targets = match info.target() {
-        None => return Err(super::no_loss(info)),
-        Some(TargetInfo::Positions { positions, .. }) => {
-            let message = format!(
-                "model `{}` is compared with classes at {positions} positions, an image has one label",
-                info.name
-            );
-            return Err(Error::new("E0416", message).at(path));
-        }
-        // The labels are left aside.
-        Some(TargetInfo::Values { len: 0 }) => Targets::Values(Vec::new(), 0),
-        Some(TargetInfo::Values { len: 1 }) => {
-            Targets::Values(labels.iter().map(|&value| value as f32).collect(), 1)
-        }
-        Some(TargetInfo::Class { classes } | TargetInfo::Values { len: classes }) => {
-            if let Some((row, value)) =
-                labels.iter().copied().enumerate().find(|&(_, value)| !fits(value, classes))
-            {
-                let message = format!(
-                    "label {value} of image {} is outside the {classes} classes of model `{}`",
-                    row + 1,
-                    info.name
-                );
-                let help = super::more_classes(classes, value as u32);
-                return Err(Error::new("E0416", message).at(path).help(help));
-            }
-            let classes_of = (0..classes).map(|class| class.to_string()).collect();
-            let target = TargetSchema { columns: Vec::new(), classes: classes_of };
-            data.schema = Schema { targets: vec![target], ..Schema::default() };
-            if matches!(info.target(), Some(TargetInfo::Class { .. })) {
-                Targets::Classes(labels.iter().map(|&value| value as u32).collect())
-            } else {
-                super::one_hot(labels.iter().map(|&value| value as usize), classes)
-            }
-        }
-    };
     Ok(data)
 }
 

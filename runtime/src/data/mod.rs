@@ -1,6 +1,6 @@
 //! Data sets: rows of numbers in memory, what they are compared with, and what the columns mean.
 //!
-//! [`csv`] and [`idx`] read files (feature `data`), `images` folders of pictures (feature `images`), [`split`] and
+//! [`csv`], [`idx`] and [`npy`] read files (feature `data`), `images` folders of pictures (feature `images`), [`split`] and
 //! [`with_test`] make the parts to train and test on, an [`Augmenter`] changes samples as they are trained on, and [`fit_normalize`] puts what `normalize` and its kin keep of the
 //! training part into a model.
 
@@ -15,6 +15,10 @@ pub mod csv;
 pub mod idx;
 #[cfg(feature = "images")]
 pub mod images;
+#[cfg(feature = "data")]
+mod labels;
+#[cfg(feature = "data")]
+pub mod npy;
 #[cfg(feature = "data")]
 pub mod text;
 #[cfg(feature = "data")]

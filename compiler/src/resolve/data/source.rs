@@ -1,5 +1,6 @@
 //! Where the rows come from: one source, and the keys that belong to it.
 
+use nnc_grammar::ast::ExprKind;
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
@@ -44,6 +45,20 @@ const SOURCES: &[Source] = &[
         example: "`images \"photos\"` for a folder of them",
     },
     Source {
+        key: "npy",
+        what: "an array of NumPy",
+        rows: "the rows are in an array",
+        keys: &["labels", "test_labels", "scale", "classes", "stratify", "augment"],
+        example: "`npy \"x.npy\"` for an array of NumPy",
+    },
+    Source {
+        key: "npz",
+        what: "an archive of arrays",
+        rows: "the rows are in an archive of arrays",
+        keys: &["arrays", "scale", "classes", "stratify", "augment"],
+        example: "`npz \"set.npz\"` for arrays in an archive",
+    },
+    Source {
         key: "text",
         what: "a text",
         rows: "the rows are parts of a text",
@@ -60,6 +75,7 @@ const OF_SOME: &[&str] = &[
     "delimiter",
     "labels",
     "test_labels",
+    "arrays",
     "scale",
     "stride",
     "classes",
@@ -98,11 +114,69 @@ pub(super) fn resolve(cx: &mut Cx<'_>, settings: &Settings<'_>, span: Span) -> O
             let test = test(cx);
             Some(DataSource::Images { folder: settings.text(cx, "images")?, test })
         }
+        "npy" => {
+            let labels = settings.text(cx, "labels");
+            let (test, test_labels) = (test(cx), settings.text(cx, "test_labels"));
+            match (settings.key("labels"), settings.key("test"), settings.key("test_labels")) {
+                (_, None, Some(given)) => missing(cx, "test", given, "`test \"test_x.npy\"`"),
+                (Some(_), Some(given), None) => {
+                    missing(cx, "test_labels", given, "`test_labels \"test_y.npy\"`");
+                }
+                (None, _, Some(given)) => missing(cx, "labels", given, "`labels \"y.npy\"`"),
+                _ => {}
+            }
+            let test = test.map(|test| (test, test_labels));
+            Some(DataSource::Npy { inputs: settings.text(cx, "npy")?, labels, test })
+        }
+        "npz" => {
+            let (arrays, test) = (arrays(cx, settings), test(cx));
+            Some(DataSource::Npz { path: settings.text(cx, "npz")?, arrays: arrays?, test })
+        }
         _ => {
             let (labels, test) = labelled(cx, settings, span, &IDX);
             Some(DataSource::Idx { images: settings.text(cx, "idx")?, labels: labels?, test })
         }
     }
+}
+
+/// Names of the arrays of an archive: inputs, targets, and both of the test.
+fn arrays(cx: &mut Cx<'_>, settings: &Settings<'_>) -> Option<Vec<String>> {
+    let Some(value) = settings.value("arrays") else { return Some(vec!["x".to_owned(), "y".to_owned()]) };
+    let names: Vec<String> =
+        settings.words(cx, "arrays", "array").into_iter().map(|(name, _)| name).collect();
+    // What is at fault was left out, after a report.
+    if matches!(&value.kind, ExprKind::List(items) if items.len() != names.len()) {
+        return None;
+    }
+    if let 3 | 5.. = names.len() {
+        let expected = "inputs, inputs and targets, or both to train on and both of the test";
+        let help = "for example `arrays [x_train, y_train, x_test, y_test]`";
+        cx.out_of_range(value.span, "`arrays`", expected, &format!("{} names", names.len()), help);
+    }
+    if let (4, Some(test)) = (names.len(), settings.key("test")) {
+        cx.report(
+            Diagnostic::new(
+                Code::E0216,
+                "`test` has no place beside four `arrays`",
+                test,
+                "expected the test in one of the two",
+            )
+            .with_label(value.span, "the last two are the test"),
+        );
+    }
+    if let (4, Some(split)) = (names.len(), settings.key("split")) {
+        cx.report(
+            Diagnostic::new(
+                Code::E0216,
+                "`split` has no place beside four `arrays`",
+                split,
+                "expected one of the two",
+            )
+            .with_label(value.span, "the last two are the test")
+            .with_help("leave `split` out: all rows are trained on; `validation` sets a share of them aside"),
+        );
+    }
+    matches!(names.len(), 1 | 2 | 4).then_some(names)
 }
 
 /// What files of labels are called, as examples.
