@@ -40,7 +40,7 @@
 //!
 //! - `std`: instruction sets found at run time, files, the training loop.
 //! - `ndarray`: batches as views of arrays.
-//! - `data`: data sets from CSV and IDX files, and from texts.
+//! - `data`: data sets from CSV, IDX and NPY files, and from texts.
 //! - `images`: data sets from folders of PNG files, `jpeg` from JPEG files too.
 //!
 //! The first three are on by default. Without them the crate is `no_std`, with an allocator, and models still train.

@@ -2,7 +2,7 @@
 //!
 //! The core is `no_std`, with an allocator, and has no dependency: lanes of sixteen numbers, kernels over them, functions
 //! of numbers, random numbers, and the traits [`model::Model`] and [`model::Train`] that every emitted model has. Features
-//! add the rest: `std` (files, the training loop, metrics), `data` (CSV, IDX, texts), `images` (folders of PNG files) and
+//! add the rest: `std` (files, the training loop, metrics), `data` (CSV, IDX, NPY, texts), `images` (folders of PNG files) and
 //! `jpeg`, `ndarray` (batches as arrays).
 //!
 //! Emitted code reaches the core through [`__private`], which belongs to the compiler of the same version.
