@@ -176,10 +176,10 @@ def available(names):
 def refusal(variant, parameters, losses, tolerance):
     """Why a variant is not the network that nnc has."""
     if variant["parameters"] != parameters:
-        return f"{variant['parameters']} parameters, nnc has {parameters}"
+        return f"refused: {variant['parameters']} parameters, nnc has {parameters}"
     for n, (found, expected) in enumerate(zip(variant["losses"], losses)):
         if not abs(found - expected) <= tolerance * abs(expected):
-            return f"loss {found:.6f} {'after a step' if n else 'at the start'}, nnc has {expected:.6f}"
+            return f"refused: loss {found:.6f} {'after a step' if n else 'at the start'}, nnc has {expected:.6f}"
     return None
 
 
@@ -229,12 +229,13 @@ class Comparison:
             is_rough = what == "train" and NETWORKS[name].dropout > 0
             right = []
             for variant in variants:
-                reason = variant.get("failed")
-                if not reason:
+                if "failed" in variant:
+                    reason = f"it does not run: {variant['failed']}"
+                else:
                     reason = refusal(variant, row["parameters"], row["losses"], DROPOUT_TOLERANCE if is_rough else TOLERANCE)
                 if reason:
                     ways = f", {variant['variant']}" if variant["variant"] else ""
-                    self.note(f"{framework}, {name}, {what} {batch}{ways}: refused: {reason}")
+                    self.note(f"{framework}, {name}, {what} {batch}{ways}: {reason}")
                 else:
                     apart = [abs(found / expected - 1) for found, expected in zip(variant["losses"], row["losses"])]
                     if not is_rough:
@@ -298,7 +299,7 @@ def main():
     chip, cores = processor()
     result = {
         "date": datetime.date.today().isoformat(),
-        "machine": f"{chip}, {cores} cores, {platform.system()} {platform.release()}",
+        "machine": f"{chip}, {cores} cores, {platform.system()} {platform.release().split('-')[0]}",
         "rustc": rustc.stdout.split()[1],
         "python": platform.python_version(),
         "threads": task.threads,

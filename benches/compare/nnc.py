@@ -25,7 +25,7 @@ class Nnc:
         except subprocess.TimeoutExpired:
             raise RuntimeError(f"nnc {' '.join(map(str, arguments))}: it took longer than {limit} s") from None
         if ran.returncode:
-            raise RuntimeError("\n".join(["nnc " + " ".join(map(str, arguments)), ran.stderr.strip()]))
+            raise RuntimeError("\n".join(["nnc " + " ".join(map(str, arguments)), ran.stderr.strip() or ran.stdout.strip()]))
         return ran.stdout
 
     def events(self, *arguments):

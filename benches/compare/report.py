@@ -130,7 +130,7 @@ def markdown(result, picture):
         text += table(["network, batch", *shown], body)
     text += machine_part(result) + equality_part(result) + variant_part(result)
     if result["notes"]:
-        text += ["## Refused", "", *[f"- {note}" for note in result["notes"]], ""]
+        text += ["## Not measured", "", *[f"- {note}" for note in result["notes"]], ""]
     return "\n".join(text)
 
 
