@@ -3,6 +3,7 @@
 
 pub mod bits;
 pub mod differential;
+pub mod layers;
 pub mod training;
 
 use std::collections::BTreeMap;

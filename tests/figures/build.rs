@@ -11,12 +11,13 @@ use serde_json::Value;
 /// A file of tests: what the figures are in, and how cases are made of them.
 type Maker = fn(&Value) -> Vec<Case>;
 
-const FILES: [(&str, Maker); 5] = [
+const FILES: [(&str, Maker); 6] = [
     ("activations", activations),
     ("losses", losses),
     ("optimizers", optimizers),
     ("schedules", schedules),
     ("initializers", initializers),
+    ("shapes", shapes),
 ];
 
 /// A module with models, and the call that tests them.
@@ -190,4 +191,19 @@ fn initializers(figures: &Value) -> Vec<Case> {
         })
     };
     ["initializers", "for_activations", "orthogonal"].into_iter().flat_map(of_section).collect()
+}
+
+/// Layers behind one that changes nothing, by whose weight the gradient is seen.
+fn shapes(figures: &Value) -> Vec<Case> {
+    let of_entry = |(at, entry): (usize, &Value)| {
+        let (call, shape) = (call(entry), &entry["shape"]);
+        let sizes = shape.as_array().expect("a shape").iter().filter_map(Value::as_u64);
+        let width: u64 = sizes.product();
+        let model = format!(
+            "{THROUGH} pub model Net {{ input [{width}] same: dense({width}, bias = false) reshape({shape}) \
+            layer: {call} loss through(reduction = sum) optimizer sgd(lr = 1024) }}"
+        );
+        Case::new(&format!("{call} of {shape}"), model, format!("super::layer({at}, Net::new(0))"))
+    };
+    entries(figures, "shapes").iter().enumerate().map(of_entry).collect()
 }

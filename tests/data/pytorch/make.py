@@ -15,7 +15,7 @@ import sys
 import torch
 
 ALL = ["activations", "losses", "optimizers", "schedules", "twenty_steps", "initializers", "norms", "layers", "models"]
-ALL += ["cells", "inputs", "sequences", "zoo", "state_dicts"]
+ALL += ["shapes", "cells", "inputs", "sequences", "zoo", "state_dicts"]
 
 
 def main(names):
