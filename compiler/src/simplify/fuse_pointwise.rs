@@ -10,11 +10,12 @@ use crate::scalar::{Scalar, Variable};
 
 /// Joins chains of scalar functions.
 pub fn fuse_pointwise(graph: Graph) -> Graph {
-    let uses = graph.uses();
+    let (uses, output) = (graph.uses(), graph.output);
     let mut new_uses: Vec<u32> = Vec::new();
     let mut at = 0;
     rewrite(graph, |out, mut node| {
         let here = uses.get(at).copied().unwrap_or(0);
+        let is_output = at == output.0 as usize;
         at += 1;
         if let Op::Pointwise(scalar) = &node.op {
             let (scalar, inputs) = inlined(out, scalar, &node.inputs, |id, inner| {
@@ -25,10 +26,11 @@ pub fn fuse_pointwise(graph: Graph) -> Graph {
                 let count = new_uses.get(id.0 as usize).copied().unwrap_or(2);
                 same_elements && (count <= 1 || inner.size() == 0)
             });
-            // A value that is another is that other.
+            // A value that is another is that other, unless users see its shape.
             if let ([same], true) = (inputs.as_slice(), scalar == Scalar::input(0))
                 && out.node(*same).len() == node.len()
                 && out.node(*same).batched == node.batched
+                && (!is_output || out.node(*same).shape == node.shape)
             {
                 if let Some(count) = new_uses.get_mut(same.0 as usize) {
                     *count += here.saturating_sub(1);
