@@ -106,6 +106,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("positional", "tests/data/pytorch/models/gpt.nn"),
     ("attention", "tests/data/pytorch/models/gpt.nn"),
     ("cross_attention", "tests/data/pytorch/models/reader.nn"),
+    // Lengths become masks: emitted code, reference and slopes.
+    ("sequence_mask", "tests/data/models/masks.nn"),
     // Against scikit-learn.
     ("min_max", "tests/scalers.rs"),
     ("robust", "tests/scalers.rs"),
@@ -176,6 +178,7 @@ fn every_entry_compiles() {
             {
                 format!("model M {{ input [4, 3] {call} }}")
             }
+            (Kind::Layer, "sequence_mask") => format!("model M {{ input [1] {call} }}"),
             (Kind::Layer, "split") => format!("model M {{ input [4] {call} -> add }}"),
             (Kind::Cell, _) => format!("model M {{ input [4, 3] {call} }}"),
             (Kind::Layer | Kind::Activation, _) => format!("model M {{ input [4] {call} }}"),

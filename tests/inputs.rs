@@ -37,20 +37,64 @@ mod two_towers {
     nnc::network!("tests/data/pytorch/models/two_towers.nn");
 }
 
+mod padded {
+    nnc::network!("tests/data/pytorch/models/padded.nn");
+}
+
+use padded::Padded;
 use two_towers::TwoTowers;
 
-fn case() -> Case {
-    Case::new("inputs.json", "two_towers", "class")
+fn case(name: &str) -> Case {
+    Case::new("inputs.json", name, "class")
 }
 
 #[test]
 fn emitted_code_is_pytorch() {
-    case().check(TwoTowers::new(0));
+    case("two_towers").check(TwoTowers::new(0));
+    case("padded").check(Padded::new(0));
 }
 
 #[test]
 fn the_reference_is_pytorch() {
-    case().check_reference(&compiled(include_str!("data/pytorch/models/two_towers.nn")));
+    case("two_towers").check_reference(&compiled(include_str!("data/pytorch/models/two_towers.nn")));
+    case("padded").check_reference(&compiled(include_str!("data/pytorch/models/padded.nn")));
+}
+
+/// A sequence of `padded` that ends at `len`, with `rest` at each position behind its end.
+fn words(len: usize, rest: f32) -> ([[f32; 4]; 5], [f32; 5]) {
+    let word =
+        |t: usize| core::array::from_fn(|f| if t < len { (t * 4 + f) as f32 / 10.0 - 0.8 } else { rest });
+    (core::array::from_fn(word), core::array::from_fn(|t| if t < len { 1.0 } else { 0.0 }))
+}
+
+#[test]
+fn what_is_behind_the_end_of_a_sequence_does_not_matter() {
+    let model = Padded::new(5);
+    for len in 0..=5 {
+        let samples = [words(len, 0.0), words(len, 7.5)];
+        let one = samples.map(|(words, mask)| model.predict(&words, &mask));
+        assert_eq!(one[0], one[1], "{len}");
+        assert!(one[0].iter().all(|value| value.is_finite()), "{len}: {one:?}");
+        let rows = samples.map(|(words, mask)| [words.as_flattened(), &mask[..]].concat()).concat();
+        let mut out = [[0.0; 3]; 2];
+        model.predict_rows(&rows, out.as_flattened_mut()).expect("two rows");
+        assert_eq!(out[0], out[1], "{len}");
+        for (row, one) in out[0].iter().zip(one[0]) {
+            assert!((row - one).abs() < 1e-6, "{len}: {row} {one}");
+        }
+    }
+}
+
+#[test]
+fn a_sequence_of_no_positions_leaves_a_step_finite() {
+    let mut model = Padded::new(5);
+    let (samples, masks): (Vec<_>, Vec<_>) = [0, 5, 2].map(|len| words(len, 1.0)).into_iter().unzip();
+    let before = model.predict(&samples[1], &masks[1]);
+    for _ in 0..3 {
+        assert!(model.train_step(&samples, &masks, &[0, 1, 2]).is_ok_and(f32::is_finite));
+    }
+    let after = model.predict(&samples[1], &masks[1]);
+    assert!(after.iter().all(|value| value.is_finite()) && after != before);
 }
 
 const LEFT: [[f32; 3]; 2] = [[0.5, -1.0, 0.25], [1.0, 2.0, -0.5]];

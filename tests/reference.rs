@@ -129,7 +129,8 @@ fn every_activation_is_in_a_model() {
 fn every_layer_and_cell_is_in_a_model() {
     let mut applied: Vec<String> = Vec::new();
     // Models of sequences are compared in a test of their own.
-    let sequences = ["attention", "rnn", "lstm", "gru"].map(|name| format!("tests/data/models/{name}.nn"));
+    let sequences =
+        ["attention", "masks", "rnn", "lstm", "gru"].map(|name| format!("tests/data/models/{name}.nn"));
     assert!(sequences.iter().all(|path| text("tests/sequences.rs").contains(path)));
     for path in MODELS.iter().copied().chain(sequences.iter().map(String::as_str)) {
         let applications = compiled(&text(path)).program.applications;

@@ -237,6 +237,7 @@ fn of_layer(layer: &dyn Layer) -> Entry {
             ArgumentKind::Choice(words) => Some(words.join(" or ")),
             ArgumentKind::Init => Some("initializer".to_owned()),
             ArgumentKind::Shape => Some("list of sizes".to_owned()),
+            ArgumentKind::Value => Some("a value, by name".to_owned()),
             ArgumentKind::Counts { min, words, .. } => {
                 let numbers = format!("whole, from {min}, or a list with one an axis");
                 Some(
@@ -250,6 +251,7 @@ fn of_layer(layer: &dyn Layer) -> Entry {
         default: argument.default.map(|default| match default {
             Default::Number(value) => value.to_string(),
             Default::Bool(value) => value.to_string(),
+            Default::Nothing => "none".to_owned(),
             Default::Choice(word) | Default::Init(word) | Default::Argument(word) => word.to_owned(),
         }),
     });

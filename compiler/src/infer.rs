@@ -266,10 +266,10 @@ fn apply(
     match &application.kind {
         Kind::Layer(kind, arguments) => kind.apply(&mut cx, arguments, inputs),
         Kind::Cell(cell) => {
-            let Some(x) = inputs.first() else {
+            let Some((x, mask)) = inputs.split_first() else {
                 return Err(cx.error(Code::E0302, "a cell takes one value", "found none"));
             };
-            cell::apply(graph, application, cell, sources, layer, *x)
+            cell::apply(graph, application, cell, sources, layer, (*x, mask.first().copied()))
         }
         Kind::Activation { body, parameters, .. } => {
             let Some(x) = inputs.first() else {

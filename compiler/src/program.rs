@@ -161,6 +161,8 @@ pub struct Cell {
     pub is_reverse: bool,
     /// Whether it runs both ways, with parameters of their own.
     pub is_bidirectional: bool,
+    /// Where its mask is given, which is the second value that it takes.
+    pub mask: Option<Span>,
     /// Where its name is defined.
     pub span: Span,
 }

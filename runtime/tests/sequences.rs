@@ -228,7 +228,7 @@ mod table {
 
 /// Attention of `$queries` positions to `$keys`, with `$heads` heads of `$head` features; `$at_once` queries at once.
 macro_rules! attention {
-    ($name:ident: $queries:literal to $keys:literal, $heads:literal heads of $head:literal, $at_once:literal at once, causal $causal:literal, dropped $dropped:literal) => {
+    ($name:ident: $queries:literal to $keys:literal, $heads:literal heads of $head:literal, $at_once:literal at once, causal $causal:literal, dropped $dropped:literal, masked $masked:literal) => {
         mod $name {
             use super::*;
 
@@ -253,38 +253,39 @@ macro_rules! attention {
             };
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], draws: Option<&[R]>, y: &mut [[R; Q]; G]) {
-                attention::forward::<L, G, Q, M, S, $at_once>(query, memory, draws, SIZES, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], mask: Option<&[[R; S]; G]>, draws: Option<&[R]>, y: &mut [[R; Q]; G]) {
+                attention::forward::<L, G, Q, M, S, $at_once>(query, memory, mask, draws, SIZES, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], d_y: &[[R; Q]; G], draws: Option<&[R]>, d_query: &mut [[R; Q]; G], d_memory: &mut [[R; M]; G]) {
-                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, draws, SIZES, OfQuery(d_query));
-                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, draws, SIZES, OfMemory(d_memory));
+            fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], d_y: &[[R; Q]; G], mask: Option<&[[R; S]; G]>, draws: Option<&[R]>, d_query: &mut [[R; Q]; G], d_memory: &mut [[R; M]; G]) {
+                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfQuery(d_query));
+                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfMemory(d_memory));
             }
 
             #[inline(always)]
-            fn single<L: Lanes<Elem = f32>>(query: &[R], memory: &[R], y: &mut [R; Y]) {
-                *y = attention::single::<L, S, Y>(query, memory, SIZES);
+            fn single<L: Lanes<Elem = f32>>(query: &[R], memory: &[R], mask: Option<&[R]>, y: &mut [R; Y]) {
+                *y = attention::single::<L, S, Y>(query, memory, mask, SIZES);
             }
 
             entries! {
                 f32;
-                Forward<'a> = forward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], draws: Option<&'a [R]>, y: &'a mut [[R; Q]; G]);
-                Backward<'a> = backward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], d_y: &'a [[R; Q]; G], draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]; G], d_memory: &'a mut [[R; M]; G]);
-                Single<'a> = single(query: &'a [R], memory: &'a [R], y: &'a mut [R; Y]);
+                Forward<'a> = forward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], mask: Option<&'a [[R; S]; G]>, draws: Option<&'a [R]>, y: &'a mut [[R; Q]; G]);
+                Backward<'a> = backward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], d_y: &'a [[R; Q]; G], mask: Option<&'a [[R; S]; G]>, draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]; G], d_memory: &'a mut [[R; M]; G]);
+                Single<'a> = single(query: &'a [R], memory: &'a [R], mask: Option<&'a [R]>, y: &'a mut [R; Y]);
             }
 
             /// The sum of y times d_y of one sample and head, in f64; and y.
-            fn plain(q: &dyn Fn(usize, usize) -> f64, k: &dyn Fn(usize, usize) -> f64, v: &dyn Fn(usize, usize) -> f64, kept: &dyn Fn(usize, usize) -> f64) -> Vec<f64> {
+            fn plain(counts: &dyn Fn(usize) -> bool, q: &dyn Fn(usize, usize) -> f64, k: &dyn Fn(usize, usize) -> f64, v: &dyn Fn(usize, usize) -> f64, kept: &dyn Fn(usize, usize) -> f64) -> Vec<f64> {
                 let mut y = vec![0.0; T * N];
                 for i in 0..T {
                     let seen = if $causal { S.min(i + 1) } else { S };
                     let score = |j: usize| (0..N).map(|d| q(i, d) * k(j, d)).sum::<f64>() / (N as f64).sqrt();
-                    let exp: Vec<f64> = (0..seen).map(|j| score(j).exp()).collect();
+                    let exp: Vec<f64> = (0..seen).map(|j| if counts(j) { score(j).exp() } else { 0.0 }).collect();
                     let sum: f64 = exp.iter().sum();
                     for d in 0..N {
-                        y[i * N + d] = (0..seen).map(|j| exp[j] / sum * kept(i, j) * v(j, d)).sum();
+                        let mixed: f64 = (0..seen).map(|j| exp[j] * kept(i, j) * v(j, d)).sum();
+                        y[i * N + d] = if sum == 0.0 { 0.0 } else { mixed / sum };
                     }
                 }
                 y
@@ -297,13 +298,20 @@ macro_rules! attention {
                 let d_y = numbers.rows::<Q, G>();
                 let mut draws = numbers.rows::<{ H * T * S }, G>();
                 draws.as_flattened_mut().as_flattened_mut().iter_mut().for_each(|draw| *draw = draw.abs());
+                // Every third key of a sample counts for nothing, and all of those of one sample.
+                let mut masks = numbers.rows::<S, G>();
+                for (g, j, lane) in (0..G * S * 16).map(|n| (n / 16 / S, n / 16 % S, n % 16)) {
+                    let counts = (j + lane) % 3 != 0 && (g, lane) != (0, 7);
+                    masks[g][j][lane] = if counts { 1.0 + j as f32 } else { 0.0 };
+                }
+                let mask: Option<&[[R; S]; G]> = $masked.then_some(&*masks);
                 let given = ($dropped > 0.0).then(|| draws.as_flattened());
                 let mut first: Option<(Box<[[R; Q]; G]>, Box<[[R; Q]; G]>, Box<[[R; M]; G]>)> = None;
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_query) = (numbers.rows::<Q, G>(), numbers.rows::<Q, G>());
                     let mut d_memory = numbers.rows::<M, G>();
-                    simd.run(Forward(&query, &memory, given, &mut y));
-                    simd.run(Backward(&query, &memory, &d_y, given, &mut d_query, &mut d_memory));
+                    simd.run(Forward(&query, &memory, mask, given, &mut y));
+                    simd.run(Backward(&query, &memory, &d_y, mask, given, &mut d_query, &mut d_memory));
                     let all = (y, d_query, d_memory);
                     match &first {
                         Some(first) => assert!(*first == all, "{simd:?} gives other bits"),
@@ -324,8 +332,9 @@ macro_rules! attention {
                         let draw = f64::from(draws[g][(h * T + i) * S + j][lane]);
                         if $dropped == 0.0 { 1.0 } else if draw < $dropped { 0.0 } else { 1.0 / (1.0 - $dropped) }
                     };
+                    let counts = |j: usize| mask.is_none_or(|mask| mask[g][j][lane] != 0.0);
                     let value = |parts: &[Vec<f64>; 3]| {
-                        plain(&|i, d| parts[0][i * N + d], &|j, d| parts[1][j * N + d], &|j, d| parts[2][j * N + d], &kept)
+                        plain(&counts, &|i, d| parts[0][i * N + d], &|j, d| parts[1][j * N + d], &|j, d| parts[2][j * N + d], &kept)
                     };
                     let close = |what: &str, found: f64, expected: f64| {
                         assert!((found - expected).abs() < 2e-5, "{what}: {found}, expected {expected}");
@@ -357,7 +366,8 @@ macro_rules! attention {
                     };
                     for simd in Set::ALL.map(Simd::up_to) {
                         let mut one = [[0.0; 16]; Y];
-                        simd.run(Single(&flat(&query[1]), &flat(&memory[1]), &mut one));
+                        let mask = mask.map(|mask| flat(&mask[1]));
+                        simd.run(Single(&flat(&query[1]), &flat(&memory[1]), mask.as_deref(), &mut one));
                         for n in 0..Q {
                             let (found, expected) = (one.as_flattened()[n], y[1][n][5]);
                             assert!((found - expected).abs() < 2e-6, "{simd:?}: {found}, expected {expected}");
@@ -369,11 +379,14 @@ macro_rules! attention {
     };
 }
 
-attention!(causal: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0);
-attention!(cross: 5 to 7, 3 heads of 3, 4 at once, causal false, dropped 0.0);
-attention!(one_at_once: 6 to 3, 1 heads of 17, 1 at once, causal false, dropped 0.0);
-attention!(single_position: 1 to 1, 2 heads of 2, 4 at once, causal true, dropped 0.0);
-attention!(with_dropout: 5 to 5, 2 heads of 4, 4 at once, causal true, dropped 0.3);
+attention!(causal: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0, masked false);
+attention!(cross: 5 to 7, 3 heads of 3, 4 at once, causal false, dropped 0.0, masked false);
+attention!(one_at_once: 6 to 3, 1 heads of 17, 1 at once, causal false, dropped 0.0, masked false);
+attention!(single_position: 1 to 1, 2 heads of 2, 4 at once, causal true, dropped 0.0, masked false);
+attention!(with_dropout: 5 to 5, 2 heads of 4, 4 at once, causal true, dropped 0.3, masked false);
+
+attention!(masked: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0, masked true);
+attention!(masked_cross: 5 to 7, 3 heads of 3, 1 at once, causal false, dropped 0.2, masked true);
 
 /// Queries, keys and values side by side have the gradients that they have apart.
 mod packed {
@@ -400,6 +413,7 @@ mod packed {
             x,
             d_y,
             None,
+            None,
             SIZES,
             Packed(d_x),
         );
@@ -412,6 +426,7 @@ mod packed {
             x,
             d_y,
             None,
+            None,
             SIZES,
             OfQuery(d_query),
         );
@@ -419,6 +434,7 @@ mod packed {
             x,
             x,
             d_y,
+            None,
             None,
             SIZES,
             OfMemory(d_memory),

@@ -196,7 +196,7 @@ impl KernelCx<'_> {
     fn load_in_tile(&self, id: NodeId, input: NodeId, feature: &Feature) -> TokenStream {
         let node = self.graph.node(id);
         if self.graph.spread(node, input) != Some(Spread::Features) {
-            return self.cx.load(input, feature);
+            return self.cx.load_for(input, feature, node.len());
         }
         let (row, at) = (node.row(), feature.tokens());
         let period = number(row);

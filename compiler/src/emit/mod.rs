@@ -159,6 +159,12 @@ impl<'a> PassCx<'a> {
 
     /// Lanes of a value that lies in memory.
     pub fn load(&self, id: NodeId, feature: &Feature) -> TokenStream {
+        self.load_for(id, feature, 1)
+    }
+
+    /// The same for a function of `n` elements: a value of one number is the same for all of them, and of one sample only
+    /// the first lane of it holds a number.
+    pub fn load_for(&self, id: NodeId, feature: &Feature, n: usize) -> TokenStream {
         let node = self.graph().node(id);
         let narrow = node.len() == 1;
         if let Op::Parameter(parameter) = node.op {
@@ -196,6 +202,7 @@ impl<'a> PassCx<'a> {
                 quote!(L::load(&#name[0][#k]))
             }
             Domain::Batch => quote!(L::load(&#name[g][#k])),
+            Domain::Single if narrow && n > 1 => quote!(L::splat(#name[0][0])),
             Domain::Single => quote!(L::load(&#name[#k])),
         }
     }

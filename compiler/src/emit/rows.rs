@@ -67,7 +67,8 @@ impl<'a> Rows<'a> {
     /// Lanes of a value that lies in memory; of `[positions, features]` those of position `t`.
     fn load(&self, id: NodeId, feature: &Feature) -> TokenStream {
         if self.frame.positions == 1 {
-            return self.cx.load(id, if self.is_wide(id) { feature } else { &Feature::Constant(0) });
+            let feature = if self.is_wide(id) { feature } else { &Feature::Constant(0) };
+            return self.cx.load_for(id, feature, self.width);
         }
         let node = self.node(id);
         if !node.batched && node.len() == self.width {
@@ -92,7 +93,7 @@ impl<'a> Rows<'a> {
                     quote!(L::splat(#name.as_flattened()[#at]))
                 }
             }
-            (_, None) => self.cx.load(id, &Feature::Constant(0)),
+            (_, None) => self.cx.load_for(id, &Feature::Constant(0), self.width),
         }
     }
 

@@ -4,6 +4,9 @@
 //! `[features]` in the body. What is made of the sequence alone is of all positions as long as layers treat each of them
 //! alike: the product of a weight with the input is one large product before the scan. Where a value of the step is made
 //! of it, it becomes a sequence that the scan is given.
+//!
+//! With a mask a step at a position that does not count changes nothing: each state stays as it was, and what the step
+//! gives is 0. The mask is a sequence of single numbers then.
 
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
@@ -11,12 +14,12 @@ use nnc_grammar::span::SourceMap;
 use super::{ValueLowering, one_line};
 use crate::gain::Gain;
 use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
-use crate::ops::InCells;
 use crate::ops::concat::concat;
 use crate::ops::scan::{Scan, State};
 use crate::ops::slice;
+use crate::ops::{InCells, mask};
 use crate::program::{ActivationBody, Application, Cell, Kind};
-use crate::scalar::{Scalar, Unary, Variable, simplify};
+use crate::scalar::{Relation, Scalar, Unary, Variable, simplify};
 
 /// A value of the step.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +37,21 @@ pub(super) fn apply(
     cell: &Cell,
     sources: &SourceMap,
     layer: LayerId,
-    x: NodeId,
+    (x, mask): (NodeId, Option<NodeId>),
 ) -> Result<NodeId, Box<Diagnostic>> {
     let [positions, _] = *graph.node(x).shape.as_slice() else {
         return Err(takes_a_sequence(graph, application, cell, x));
     };
+    let mask = match mask {
+        Some(given) => {
+            let mut cx = builder(graph, application, layer);
+            mask::check(&cx, &cell.name, cell.mask, &[given], x, &[positions])?;
+            Some(cx.node(Op::Reshape, vec![given], vec![positions, 1], true))
+        }
+        None => None,
+    };
     let scan = |graph: &mut Graph, layer, is_reverse| {
-        Lowering::new(graph, application, cell, sources, layer, x).scan(positions, is_reverse)
+        Lowering::new(graph, application, cell, sources, layer, (x, mask)).scan(positions, is_reverse)
     };
     let forward = scan(graph, layer, cell.is_reverse)?;
     let (forward, back) = if cell.is_bidirectional {
@@ -112,6 +123,8 @@ struct Lowering<'a> {
     cell: &'a Cell,
     sources: &'a SourceMap,
     layer: LayerId,
+    /// `[positions, 1]`.
+    mask: Option<NodeId>,
     body: Graph,
     values: Vec<Value>,
     /// What the scan is given, each with the node of the body that stands for it.
@@ -125,7 +138,7 @@ impl<'a> Lowering<'a> {
         cell: &'a Cell,
         sources: &'a SourceMap,
         layer: LayerId,
-        x: NodeId,
+        (x, mask): (NodeId, Option<NodeId>),
     ) -> Self {
         let body = Graph {
             nodes: Vec::new(),
@@ -140,7 +153,7 @@ impl<'a> Lowering<'a> {
             ..graph.clone()
         };
         let (values, sequences) = (vec![Value::Positions(x)], Vec::new());
-        Self { graph, application, cell, sources, layer, body, values, sequences }
+        Self { graph, application, cell, sources, layer, mask, body, values, sequences }
     }
 
     fn scan(mut self, positions: usize, is_reverse: bool) -> Result<NodeId, Box<Diagnostic>> {
@@ -150,6 +163,10 @@ impl<'a> Lowering<'a> {
             let operand = self.operand(n, state.len, layer);
             self.values.push(Value::Step(operand));
         }
+        let held = self.holds_output().then(|| {
+            let layer = self.named("output_before", self.sources.text(cell.span));
+            (layer, cell.states.len())
+        });
         for step in &cell.steps {
             let value = self.step(step)?;
             self.values.push(value);
@@ -167,11 +184,61 @@ impl<'a> Lowering<'a> {
         let output = value(&self, cell.output.0).unwrap_or(Value::Positions(NodeId(0)));
         let output = self.in_step(output);
         let len = self.body.node(output).len();
+        let output = match self.mask {
+            Some(mask) => {
+                let before = held.map(|(layer, n)| self.operand(n, len, layer));
+                self.masked(mask, output, before)
+            }
+            None => output,
+        };
         self.body.results.push(output);
         let first = self.body.results.first().copied().unwrap_or(output);
         self.body.output = first;
         self.body.parameters.clone_from(&self.graph.parameters);
         Ok(self.finish(positions, is_reverse, len))
+    }
+
+    /// Whether what the last step that counts gives goes on to the end in a state of its own: where the last step alone
+    /// is asked for, and it gives what is no state.
+    fn holds_output(&self) -> bool {
+        let is_state = self.cell.states.iter().any(|state| state.next == self.cell.output);
+        self.mask.is_some() && self.cell.is_last && !is_state
+    }
+
+    fn n_states(&self) -> usize {
+        self.cell.states.len() + usize::from(self.holds_output())
+    }
+
+    /// Makes the step at a position that does not count hand on the states that it is given. Returns what it gives:
+    /// `held` is what the step before gave, where that is handed on too.
+    fn masked(&mut self, mask: NodeId, output: NodeId, held: Option<NodeId>) -> NodeId {
+        let mask = self.in_step(Value::Positions(mask));
+        let unmasked = std::mem::take(&mut self.body.results);
+        for (n, next) in unmasked.iter().enumerate() {
+            let Some(Value::Step(before)) = self.values.get(n + 1).copied() else { continue };
+            let next = self.where_counts(mask, *next, Some(before));
+            self.body.results.push(next);
+        }
+        if let Some(before) = held {
+            let output = self.where_counts(mask, output, Some(before));
+            self.body.results.push(output);
+            return output;
+        }
+        let state = unmasked.iter().position(|next| self.cell.is_last && *next == output);
+        match state.and_then(|n| self.body.results.get(n).copied()) {
+            Some(state) => state,
+            None => self.where_counts(mask, output, None),
+        }
+    }
+
+    /// `next` where the mask is not 0, and else `otherwise`, or 0.
+    fn where_counts(&mut self, mask: NodeId, next: NodeId, otherwise: Option<NodeId>) -> NodeId {
+        let (layer, shape) = (self.body.node(next).layer, self.body.node(next).shape.clone());
+        let other = if otherwise.is_some() { Scalar::input(2) } else { Scalar::Number(0.0) };
+        let zero = Scalar::Number(0.0);
+        let scalar = Scalar::select(Relation::Eq, Scalar::input(0), zero, other, Scalar::input(1));
+        let operands = [mask, next].into_iter().chain(otherwise).collect();
+        builder(&mut self.body, self.application, layer).pointwise(scalar, operands, shape)
     }
 
     /// The scan with all that it is given.
@@ -187,9 +254,11 @@ impl<'a> Lowering<'a> {
             }
         }
         let states = self.cell.states.iter();
+        let states = states.map(|state| State { name: state.name.clone(), initial: state.initial });
+        let held = self.holds_output().then(|| State { name: "output".to_owned(), initial: 0.0 });
         let scan = Scan {
             body,
-            states: states.map(|state| State { name: state.name.clone(), initial: state.initial }).collect(),
+            states: states.chain(held).collect(),
             n_sequences: self.sequences.len(),
             values: vec![String::new()],
             positions,
@@ -233,7 +302,7 @@ impl<'a> Lowering<'a> {
         let name = if is_input { "input".to_owned() } else { self.short(&origin.name).to_owned() };
         let text = origin.text.clone();
         let layer = self.named(&name, &text);
-        let operand = self.operand(self.cell.states.len() + self.sequences.len(), len, layer);
+        let operand = self.operand(self.n_states() + self.sequences.len(), len, layer);
         self.sequences.push((id, operand));
         operand
     }

@@ -48,6 +48,8 @@ pub enum ArgumentKind {
         /// What may stand in place of numbers: `same`.
         words: &'static [&'static str],
     },
+    /// The name of a value, which the layer takes behind those in its chain or parentheses: `mask = lengths`.
+    Value,
 }
 
 /// The value of an argument that is not given.
@@ -63,6 +65,8 @@ pub enum Default {
     Init(&'static str),
     /// What this argument is, which is declared before it.
     Argument(&'static str),
+    /// No value: `none`.
+    Nothing,
 }
 
 /// The value of an argument.
@@ -80,6 +84,10 @@ pub enum Value {
     Shape(Vec<usize>),
     /// One number for all axes, or one for each.
     Counts(Vec<usize>),
+    /// One of the values that the layer takes: behind the others, in the order of the arguments.
+    Operand,
+    /// No value.
+    Nothing,
 }
 
 /// The arguments of one application: every declared argument has a value.
@@ -134,6 +142,11 @@ impl Arguments {
     /// A truth value, false when there is none of that name.
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.get(name), Some(Value::Bool(true)))
+    }
+
+    /// Whether there is a value of that name among those that the layer takes.
+    pub fn is_operand(&self, name: &str) -> bool {
+        matches!(self.get(name), Some(Value::Operand))
     }
 
     /// A word, empty when there is none of that name.

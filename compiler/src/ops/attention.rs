@@ -11,7 +11,9 @@
 //!
 //! Arguments: `heads`, from 1; `causal = false`, whether a position looks at none behind it; `dropout = 0`, the probability
 //! with which a weight is dropped while training; `rotary = false`, whether queries and keys are turned by their
-//! position; `bias = true`; `init = xavier`, `bias_init = zeros`.
+//! position; `bias = true`; `init = xavier`, `bias_init = zeros`; `mask = none`, a value with one number a position, 0
+//! where nobody looks at it: PyTorch's `key_padding_mask` the other way round. A position that may look at none gives
+//! what `out_proj` makes of 0.
 //!
 //! With `rotary` the features i and i + n / 2 of each head of n features are turned by the angle t / 10000^(2 i / n) at
 //! position t. It needs an even number of features a head.
@@ -29,7 +31,7 @@ use quote::quote;
 use super::positional::frequencies;
 use super::positional::frequency_tokens;
 use super::random::Random;
-use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer, dense};
+use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer, dense, mask};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Draw, Graph, Node, NodeId, Operator};
@@ -107,6 +109,7 @@ impl Layer for AttentionLayer {
             BIAS,
             INIT,
             BIAS_INIT,
+            mask::ARGUMENT,
         ]
     }
 
@@ -120,6 +123,7 @@ impl Layer for AttentionLayer {
         arguments: &Arguments,
         inputs: &[NodeId],
     ) -> Result<NodeId, Box<Diagnostic>> {
+        let (inputs, masks) = mask::apart(arguments, inputs);
         let [x] = inputs else {
             return Err(cx.error(
                 Code::E0302,
@@ -128,6 +132,7 @@ impl Layer for AttentionLayer {
             ));
         };
         let (positions, width) = sequence(cx, "attention", *x)?;
+        mask::check(cx, "attention", arguments.span("mask"), masks, *x, &[positions])?;
         let head = head(cx, arguments, width)?;
         let mut packed =
             dense::dense(cx, arguments, *x, width, 3 * width, ["in_proj_weight", "in_proj_bias"])?;
@@ -147,8 +152,9 @@ impl Layer for AttentionLayer {
             is_causal: arguments.flag("causal"),
             dropout: arguments.number("dropout"),
             is_packed: true,
+            is_masked: !masks.is_empty(),
         };
-        finish(cx, arguments, attention, vec![packed])
+        finish(cx, arguments, attention, [&[packed], masks].concat())
     }
 }
 
@@ -168,13 +174,14 @@ impl Layer for CrossAttention {
          //! Shapes: `[T, D]` and `[S, M]` to `[T, D]`; `heads` divides D. Parameters: `q_proj.weight` `[D, D]`,\n\
          //! `kv_proj.weight` `[2 D, M]`, keys before values, `out_proj.weight` `[D, D]`, each with a `bias`.\n//!\n\
          //! Arguments: `heads`, from 1; `dropout = 0`, the probability with which a weight is dropped while training;\n\
-         //! `bias = true`; `init = xavier`; `bias_init = zeros`.\n//!\n\
+         //! `bias = true`; `init = xavier`; `bias_init = zeros`; `mask = none`, a value with one number for each position\n\
+         //! of `memory`, 0 where nobody looks at it.\n//!\n\
          //! Example: `cross_attention(decoded, encoded, heads = 4)`. Source: Vaswani et al. 2017, section 3.2.3; PyTorch\n\
          //! `torch.nn.functional.scaled_dot_product_attention`.\n"
     }
 
     fn arguments(&self) -> &'static [Argument] {
-        &[HEADS, DROPOUT, BIAS, INIT, BIAS_INIT]
+        &[HEADS, DROPOUT, BIAS, INIT, BIAS_INIT, mask::ARGUMENT]
     }
 
     fn arity(&self) -> Arity {
@@ -191,12 +198,14 @@ impl Layer for CrossAttention {
         arguments: &Arguments,
         inputs: &[NodeId],
     ) -> Result<NodeId, Box<Diagnostic>> {
+        let (inputs, masks) = mask::apart(arguments, inputs);
         let [x, memory] = inputs else {
             let label = format!("expected a sequence and the one it looks at, found {} values", inputs.len());
             return Err(cx.error(Code::E0302, "`cross_attention` takes two values", label));
         };
         let (queries, width) = sequence(cx, "cross_attention", *x)?;
         let (keys, features) = sequence(cx, "cross_attention", *memory)?;
+        mask::check(cx, "cross_attention", arguments.span("mask"), masks, *memory, &[keys])?;
         let head = head(cx, arguments, width)?;
         let query = dense::dense(cx, arguments, *x, width, width, ["q_proj.weight", "q_proj.bias"])?;
         let names = ["kv_proj.weight", "kv_proj.bias"];
@@ -209,8 +218,9 @@ impl Layer for CrossAttention {
             is_causal: false,
             dropout: arguments.number("dropout"),
             is_packed: false,
+            is_masked: !masks.is_empty(),
         };
-        finish(cx, arguments, attention, vec![query, memory])
+        finish(cx, arguments, attention, [&[query, memory], masks].concat())
     }
 }
 
@@ -264,7 +274,7 @@ fn finish(
 }
 
 /// softmax(q kᵀ / sqrt(head)) v. Operands: queries, keys and values side by side, or queries, and keys and values side by
-/// side; and draws from 0 to 1, if weights are dropped.
+/// side; a number for each key, if there is a mask; and draws from 0 to 1, if weights are dropped.
 #[derive(Debug, Clone)]
 struct Attention {
     queries: usize,
@@ -274,6 +284,7 @@ struct Attention {
     is_causal: bool,
     dropout: f64,
     is_packed: bool,
+    is_masked: bool,
 }
 
 /// Whose gradient is computed.
@@ -295,6 +306,21 @@ impl Attention {
 
     fn sources(&self) -> usize {
         if self.is_packed { 1 } else { 2 }
+    }
+
+    /// The first operand behind the sources and the mask.
+    fn draws_at(&self) -> usize {
+        self.sources() + usize::from(self.is_masked)
+    }
+
+    /// The mask: in a batch rows of samples, of one sample rows of keys.
+    fn mask(&self, cx: &KernelCx<'_>, is_single: bool) -> TokenStream {
+        let mask = cx.operand(self.sources());
+        match (self.is_masked, is_single) {
+            (true, true) => quote!(Some(&#mask[..])),
+            (true, false) => quote!(Some(#mask)),
+            (false, _) => quote!(None),
+        }
     }
 
     /// `rt::attention::Sizes { … }`
@@ -326,7 +352,7 @@ impl Attention {
     fn operands(&self, cx: &KernelCx<'_>) -> (TokenStream, TokenStream, TokenStream) {
         let draws = match self.dropout > 0.0 {
             true => {
-                let draws = cx.operand(self.sources());
+                let draws = cx.operand(self.draws_at());
                 quote!(Some(#draws.as_flattened()))
             }
             false => quote!(None),
@@ -383,7 +409,7 @@ impl Operator for Attention {
         if self.dropout == 0.0 {
             return None;
         }
-        let operands = (0..self.sources()).map(|n| cx.operand(n)).collect();
+        let operands = (0..self.draws_at()).map(|n| cx.operand(n)).collect();
         Some(cx.operator(Self { dropout: 0.0, ..self.clone() }, operands))
     }
 
@@ -396,7 +422,11 @@ impl Operator for Attention {
     }
 
     fn formula(&self, names: &[String]) -> String {
-        let mask = if self.is_causal { " of the positions up to it" } else { "" };
+        let causal = if self.is_causal { " of the positions up to it" } else { "" };
+        let mask = match names.get(self.sources()).filter(|_| self.is_masked) {
+            Some(mask) => format!("{causal} where {mask} is not 0"),
+            None => causal.to_owned(),
+        };
         let source = names.get(..self.sources()).unwrap_or_default().join(", ");
         format!("softmax(q kᵀ / sqrt({})) v{mask}, {} heads, from {source}", self.head, self.heads)
     }
@@ -408,11 +438,12 @@ impl Operator for Attention {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, sizes, finish) = (cx.groups(), self.sizes(cx), cx.closure(&["g", "o"]));
         let (query, memory, draws) = self.operands(cx);
+        let mask = self.mask(cx, false);
         let (q, m) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(self.sources() - 1)));
         let (keys, at_once) = (cx.number(self.keys), cx.number(self.at_once()));
         quote! {
             rt::attention::forward::<L, #groups, #q, #m, #keys, #at_once>(
-                #query, #memory, #draws, #sizes, #finish
+                #query, #memory, #mask, #draws, #sizes, #finish
             );
         }
     }
@@ -420,9 +451,10 @@ impl Operator for Attention {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (sizes, finish, panels) = (self.sizes(cx), cx.finish_rows("mixed"), cx.panels(cx.node.len()));
         let (query, memory, _) = self.operands(cx);
+        let mask = self.mask(cx, true);
         let keys = cx.number(self.keys);
         quote! {
-            let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #sizes);
+            let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #mask, #sizes);
             #finish
         }
     }
@@ -480,6 +512,7 @@ impl Operator for AttentionGradient {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, sizes, out) = (cx.groups(), self.0.sizes(cx), cx.output());
         let (query, memory, draws) = self.0.operands(cx);
+        let mask = self.0.mask(cx, false);
         let at = cx.node.inputs.len().saturating_sub(1);
         let (d_y, o) = (cx.operand(at), cx.number(cx.operand_len(at)));
         let (q, m) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(self.0.sources() - 1)));
@@ -491,7 +524,7 @@ impl Operator for AttentionGradient {
         };
         quote! {
             rt::attention::backward::<L, #groups, #q, #m, #o, #keys, #at_once>(
-                #query, #memory, #d_y, #draws, #sizes, rt::attention::#gradients(#out)
+                #query, #memory, #d_y, #mask, #draws, #sizes, rt::attention::#gradients(#out)
             );
         }
     }
@@ -548,6 +581,7 @@ struct Meaning<'a> {
     attention: &'a Attention,
     query: ndarray::Array2<f64>,
     memory: ndarray::Array2<f64>,
+    mask: Option<ndarray::Array2<f64>>,
     draws: Option<ndarray::Array2<f64>>,
     samples: usize,
 }
@@ -561,9 +595,10 @@ impl<'a> Meaning<'a> {
         let (width, sources) = (attention.width(), attention.sources());
         let query = rows(0, if attention.is_packed { 3 * width } else { width });
         let memory = if attention.is_packed { query.clone() } else { rows(1, 2 * width) };
-        let draws = (attention.dropout > 0.0).then(|| rows(sources, attention.keys));
+        let mask = attention.is_masked.then(|| rows(sources, attention.keys));
+        let draws = (attention.dropout > 0.0).then(|| rows(attention.draws_at(), attention.keys));
         let samples = query.nrows() / attention.queries.max(1);
-        Self { attention, query, memory, draws, samples }
+        Self { attention, query, memory, mask, draws, samples }
     }
 
     /// Queries, keys and values.
@@ -588,11 +623,17 @@ impl<'a> Meaning<'a> {
         let mut weights = q.dot(&k.t()) / (attention.head as f64).sqrt();
         for (i, mut row) in weights.rows_mut().into_iter().enumerate() {
             for (j, score) in row.iter_mut().enumerate() {
-                if attention.is_causal && j > i {
+                let is_masked = self.mask.as_ref().is_some_and(|mask| mask.get((sample, j)) == Some(&0.0));
+                if attention.is_causal && j > i || is_masked {
                     *score = f64::NEG_INFINITY;
                 }
             }
             let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            if largest == f64::NEG_INFINITY {
+                // Nothing is looked at.
+                row.fill(0.0);
+                continue;
+            }
             row.mapv_inplace(|score| (score - largest).exp());
             let sum = row.sum();
             row.mapv_inplace(|weight| weight / sum);

@@ -30,6 +30,7 @@ mod global_max_pool;
 mod group_norm;
 mod instance_norm;
 mod layer_norm;
+pub mod mask;
 mod max_pool1d;
 mod max_pool2d;
 mod min_max;
@@ -46,6 +47,7 @@ mod residual;
 mod rms_norm;
 mod robust;
 pub mod scan;
+mod sequence_mask;
 pub mod slice;
 pub mod softmax;
 mod spatial_dropout;
@@ -154,6 +156,7 @@ static LAYERS: &[&dyn Layer] = &[
     &positional::Positional,
     &attention::AttentionLayer,
     &attention::CrossAttention,
+    &sequence_mask::SequenceMask,
     &normalize::Normalize,
     &min_max::MinMax,
     &robust::Robust,

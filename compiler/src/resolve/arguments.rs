@@ -14,6 +14,14 @@ use crate::ops::{self, ArgumentKind, Arguments, Layer, Value};
 use crate::program::{Initializer, List};
 use crate::scalar::Scalar;
 
+/// What stands in the place of a value that is not there.
+pub(super) const NOTHING: &str = "none";
+
+/// Whether a parameter of a block stands for a value: `mask: value = none`.
+pub(super) fn is_value(parameter: &nnc_grammar::ast::Parameter) -> bool {
+    parameter.kind.as_ref().is_some_and(|kind| kind.name == "value")
+}
+
 /// A parameter as a call sees it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot<'s> {
@@ -192,6 +200,13 @@ impl Cx<'_> {
                 ));
                 continue;
             }
+            if is_value(parameter) {
+                let term = self.value_argument(scope, callee, parameter, argument);
+                is_valid &= term != Term::Failed;
+                inside.define(&parameter.name.name, term.clone());
+                terms.push((parameter.name.name.clone(), term, argument.is_some()));
+                continue;
+            }
             let default = parameter.default.as_ref().map(|default| self.term(&inside, default));
             let term = match (argument, default) {
                 (Some(argument), _) if takes_lists && matches!(argument.value.kind, ExprKind::List(_)) => {
@@ -212,6 +227,38 @@ impl Cx<'_> {
         }
         is_valid &= self.is_in_order(callee, parameters, &bound, &terms);
         is_valid.then_some(terms)
+    }
+
+    /// The value that a block is given by name, as it is called where the block is used.
+    fn value_argument(
+        &mut self,
+        scope: &Scope,
+        callee: Callee<'_>,
+        parameter: &nnc_grammar::ast::Parameter,
+        argument: Option<&Argument>,
+    ) -> Term {
+        let Some(argument) = argument else { return Term::Nothing };
+        if self.is_nothing(scope, &argument.value) {
+            return Term::Nothing;
+        }
+        match &argument.value.kind {
+            ExprKind::Name(name) => Term::Value(name.clone(), argument.value.span),
+            ExprKind::Error => Term::Failed,
+            _ => {
+                let what = format!("`{}` of `{}`", parameter.name.name, callee.name);
+                self.wrong_argument(argument.value.span, &what, "the name of a value");
+                Term::Failed
+            }
+        }
+    }
+
+    /// Whether an argument that names a value says that there is none: by the word, or by a parameter of a block which
+    /// was given none.
+    pub(super) fn is_nothing(&self, scope: &Scope, value: &Expr) -> bool {
+        match &value.kind {
+            ExprKind::Name(name) => name == NOTHING || scope.get(name) == Some(&Term::Nothing),
+            _ => false,
+        }
     }
 
     /// What a trained parameter starts as: an initializer, or a number for all.
@@ -337,6 +384,7 @@ impl Cx<'_> {
             ops::Default::Choice(word) => Value::Choice(word),
             // Defaults are those of the library, whatever the user calls an initializer.
             ops::Default::Init(name) => Value::Init(self.named_initializer(Origin::Library, name, span)?),
+            ops::Default::Nothing => Value::Nothing,
             ops::Default::Argument(_) => return None,
         })
     }
@@ -383,6 +431,10 @@ impl Cx<'_> {
             ArgumentKind::Bool => self.flag(scope, value, &what).map(Value::Bool),
             ArgumentKind::Choice(words) => self.choice(value, &what, words).map(Value::Choice),
             ArgumentKind::Init => self.initializer(scope, value).map(Value::Init),
+            ArgumentKind::Value => Some(match self.is_nothing(scope, value) {
+                true => Value::Nothing,
+                false => Value::Operand,
+            }),
             ArgumentKind::Shape => self.shape(scope, value, &what, Code::E0205).map(Value::Shape),
             ArgumentKind::Counts { words, .. } if is_word(value, words) => {
                 self.choice(value, &what, words).map(Value::Choice)

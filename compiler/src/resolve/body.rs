@@ -5,6 +5,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::Cx;
+use super::arguments::is_value;
 use super::definitions::DefId;
 use super::import::Imported;
 use super::names::Names;
@@ -182,6 +183,9 @@ pub(super) fn check_block<'a>(cx: &mut Cx<'a>, id: DefId, block: &'a Block) -> b
     let scope = cx.opaque_scope(id, &definition, Role::Constant);
     let mut walk = Walk { is_dry: true, ..Walk::default() };
     walk.give("input", None, block.name.span);
+    for parameter in block.parameters.iter().filter(|parameter| is_value(parameter)) {
+        walk.give(&parameter.name.name, None, parameter.span);
+    }
     let running = Running::One(None);
     let mut frame =
         Frame { scope: &scope, place: Place::Inside, path: String::new(), site: None, running, base: 0 };

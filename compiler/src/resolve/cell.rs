@@ -22,7 +22,7 @@ use crate::program::{ActivationBody, Cell, CellState, Input, Kind, ValueId};
 use crate::scalar::Variable;
 
 /// What a use says beside the parameters of the cell.
-pub(super) const SETTINGS: &[&str] = &["output", "reverse", "bidirectional"];
+pub(super) const SETTINGS: &[&str] = &["output", "reverse", "bidirectional", "mask"];
 
 /// How a use runs the step, and what it gives.
 #[derive(Debug, Clone, Copy, Default)]
@@ -81,6 +81,11 @@ impl<'a> Cx<'a> {
             call.arguments.iter().filter(|argument| !is_setting(argument)).cloned().collect();
         let given: Vec<&Argument> = call.arguments.iter().filter(is_setting).collect();
         let settings = self.cell_settings(frame_of_use.scope, &given);
+        let masks = given.iter().find(|argument| {
+            argument.name.as_ref().is_some_and(|name| name.name == "mask")
+                && !self.is_nothing(frame_of_use.scope, &argument.value)
+        });
+        let mask = masks.map(|mask| self.given_value(walk, frame_of_use, &call.name.name, mask));
         let terms = self.used_definition(walk, frame_of_use, call, &own, (id, 0));
         let (Some(settings), Some(terms)) = (settings, terms) else { return walk.poison() };
         if walk.is_dry {
@@ -109,6 +114,13 @@ impl<'a> Cx<'a> {
         let (Some((states, output)), Some(value), false) = (step, value, inside.is_poisoned) else {
             return walk.poison();
         };
+        let mut inputs = vec![value];
+        match mask {
+            Some(Some(mask)) => inputs.push(mask),
+            // That it is not known was reported.
+            Some(None) => return walk.poison(),
+            None => {}
+        }
         let Settings { is_last, is_reverse, is_bidirectional } = settings;
         let (name_of_cell, steps) = (call.name.name.clone(), inside.applications);
         let cell = Cell {
@@ -120,10 +132,11 @@ impl<'a> Cx<'a> {
             is_last,
             is_reverse,
             is_bidirectional,
+            mask: masks.map(|mask| mask.span),
             span: definition.name.span,
         };
         let kind = Kind::Cell(Arc::new(cell));
-        self.apply(walk, frame_of_use, (name, label.is_some()), kind, vec![value], (stage.span, call.span))
+        self.apply(walk, frame_of_use, (name, label.is_some()), kind, inputs, (stage.span, call.span))
     }
 
     /// `output = last`, `reverse = true`, `bidirectional = true`. `None` after a report.
@@ -146,6 +159,9 @@ impl<'a> Cx<'a> {
                 continue;
             }
             let what = format!("`{}`", name.name);
+            if name.name == "mask" {
+                continue;
+            }
             if name.name == "output" {
                 match &argument.value.kind {
                     ExprKind::Name(word) if word == "last" || word == "every" => {

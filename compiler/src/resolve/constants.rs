@@ -45,7 +45,7 @@ impl<'a> Cx<'a> {
         }
         match self.constant_term(scope, expr) {
             Term::Number(formula) => formula.value(),
-            Term::Truth(_) => {
+            Term::Truth(_) | Term::Value(..) | Term::Nothing => {
                 self.wrong_argument(expr.span, what, "a number");
                 None
             }
@@ -61,7 +61,7 @@ impl<'a> Cx<'a> {
         }
         match self.constant_term(scope, expr) {
             Term::Truth(Truth::Known(value)) => Some(value),
-            Term::Number(_) => {
+            Term::Number(_) | Term::Value(..) | Term::Nothing => {
                 self.wrong_argument(expr.span, what, expected);
                 None
             }

@@ -7,6 +7,7 @@ use nnc_grammar::ast::{Ast, Block, Function, Ident, Import, Item, Model, Optimiz
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::{FileId, Span};
 
+use super::arguments::{self, is_value};
 use super::expression_call::is_trained;
 use super::formula::{Formula, Rank, Truth};
 use super::scalar::{Role, Scope, Term};
@@ -368,6 +369,10 @@ impl<'a> Cx<'a> {
         scope.owner = Some(id);
         scope.inline = false;
         for (n, parameter) in definition.parameters.iter().enumerate() {
+            if is_value(parameter) {
+                // A name of the walk, not of the scope.
+                continue;
+            }
             let is_value = n < definition.sort.n_values();
             let rank = if is_value || is_trained(parameter) { Rank::Elements } else { Rank::Constant };
             let term = match &parameter.default {
@@ -422,6 +427,10 @@ impl<'a> Cx<'a> {
             }
             self.check_kind(definition, n, parameter);
             let mut term = Term::Number(Formula::Opaque(Rank::Constant));
+            if is_value(parameter) {
+                self.check_no_value(parameter);
+                continue;
+            }
             if is_trained(parameter) {
                 if let Some(default) = &parameter.default {
                     self.check_initial(&scope, parameter, default);
@@ -432,7 +441,7 @@ impl<'a> Cx<'a> {
             if let Some(default) = &parameter.default {
                 match self.term(&scope, default) {
                     Term::Truth(_) => term = Term::Truth(Truth::Opaque),
-                    Term::Number(_) | Term::Trained(_) | Term::Failed => {}
+                    _ => {}
                 }
             }
             if n >= values.len() {
@@ -476,14 +485,16 @@ impl<'a> Cx<'a> {
             && (n >= 1 && kind.name == "class" || is_target && loss::range_of(&kind.name).is_some());
         let is_parameter = definition.sort == Sort::Activation && n >= 1 && is_trained(parameter);
         let is_constant = n >= definition.sort.n_values();
+        let is_value = definition.sort == Sort::Block && is_value(parameter);
         let is_range = is_constant && super::ranges::is_kind(&kind.name);
-        if is_class || is_parameter || is_range {
+        if is_class || is_parameter || is_value || is_range {
             return;
         }
         let label = match definition.sort {
             Sort::Loss if n == 1 => "expected `class`, `probability`, `sign` or `nonnegative`",
             Sort::Loss if n > 1 => "expected `class`, or which numbers it may be",
             Sort::Activation if n >= 1 => "expected `parameter`, or which numbers it may be",
+            Sort::Block => "expected `value`, or which numbers it may be",
             _ if is_constant => "expected which numbers it may be",
             _ => "expected no kind",
         };
@@ -504,6 +515,17 @@ impl<'a> Cx<'a> {
             })
         };
         self.report(diagnostic);
+    }
+
+    /// A parameter that stands for a value has no other default than none.
+    fn check_no_value(&mut self, parameter: &Parameter) {
+        let Some(default) = &parameter.default else { return };
+        let is_none =
+            matches!(&default.kind, nnc_grammar::ast::ExprKind::Name(name) if name == arguments::NOTHING);
+        if !is_none {
+            let what = format!("the default of `{}`", parameter.name.name);
+            self.wrong_argument(default.span, &what, "`none`");
+        }
     }
 
     /// What a trained parameter starts as, when no use says so.
@@ -597,7 +619,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Optimizer => &["weight", "gradient", "step"],
         Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
-        Sort::Cell => &["input", "output", "reverse", "bidirectional"],
+        Sort::Cell => &["input", "output", "reverse", "bidirectional", "mask"],
         Sort::Loss => &["reduction", "classes", "is_class"],
         Sort::Activation | Sort::Import => &[],
     }

@@ -465,7 +465,7 @@ impl Cx<'_> {
         let ranks = terms.iter().map(|(_, term, _)| match term {
             Term::Number(formula) => formula.rank(),
             Term::Truth(truth) => truth.rank(),
-            Term::Trained(_) | Term::Failed => Rank::Constant,
+            Term::Trained(_) | Term::Value(..) | Term::Nothing | Term::Failed => Rank::Constant,
         });
         ranks.max().unwrap_or(Rank::Constant)
     }
@@ -477,6 +477,7 @@ impl Cx<'_> {
             Term::Truth(Truth::Known(value)) => Some(value.to_string()),
             Term::Number(Formula::List(list)) => Some(format!("{:?}", list.values)),
             Term::Trained(initializer) => Some(initializer.text.clone()),
+            Term::Value(name, _) => Some(name.clone()),
             _ => None,
         }
     }

@@ -84,9 +84,12 @@ impl fmt::Display for Application {
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.text)?;
-        for (is_so, word) in
-            [(self.is_last, "last"), (self.is_reverse, "reverse"), (self.is_bidirectional, "bidirectional")]
-        {
+        for (is_so, word) in [
+            (self.is_last, "last"),
+            (self.is_reverse, "reverse"),
+            (self.is_bidirectional, "bidirectional"),
+            (self.mask.is_some(), "masked"),
+        ] {
             if is_so {
                 write!(f, ", {word}")?;
             }
@@ -121,6 +124,8 @@ impl fmt::Display for Arguments {
                     each => format!("{name} = {each:?}"),
                 },
                 Value::Shape(shape) => format!("{name} = {shape:?}"),
+                Value::Operand => format!("{name} = given"),
+                Value::Nothing => format!("{name} = none"),
             })
             .collect();
         if self.part > 0 {

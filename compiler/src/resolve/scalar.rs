@@ -34,6 +34,10 @@ pub(super) enum Term {
     Truth(Truth),
     /// What a trained parameter of an activation starts as.
     Trained(Initializer),
+    /// The name of a value where a block is used, and where it stands.
+    Value(String, Span),
+    /// No value.
+    Nothing,
     /// A fault that was reported.
     Failed,
 }
@@ -44,6 +48,8 @@ impl Term {
         match self {
             Self::Truth(_) => "a truth value",
             Self::Trained(_) => "an initializer",
+            Self::Value(..) => "a value",
+            Self::Nothing => "no value",
             Self::Number(_) | Self::Failed => "a number",
         }
     }
@@ -143,11 +149,11 @@ impl Cx<'_> {
     fn truth(&mut self, scope: &Scope, expr: &Expr) -> Option<Truth> {
         match self.term(scope, expr) {
             Term::Truth(truth) => Some(truth),
-            term @ (Term::Number(_) | Term::Trained(_)) => {
+            Term::Failed => None,
+            term => {
                 self.wrong_kind(expr.span, "a truth value", term.noun());
                 None
             }
-            Term::Failed => None,
         }
     }
 
@@ -155,11 +161,11 @@ impl Cx<'_> {
     pub(super) fn expect_number(&mut self, term: Term, span: Span) -> Option<Formula> {
         match term {
             Term::Number(formula) => Some(formula),
-            term @ (Term::Truth(_) | Term::Trained(_)) => {
+            Term::Failed => None,
+            term => {
                 self.wrong_kind(span, "a number", term.noun());
                 None
             }
-            Term::Failed => None,
         }
     }
 
@@ -213,7 +219,7 @@ impl Cx<'_> {
             let size = match term {
                 Term::Number(formula) => formula.size(),
                 Term::Truth(truth) => truth.size(),
-                Term::Trained(_) => 1,
+                Term::Trained(_) | Term::Value(..) | Term::Nothing => 1,
                 Term::Failed => return Term::Failed,
             };
             return if self.charge(size, scope, span) { term.clone() } else { Term::Failed };

@@ -424,7 +424,9 @@ impl<'a> Cx<'a> {
             self.warn_of_label(label, layer.name(), "has none");
         }
         let name = self.layer_name(&mut walk.names, &frame.path, label, layer.name());
-        let arguments = self.layer_arguments(frame.scope, layer, Some(call), arguments, call.span);
+        let given = arguments;
+        let arguments = self.layer_arguments(frame.scope, layer, Some(call), given, call.span);
+        let inputs = self.with_operands(walk, frame, layer, arguments.as_ref(), given, inputs);
         match (arguments, inputs) {
             (Some(arguments), Some(inputs)) => {
                 let kind = Kind::Layer(layer, arguments);
@@ -432,6 +434,28 @@ impl<'a> Cx<'a> {
             }
             _ => walk.poison(),
         }
+    }
+
+    /// The values of a layer, with those behind them that arguments name.
+    fn with_operands(
+        &mut self,
+        walk: &mut Walk<'_>,
+        frame: &Frame<'_>,
+        layer: &'static dyn Layer,
+        arguments: Option<&Arguments>,
+        given: &[&Argument],
+        mut inputs: Option<Vec<ValueId>>,
+    ) -> Option<Vec<ValueId>> {
+        let named = arguments?.values.iter().filter(|(_, value, _)| *value == ops::Value::Operand);
+        for (.., span) in named {
+            let argument = given.iter().find(|argument| Some(argument.span) == *span)?;
+            let value = self.given_value(walk, frame, layer.name(), argument);
+            match (inputs.as_mut(), value) {
+                (Some(inputs), Some(value)) => inputs.push(value),
+                _ => inputs = None,
+            }
+        }
+        inputs
     }
 
     /// `add(a, b)`, or `-> add` behind branches.
@@ -493,7 +517,7 @@ impl<'a> Cx<'a> {
     }
 
     /// A value that is given by name.
-    fn given_value(
+    pub(super) fn given_value(
         &mut self,
         walk: &mut Walk<'_>,
         frame: &Frame<'_>,
@@ -662,6 +686,12 @@ impl<'a> Cx<'a> {
         let Some(terms) = self.used_definition(walk, frame, call, &call.arguments, (id, 0)) else {
             return walk.poison();
         };
+        let mut values = Vec::new();
+        for (name, term, _) in &terms {
+            if let Term::Value(written, span) = term {
+                values.push((name.clone(), self.named_value(walk, frame, written, *span), *span));
+            }
+        }
         if walk.is_dry {
             return None;
         }
@@ -672,11 +702,16 @@ impl<'a> Cx<'a> {
         scope.owner = Some(id);
         scope.site = Some(frame.scope.site.unwrap_or(call.span));
         for (name, term, _) in terms {
-            scope.define(&name, term);
+            if !matches!(term, Term::Value(..)) {
+                scope.define(&name, term);
+            }
         }
         let n_before = self.diagnostics.len();
         let base = walk.n_values();
         walk.give("input", value, call.span);
+        for (name, value, span) in values {
+            walk.give(&name, value, span);
+        }
         let path = format!("{name}.");
         walk.names.begin(&path, &block.body);
         let running = Running::One(value);

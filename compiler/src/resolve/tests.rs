@@ -15,6 +15,7 @@ use crate::std_library::Library;
 
 mod cells;
 mod gradients;
+mod masks;
 mod outputs;
 mod pages;
 mod ranges;

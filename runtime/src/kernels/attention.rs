@@ -4,6 +4,9 @@
 //! lanes with lanes. Queries, keys and values may lie side by side in one array: [`Sizes`] says where. `R` queries are
 //! taken at once, whose scores are all that is kept; the backward pass computes them again. Sums over features, keys and
 //! queries each run from the first to the last, whatever `R` is.
+//!
+//! A mask has one number a key and sample: keys where it is 0 have weight 0. Where that is so of all keys that a query
+//! sees, all of its weights are 0, and what it gives is 0.
 
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
@@ -112,10 +115,18 @@ fn softmax<L: Lanes, const R: usize, const S: usize>(
     sizes: Sizes,
     i: usize,
     limit: usize,
+    mask: Option<&[Row<L::Elem>; S]>,
     scores: &mut [[Row<L::Elem>; S]; R],
 ) {
     for (r, scores) in scores.iter_mut().enumerate() {
         let (seen, hidden) = scores[..limit].split_at_mut(sizes.seen(i + r).min(limit));
+        for row in hidden {
+            L::zero().store(row);
+        }
+        if let Some(mask) = mask {
+            masked_softmax::<L>(seen, mask);
+            continue;
+        }
         let mut largest = L::load(&seen[0]);
         for row in &*seen {
             largest = largest.max(L::load(row));
@@ -130,11 +141,34 @@ fn softmax<L: Lanes, const R: usize, const S: usize>(
         for row in seen {
             (L::load(row) * share).store(row);
         }
-        for row in hidden {
-            L::zero().store(row);
-        }
     }
 }
+
+/// Scores of the keys that a query sees become weights: 0 where the mask is 0.
+#[inline(always)]
+fn masked_softmax<L: Lanes>(seen: &mut [Row<L::Elem>], mask: &[Row<L::Elem>]) {
+    let zero = L::zero();
+    // The largest among keys that count: below one that does not, all exponentials could be 0.
+    let least = L::splat(L::Elem::from_f64(LEAST));
+    let mut largest = least;
+    for (row, mask) in seen.iter().zip(mask) {
+        largest = largest.max(L::select(L::load(mask).ne(zero), L::load(row), least));
+    }
+    let mut sum = zero;
+    for (row, mask) in seen.iter_mut().zip(mask) {
+        let exp = L::select(L::load(mask).ne(zero), (L::load(row) - largest).exp(), zero);
+        sum = sum + exp;
+        exp.store(row);
+    }
+    // The largest of those that count is 1 in the sum: it is 0 where there are none.
+    let share = L::select(sum.gt(zero), L::splat(L::Elem::ONE) / sum, zero);
+    for row in seen {
+        (L::load(row) * share).store(row);
+    }
+}
+
+/// Below every score.
+const LEAST: f64 = -1e30;
 
 /// What a weight, or its gradient, is multiplied by: 0 where it is dropped. One draw for each head, query and key.
 #[inline(always)]
@@ -145,12 +179,14 @@ fn kept<L: Lanes>(draws: Option<&[Row<L::Elem>]>, at: usize, dropped: f64) -> L 
     L::select(L::load(&draws[at]).lt(limit), L::zero(), factor)
 }
 
-/// y = softmax(q kᵀ / sqrt(head)) v, head by head. `finish` is given group, feature and sixteen samples; `draws` has a
-/// number from 0 to 1 for each head, query and key of each group.
+/// y = softmax(q kᵀ / sqrt(head)) v, head by head. `finish` is given group, feature and sixteen samples; `mask` has a
+/// number for each key of each group, 0 where the key does not count, and `draws` one from 0 to 1 for each head, query
+/// and key.
 #[inline(always)]
 pub fn forward<L: Lanes, const G: usize, const Q: usize, const M: usize, const S: usize, const R: usize>(
     query: &[[Row<L::Elem>; Q]; G],
     memory: &[[Row<L::Elem>; M]; G],
+    mask: Option<&[[Row<L::Elem>; S]; G]>,
     draws: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
     mut finish: impl FnMut(usize, usize, L),
@@ -165,7 +201,7 @@ pub fn forward<L: Lanes, const G: usize, const Q: usize, const M: usize, const S
                 let limit = sizes.seen((i + R - 1).min(sizes.queries - 1));
                 let last = sizes.queries - 1;
                 products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
-                softmax::<L, R, S>(sizes, i, limit, &mut weights);
+                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), &mut weights);
                 if draws.is_some() {
                     for r in 0..R.min(sizes.queries - i) {
                         for j in 0..limit {
@@ -293,6 +329,7 @@ pub fn backward<
     query: &[[Row<L::Elem>; Q]; G],
     memory: &[[Row<L::Elem>; M]; G],
     d_y: &[[Row<L::Elem>; O]; G],
+    mask: Option<&[[Row<L::Elem>; S]; G]>,
     draws: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
     mut gradients: impl Gradients<L::Elem>,
@@ -313,7 +350,7 @@ pub fn backward<
                 let limit = sizes.seen(i + n - 1);
                 let last = sizes.queries - 1;
                 products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
-                softmax::<L, R, S>(sizes, i, limit, &mut weights);
+                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), &mut weights);
                 let one = L::splat(L::Elem::ONE);
                 products::<L, R, S>(d, v, (i, last), limit, head, one, &mut d_scores);
                 for r in 0..n {
@@ -420,6 +457,7 @@ fn add_outer<L: Lanes, const R: usize, const S: usize>(
 pub fn single<L: Lanes, const S: usize, const Y: usize>(
     query: &[Row<L::Elem>],
     memory: &[Row<L::Elem>],
+    mask: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
 ) -> [Row<L::Elem>; Y] {
     use super::pack::{load_at, store_at};
@@ -433,7 +471,11 @@ pub fn single<L: Lanes, const S: usize, const Y: usize>(
             // Lanes are keys: as many rows as hold them.
             let mut weights = [L::Elem::ZERO; S];
             let mut largest: Option<L::Elem> = None;
+            let counts = |j: usize| mask.is_none_or(|mask| mask[j / LANES][j % LANES] != L::Elem::ZERO);
             for (j, weight) in weights[..seen].iter_mut().enumerate() {
+                if !counts(j) {
+                    continue;
+                }
                 let mut sum = L::zero();
                 for d in (0..head).step_by(LANES) {
                     let a = load_at::<L>(query, i * q_row + q_from + h * head + d, head - d);
@@ -453,12 +495,20 @@ pub fn single<L: Lanes, const S: usize, const Y: usize>(
                 let mut lanes = [L::Elem::ZERO; LANES];
                 lanes[..count].copy_from_slice(&weights[start..start + count]);
                 let first = L::first(count);
-                let exp = L::select(first, (L::load(&lanes) - largest).exp(), L::zero());
+                let mut exp = L::select(first, (L::load(&lanes) - largest).exp(), L::zero());
+                if let Some(mask) = mask {
+                    exp = L::select(L::load(&mask[start / LANES]).ne(L::zero()), exp, L::zero());
+                }
                 sum = sum + exp;
                 exp.store(&mut lanes);
                 weights[start..start + count].copy_from_slice(&lanes[..count]);
             }
-            let share = L::splat(L::Elem::ONE) / L::splat(sum.sum());
+            let total = sum.sum();
+            let share = match mask {
+                // No key counts.
+                Some(_) if total == L::Elem::ZERO => L::zero(),
+                _ => L::splat(L::Elem::ONE) / L::splat(total),
+            };
             for d in (0..head).step_by(LANES) {
                 let mut mixed = L::zero();
                 for (j, weight) in weights[..seen].iter().enumerate() {
