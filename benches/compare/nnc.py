@@ -45,9 +45,9 @@ class Nnc:
 
     def losses(self, name):
         """For each row that is measured: the losses of two training steps, or that of what is predicted."""
-        found = {}
+        found, self.models = {}, {}
         for batch in NETWORKS[name].train:
-            model = self.with_data(name, batch, batch)
+            model = self.models[batch] = self.with_data(name, batch, batch)
             out = model.with_suffix(".out.safetensors")
             start = ["--weights", self.weights, "--out", out, "--no-diagnose"]
             events = self.events("train", model, *start)
@@ -88,7 +88,9 @@ class Nnc:
         batches = dict.fromkeys([*network.train, *(batch for batch in network.infer if batch > 1)])
         threads = ["--threads", self.threads] if self.threads > 1 else []
         for batch in batches:
-            for event in self.events("bench", self.benches / f"{name}.nn", "--batch", batch, *threads):
+            # What has been compiled for the losses is measured.
+            model = self.models.get(batch, self.benches / f"{name}.nn")
+            for event in self.events("bench", model, "--batch", batch, *threads):
                 if event["event"] == "bench":
                     # One sample is measured with each batch: the first is kept.
                     found.setdefault((event["what"], event["batch"]), event)

@@ -64,7 +64,8 @@ impl Start {
 
     /// The next tensor, in nnc's order and PyTorch's layout.
     pub fn take(&mut self, n: usize) -> Vec<f32> {
-        let found = self.weights.get(self.at..self.at + n).expect("the network has more parameters than nnc's");
+        let found =
+            self.weights.get(self.at..self.at + n).expect("the network has more parameters than nnc's");
         self.at += n;
         found.to_vec()
     }
@@ -128,7 +129,8 @@ pub fn serve(version: &str, figure: impl Fn(Start) -> Option<Figure>) {
         let line = line.expect("text");
         let answer = match line.split_whitespace().collect::<Vec<&str>>()[..] {
             ["try", network, what, batch, seconds] => {
-                let (batch, seconds) = (batch.parse().expect("a whole number"), seconds.parse::<f64>().expect("a number"));
+                let (batch, seconds) =
+                    (batch.parse().expect("a whole number"), seconds.parse::<f64>().expect("a number"));
                 let attempt = AssertUnwindSafe(|| {
                     let mut made = figure(Start::new(network, what == "train", batch))?;
                     times_of(&mut made.call, seconds / 4.0, 3);

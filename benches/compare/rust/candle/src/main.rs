@@ -5,8 +5,8 @@ use std::hint::black_box;
 use std::sync::{Arc, Mutex};
 
 use candle_core::{D, DType, Device, Module, ModuleT, Result, Shape, Tensor, Var};
-use candle_nn::{AdamW, Optimizer, ParamsAdamW, RNN, VarBuilder, loss, ops};
 use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{AdamW, Optimizer, ParamsAdamW, RNN, VarBuilder, loss, ops};
 use candle_nn::{BatchNorm, Conv2d, Conv2dConfig, Dropout, Embedding, Init, LSTM, Linear};
 
 #[path = "../../harness.rs"]
@@ -332,7 +332,8 @@ fn figure(start: Start) -> Result<Figure> {
     }
     let lr = if name == "iris" { 0.01 } else { 0.001 };
     let weight_decay = if name == "gpt" { 0.01 } else { 0.0 };
-    let mut optimizer = AdamW::new(variables.clone(), ParamsAdamW { lr, weight_decay, ..Default::default() })?;
+    let mut optimizer =
+        AdamW::new(variables.clone(), ParamsAdamW { lr, weight_decay, ..Default::default() })?;
     Ok(Figure::of_steps(parameters, move || {
         let loss = objective().expect("the shapes fit");
         optimizer.backward_step(&loss).expect("the shapes fit");

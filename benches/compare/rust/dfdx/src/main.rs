@@ -78,7 +78,11 @@ macro_rules! train {
         x.copy_from(&$start.inputs);
         let mut target: Tensor<Rank2<$batch, $outputs>, f32, _> = device.zeros();
         let one_hot = |at: usize| f32::from($start.targets[at / $outputs] as usize == at % $outputs);
-        let values = if $outputs == 1 { $start.targets.clone() } else { (0..$batch * $outputs).map(one_hot).collect() };
+        let values = if $outputs == 1 {
+            $start.targets.clone()
+        } else {
+            (0..$batch * $outputs).map(one_hot).collect()
+        };
         target.copy_from(&values);
         Figure::of_steps(model.num_trainable_params(), move || {
             let output = model.forward_mut(x.trace(kept.take().expect("put back by the last step")));
@@ -130,13 +134,17 @@ fn main() {
             ("iris", false, 1) => infer!(start, Iris, 1, 4),
             ("iris", false, 256) => infer!(start, Iris, 256, 4),
             ("mlp", true, 32) => train!(start, Mlp, 32, 784, 10, adam(0.001), cross_entropy_with_logits_loss),
-            ("mlp", true, 128) => train!(start, Mlp, 128, 784, 10, adam(0.001), cross_entropy_with_logits_loss),
+            ("mlp", true, 128) => {
+                train!(start, Mlp, 128, 784, 10, adam(0.001), cross_entropy_with_logits_loss)
+            }
             ("mlp", false, 1) => infer!(start, Mlp, 1, 784),
             ("mlp", false, 256) => infer!(start, Mlp, 256, 784),
             ("bnmlp", true, 64) => train!(start, BnMlp, 64, 64, 10, momentum, cross_entropy_with_logits_loss),
             ("bnmlp", false, 1) => infer!(start, BnMlp, 1, 64),
             ("bnmlp", false, 256) => infer!(start, BnMlp, 256, 64),
-            ("wide", true, 256) => train!(start, Wide, 256, 1024, 10, adam(0.001), cross_entropy_with_logits_loss),
+            ("wide", true, 256) => {
+                train!(start, Wide, 256, 1024, 10, adam(0.001), cross_entropy_with_logits_loss)
+            }
             ("wide", false, 1) => infer!(start, Wide, 1, 1024),
             ("wide", false, 256) => infer!(start, Wide, 256, 1024),
             _ => return None,
