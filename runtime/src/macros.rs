@@ -70,6 +70,8 @@ macro_rules! __tensors {
             struct $name { $($(#[$docs])* $field: $ty,)* }
         }
 
+        // A model needs one of them or both.
+        #[allow(dead_code)]
         impl $name {
             /// The rows of tensor number `tensor`; none where there is no such tensor.
             fn rows(&self, tensor: usize) -> &[Row] {

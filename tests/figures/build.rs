@@ -199,9 +199,12 @@ fn shapes(figures: &Value) -> Vec<Case> {
         let (call, shape) = (call(entry), &entry["shape"]);
         let sizes = shape.as_array().expect("a shape").iter().filter_map(Value::as_u64);
         let width: u64 = sizes.product();
+        // A label is for what has weights.
+        let has_weights = entry["weights"].as_object().is_some_and(|weights| !weights.is_empty());
+        let label = if has_weights { "layer: " } else { "" };
         let model = format!(
             "{THROUGH} pub model Net {{ input [{width}] same: dense({width}, bias = false) reshape({shape}) \
-            layer: {call} loss through(reduction = sum) optimizer sgd(lr = 1024) }}"
+            {label}{call} loss through(reduction = sum) optimizer sgd(lr = 1024) }}"
         );
         Case::new(&format!("{call} of {shape}"), model, format!("super::layer({at}, Net::new(0))"))
     };

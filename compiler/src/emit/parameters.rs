@@ -86,7 +86,7 @@ pub fn number_of_kept(graph: &Graph, tensor: &TokenStream) -> TokenStream {
 /// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
 pub fn state_item(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
     let states = &optimizer.states;
-    let is_kept = !states.is_empty() || optimizer.source.accumulate > 1;
+    let is_kept = !states.is_empty() || optimizer.source.accumulate > 1 || optimizer.clips_norm();
     let ty = trained_type(graph);
     let trained = (is_kept || optimizer.source.stores_gradients()).then(|| trained_item(graph, is_kept));
     if states.is_empty() {

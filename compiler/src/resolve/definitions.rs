@@ -439,9 +439,8 @@ impl<'a> Cx<'a> {
                 continue;
             }
             if let Some(default) = &parameter.default {
-                match self.term(&scope, default) {
-                    Term::Truth(_) => term = Term::Truth(Truth::Opaque),
-                    _ => {}
+                if let Term::Truth(_) = self.term(&scope, default) {
+                    term = Term::Truth(Truth::Opaque);
                 }
             }
             if n >= values.len() {

@@ -48,7 +48,7 @@ pub fn filled<'a>(pieces: impl Iterator<Item = &'a str>, first: usize, depth: us
 
 /// Whether a line opens a list of arguments.
 fn opens_arguments(line: &str) -> bool {
-    line.ends_with('(') && !line.trim_start().starts_with(['/', '#'])
+    line.ends_with('(') && !line.trim_start().starts_with("//") && !line.trim_start().starts_with("#[")
 }
 
 /// Whether a line opens a list of pairs.

@@ -79,8 +79,9 @@ fn spaced(text: &str) -> String {
         let starts = depth <= 4 && STARTS.iter().any(|start| item.starts_with(start));
         let is_part = previous.trim_start().starts_with("///") || previous.trim_start().starts_with("#[");
         let ends = indent(previous) == depth && matches!(previous.trim_start(), "}" | "};");
-        let one_line =
-            |line: &str| line.starts_with("use ") || line.starts_with("static ") || line.starts_with("type ");
+        let one_line = |line: &str| {
+            ["use ", "static ", "type ", "rt::inherent!("].iter().any(|start| line.starts_with(start))
+        };
         // One-line items of a kind stay together; what has a doc comment stands apart.
         let apart = depth == 0
             && !previous.is_empty()

@@ -371,8 +371,8 @@ impl<'a> Model<'a> {
         // What follows is for f32: f64 models are for checks.
         let inherent = match (self.element.to_string().as_str(), &self.plan.train) {
             ("f64", _) => TokenStream::new(),
-            (_, Some(_)) => quote!(rt::inherent! { #name, train }),
-            (_, None) => quote!(rt::inherent! { #name }),
+            (_, Some(_)) => quote!(rt::inherent!(#name, train);),
+            (_, None) => quote!(rt::inherent!(#name);),
         };
         let mut doc_lines: Vec<String> = self.program.docs.clone();
         if doc_lines.is_empty() {

@@ -56,21 +56,18 @@ impl Model<'_> {
         if !optimizer.clips_norm() {
             return (update, line);
         }
-        let squares = self.trained().map(|(_, parameter)| {
-            let name = field(parameter);
-            self.over_rows(parameter, &|place| {
-                quote! {
-                    let z = L::load(&gradients.#name #place);
-                    squares = z.mul_add(z, squares);
-                }
-            })
-        });
+        let count = number(self.trained().count());
         let norm = quote! {
             /// The sum of the squares of all gradients.
             #[inline(always)]
             fn gradient_squares<L: Lanes<Elem = #element>>(gradients: &#ty) -> #element {
                 let mut squares = L::zero();
-                #(#squares)*
+                for tensor in 0..#count {
+                    for row in gradients.rows(tensor) {
+                        let z = L::load(row);
+                        squares = z.mul_add(z, squares);
+                    }
+                }
                 squares.sum()
             }
         };
