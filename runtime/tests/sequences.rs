@@ -300,7 +300,9 @@ macro_rules! attention {
                 draws.as_flattened_mut().as_flattened_mut().iter_mut().for_each(|draw| *draw = draw.abs());
                 // Every third key of a sample counts for nothing, and all of those of one sample.
                 let mut masks = numbers.rows::<S, G>();
-                for (g, j, lane) in (0..G * S * 16).map(|n| (n / 16 / S, n / 16 % S, n % 16)) {
+                // A single position would be a remainder by 1.
+                let keys = S;
+                for (g, j, lane) in (0..G * keys * 16).map(|n| (n / 16 / keys, n / 16 % keys, n % 16)) {
                     let counts = (j + lane) % 3 != 0 && (g, lane) != (0, 7);
                     masks[g][j][lane] = if counts { 1.0 + j as f32 } else { 0.0 };
                 }

@@ -438,10 +438,10 @@ impl<'a> Cx<'a> {
                 scope.define(&name.name, Term::Failed);
                 continue;
             }
-            if let Some(default) = &parameter.default {
-                if let Term::Truth(_) = self.term(&scope, default) {
-                    term = Term::Truth(Truth::Opaque);
-                }
+            if let Some(default) = &parameter.default
+                && let Term::Truth(_) = self.term(&scope, default)
+            {
+                term = Term::Truth(Truth::Opaque);
             }
             if n >= values.len() {
                 scope.define(&name.name, term);
