@@ -159,7 +159,7 @@ pub(in super::super) fn check(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input]
                 0 => ("an image of more than one row and column".to_owned(), "leave it out".to_owned()),
                 _ => (
                     format!("1 to {most} pixels for images of {height} by {width}"),
-                    format!("at most {most}"),
+                    format!("write {most} at most"),
                 ),
             };
             cx.out_of_range(*span, &what, &expected, &pixels.to_string(), help);
