@@ -7,6 +7,8 @@ use common::{Expected, Numbers, Reference, compiled, random_tensors};
 
 /// How many models are drawn.
 const MODELS: usize = 300;
+/// And how many of one convolution.
+const CONVOLUTIONS: usize = 42;
 
 /// Whole numbers of one run.
 struct Draw(Numbers);
@@ -95,6 +97,69 @@ impl Draw {
             }
         }
     }
+
+    /// Dense, grouped, or of each channel apart: groups, and channels that come out.
+    fn channels(&mut self, channels: usize) -> (usize, usize) {
+        let divisors: Vec<usize> = (1..=channels).filter(|n| channels.is_multiple_of(*n)).collect();
+        let groups = divisors[self.below(divisors.len())];
+        (groups, groups * (1 + self.below(3)))
+    }
+
+    fn convolution(&mut self, channels: usize, sizes: &[usize]) -> (String, Vec<usize>) {
+        let axes = sizes.len();
+        let (groups, made) = self.channels(channels);
+        let dilation: Vec<usize> = sizes.iter().map(|_| 1 + self.below(3)).collect();
+        let bias = self.of(&["true", "false"]);
+        let rest = format!("dilation = {dilation:?}, groups = {groups}, bias = {bias}");
+        if self.below(4) == 0 {
+            let kernel: Vec<usize> = sizes.iter().map(|_| 1 + self.below(4)).collect();
+            let call = format!("conv{axes}d({made}, kernel = {kernel:?}, padding = same, {rest})");
+            return (call, [vec![made], sizes.to_vec()].concat());
+        }
+        let windows: Vec<[usize; 4]> =
+            sizes.iter().zip(&dilation).map(|(size, dilation)| self.dilated(*size, *dilation)).collect();
+        let all = |n: usize| windows.iter().map(|window| window[n]).collect::<Vec<usize>>();
+        let (kernel, stride, padding) = (all(0), all(1), all(2));
+        let call = format!(
+            "conv{axes}d({made}, kernel = {kernel:?}, stride = {stride:?}, padding = {padding:?}, {rest})"
+        );
+        (call, [vec![made], all(3)].concat())
+    }
+
+    /// A window whose places lie apart, with any padding.
+    fn dilated(&mut self, size: usize, dilation: usize) -> [usize; 4] {
+        loop {
+            let (kernel, stride, padding) = (1 + self.below(4), 1 + self.below(3), self.below(4));
+            let reach = dilation * (kernel - 1) + 1;
+            if size + 2 * padding >= reach {
+                return [kernel, stride, padding, (size + 2 * padding - reach) / stride + 1];
+            }
+        }
+    }
+
+    fn transposed_convolution(&mut self, channels: usize, sizes: &[usize]) -> (String, Vec<usize>) {
+        let (groups, made) = self.channels(channels);
+        let axes: Vec<[usize; 6]> = sizes.iter().map(|size| self.spread(*size)).collect();
+        let all = |n: usize| axes.iter().map(|axis| axis[n]).collect::<Vec<usize>>();
+        let (kernel, stride, padding, dilation, more) = (all(0), all(1), all(2), all(3), all(4));
+        let call = format!(
+            "conv_transpose2d({made}, kernel = {kernel:?}, stride = {stride:?}, padding = {padding:?}, \
+            output_padding = {more:?}, dilation = {dilation:?}, groups = {groups})"
+        );
+        (call, [vec![made], all(5)].concat())
+    }
+
+    /// Kernel, stride, padding, dilation, output padding and size of a transposed convolution along an axis.
+    fn spread(&mut self, size: usize) -> [usize; 6] {
+        loop {
+            let (kernel, stride, dilation) = (1 + self.below(4), 1 + self.below(3), 1 + self.below(2));
+            let (padding, more) = (self.below(3), self.below(stride.max(dilation)));
+            let whole = (size - 1) * stride + dilation * (kernel - 1) + 1 + more;
+            if whole > 2 * padding {
+                return [kernel, stride, padding, dilation, more, whole - 2 * padding];
+            }
+        }
+    }
 }
 
 /// Slopes of the loss along some of the weights.
@@ -153,5 +218,25 @@ fn random_layers_have_slopes_and_shapes() {
         }
         check(&text, &shape, &mut draw.0);
         n_checked += 1;
+    }
+}
+
+#[test]
+fn random_convolutions_have_slopes_and_shapes() {
+    let mut draw = Draw(Numbers(12));
+    for n in 0..CONVOLUTIONS {
+        let axes = 1 + usize::from(n % 3 > 0);
+        let mut shape = vec![1 + draw.below(4)];
+        shape.extend((0..axes).map(|_| 1 + draw.below(if axes == 1 { 12 } else { 5 })));
+        let (call, made) = if n % 3 == 2 {
+            draw.transposed_convolution(shape[0], &shape[1..])
+        } else {
+            draw.convolution(shape[0], &shape[1..])
+        };
+        let width: usize = shape.iter().product();
+        let text = format!(
+            "loss through(output, target) = sum(output * target)\nmodel M {{\n    input [3]\n    dense({width})\n    reshape({shape:?})\n    {call}\n    loss through\n    optimizer sgd(lr = 0.1)\n}}"
+        );
+        check(&text, &made, &mut draw.0);
     }
 }
