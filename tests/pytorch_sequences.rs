@@ -33,5 +33,6 @@ macro_rules! models {
 
 models! {
     gpt: Gpt = "tests/data/pytorch/models/gpt.nn";
+    carried: Carried = "tests/data/pytorch/models/carried.nn";
     reader: Reader = "tests/data/pytorch/models/reader.nn";
 }

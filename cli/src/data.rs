@@ -56,6 +56,10 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
             let cut = TextOptions { stride: *stride, train: spec.split, validation: spec.validation };
             let test = test.as_deref().map(at);
             let parts = text::read(&at(path), test.as_deref(), &cut, info)?;
+            if !model.graph.carried.is_empty() {
+                // In their order: each continues the one before.
+                return Ok(parts);
+            }
             // The other parts are the end of the text: none of the windows before them is set aside.
             let Split { train, .. } =
                 split(&parts.train, &SplitOptions { train: 1.0, validation: 0.0, ..options })?;

@@ -264,6 +264,7 @@ impl Gradient<'_> {
             Op::Input(_)
             | Op::Target
             | Op::SampleScale
+            | Op::Carried(_)
             | Op::Parameter(_)
             | Op::Constant(..)
             | Op::Operand(_)

@@ -42,6 +42,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         updates: Vec::new(),
         optimizer: None,
         tracking: Vec::new(),
+        carried: Vec::new(),
         no_fold: false,
         normalize: Vec::new(),
         batch,

@@ -161,6 +161,8 @@ pub struct Cell {
     pub is_reverse: bool,
     /// Whether it runs both ways, with parameters of their own.
     pub is_bidirectional: bool,
+    /// Where it is said that a training step begins with the states that the one before ended with.
+    pub carry: Option<Span>,
     /// Where its mask is given, which is the second value that it takes.
     pub mask: Option<Span>,
     /// Where its name is defined.

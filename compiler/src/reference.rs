@@ -10,8 +10,8 @@ use std::sync::Arc;
 use ndarray::{ArrayD, Axis, IxDyn};
 
 use crate::differentiate::differentiate;
+use crate::graph::{Carried, Graph, Node, NodeId, Op, ParameterId, Spread};
 use crate::graph::{Draw as StepDraw, Optimizer};
-use crate::graph::{Graph, Node, NodeId, Op, ParameterId, Spread};
 use crate::infer::scale_of;
 use crate::ops::scan::Scan;
 use crate::program::Reduction;
@@ -33,6 +33,8 @@ pub struct Interpreter {
     gradients: Vec<ArrayD<f64>>,
     /// What schedules remember.
     schedule: Vec<f64>,
+    /// States of cells that the next step begins with, one row a sample.
+    carried: Vec<ArrayD<f64>>,
     /// Steps of an epoch, and epochs.
     horizon: (f64, f64),
     /// Forward and loss as in prediction.
@@ -98,6 +100,15 @@ pub trait Draws {
     fn orthogonal(&self, shape: (usize, usize), normal: &dyn Fn(u64) -> f64) -> Vec<f64>;
 }
 
+/// States of cells before the first step.
+fn carried_at_first(graph: &Graph) -> Vec<ArrayD<f64>> {
+    let rows = |carried: &Carried| {
+        let shape = [graph.batch, graph.node(carried.value).row()];
+        ArrayD::from_elem(IxDyn(&shape), carried.initial)
+    };
+    graph.carried.iter().map(rows).collect()
+}
+
 impl Interpreter {
     /// A model whose parameters are zero.
     ///
@@ -132,6 +143,7 @@ impl Interpreter {
             states,
             gradients,
             schedule,
+            carried: carried_at_first(graph),
             horizon,
             inference: inference(graph.clone()),
             draws: StepDraws(None),
@@ -288,6 +300,21 @@ impl Interpreter {
         optimizer.rate.map(|_| self.lr)
     }
 
+    /// Lets the states of cells begin anew with the next step.
+    pub fn reset_state(&mut self) {
+        self.carried = carried_at_first(&self.graph);
+    }
+
+    /// The states that the next step begins with: for each of them a row a sample of the largest batch.
+    pub fn carried(&self) -> &[ArrayD<f64>] {
+        &self.carried
+    }
+
+    /// The same, to be changed.
+    pub fn carried_mut(&mut self) -> &mut [ArrayD<f64>] {
+        &mut self.carried
+    }
+
     /// Sets the learning rate.
     pub fn set_learning_rate(&mut self, lr: f64) {
         self.lr = lr;
@@ -324,6 +351,16 @@ impl Interpreter {
             let (Some(value), Some(buffer)) = (value, buffer) else { continue };
             for (buffer, value) in buffer.iter_mut().zip(value) {
                 *buffer += tracking.momentum * (value - *buffer);
+            }
+        }
+        let samples = x.len() / self.graph.input_len().max(1);
+        let carried = self.training.iter().flat_map(|training| &training.carried);
+        for (carried, rows) in carried.zip(&mut self.carried) {
+            let Some(value) = outcome.values.get(carried.value.0 as usize) else { continue };
+            let last = value.index_axis(Axis(1), carried.position);
+            // Samples that the step does not have keep their state.
+            for (mut to, from) in rows.axis_iter_mut(Axis(0)).zip(last.axis_iter(Axis(0))).take(samples) {
+                to.assign(&from);
             }
         }
         let mut gradients = outcome.gradients;
@@ -477,7 +514,10 @@ impl Interpreter {
             .states
             .iter()
             .enumerate()
-            .map(|(n, state)| ArrayD::from_elem(IxDyn(&[samples, len(n)]), state.initial))
+            .map(|(n, state)| match scan.given().nth(n).and_then(|at| operands.get(at)) {
+                Some(before) => (*before).clone(),
+                None => ArrayD::from_elem(IxDyn(&[samples, len(n)]), state.initial),
+            })
             .collect();
         let mut made: Vec<ArrayD<f64>> = (0..scan.values.len())
             .map(|n| ArrayD::zeros(IxDyn(&[samples, scan.positions, len(n_states + n)])))
@@ -537,6 +577,11 @@ impl Interpreter {
             Op::SampleScale => {
                 let reduction = graph.loss.as_ref().map_or(Reduction::Mean, |loss| loss.reduction);
                 ArrayD::from_elem(IxDyn(&shape), scale_of(reduction, samples))
+            }
+            Op::Carried(n) => {
+                let rows =
+                    self.carried.get(*n as usize).map(|rows| rows.iter().copied()).into_iter().flatten();
+                filled(rows.take(samples * node.len()).collect())
             }
             Op::Parameter(id) => self.parameters.get(id.0 as usize).cloned().unwrap_or_else(zeros),
             Op::Constant(_, values) => filled(values.to_vec()),

@@ -12,7 +12,7 @@ use alloc::boxed::Box;
 use crate::model::{Model, Target, Train};
 
 /// Version of [`Table`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The name of the function that returns the table.
 pub const SYMBOL: &[u8] = b"nnc_model_table";
@@ -72,6 +72,14 @@ pub struct Table {
     pub schedule: unsafe extern "C" fn(*const c_void, *mut usize) -> *const f64,
     /// [`Train::set_schedule`].
     pub set_schedule: unsafe extern "C" fn(*mut c_void, *const f64, usize),
+    /// [`Train::carried`].
+    pub carried: unsafe extern "C" fn(*const c_void) -> usize,
+    /// [`Train::reset_state`].
+    pub reset_state: unsafe extern "C" fn(*mut c_void),
+    /// [`Train::read_carried`].
+    pub read_carried: unsafe extern "C" fn(*const c_void, *mut f32, usize),
+    /// [`Train::write_carried`].
+    pub write_carried: unsafe extern "C" fn(*mut c_void, *const f32, usize),
     /// [`Model::read_tensor`].
     pub read_tensor: unsafe extern "C" fn(*const c_void, usize, *mut f32, usize),
     /// [`Model::write_tensor`].
@@ -109,6 +117,10 @@ impl<M: Model<Elem = f32>> Exported<M> {
             scheduled_rate: no_rate,
             schedule: no_schedule,
             set_schedule: ignore_schedule,
+            carried: none_carried,
+            reset_state: nothing_to_reset,
+            read_carried: read_nothing,
+            write_carried: write_nothing,
             read_tensor: read_tensor::<M>,
             write_tensor: write_tensor::<M>,
             read_state: no_state,
@@ -133,6 +145,10 @@ impl<M: Train<Elem = f32>> Exported<M> {
             scheduled_rate: scheduled_rate::<M>,
             schedule: schedule::<M>,
             set_schedule: set_schedule::<M>,
+            carried: carried::<M>,
+            reset_state: reset_state::<M>,
+            read_carried: read_carried::<M>,
+            write_carried: write_carried::<M>,
             read_state: read_state::<M>,
             write_state: write_state::<M>,
             ..Self::table(new)
@@ -290,6 +306,26 @@ unsafe extern "C" fn set_schedule<M: Train<Elem = f32>>(model: *mut c_void, valu
     unsafe { model_mut::<M>(model).set_schedule(from_raw_parts(values, len)) };
 }
 
+unsafe extern "C" fn carried<M: Train<Elem = f32>>(model: *const c_void) -> usize {
+    // SAFETY: see above.
+    unsafe { model_ref::<M>(model) }.carried()
+}
+
+unsafe extern "C" fn reset_state<M: Train<Elem = f32>>(model: *mut c_void) {
+    // SAFETY: see above.
+    unsafe { model_mut::<M>(model) }.reset_state();
+}
+
+unsafe extern "C" fn read_carried<M: Train<Elem = f32>>(model: *const c_void, out: *mut f32, len: usize) {
+    // SAFETY: see above.
+    unsafe { model_ref::<M>(model).read_carried(from_raw_parts_mut(out, len)) };
+}
+
+unsafe extern "C" fn write_carried<M: Train<Elem = f32>>(model: *mut c_void, x: *const f32, len: usize) {
+    // SAFETY: see above.
+    unsafe { model_mut::<M>(model).write_carried(from_raw_parts(x, len)) };
+}
+
 unsafe extern "C" fn read_tensor<M: Model<Elem = f32>>(
     model: *const c_void,
     tensor: usize,
@@ -365,6 +401,16 @@ unsafe extern "C" fn no_schedule(_: *const c_void, len: *mut usize) -> *const f6
 }
 
 unsafe extern "C" fn ignore_schedule(_: *mut c_void, _: *const f64, _: usize) {}
+
+unsafe extern "C" fn none_carried(_: *const c_void) -> usize {
+    0
+}
+
+unsafe extern "C" fn nothing_to_reset(_: *mut c_void) {}
+
+unsafe extern "C" fn read_nothing(_: *const c_void, _: *mut f32, _: usize) {}
+
+unsafe extern "C" fn write_nothing(_: *mut c_void, _: *const f32, _: usize) {}
 
 unsafe extern "C" fn no_state(_: *const c_void, _: usize, _: usize, _: *mut f32, _: usize) {}
 

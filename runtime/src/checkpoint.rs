@@ -12,7 +12,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::model::{ModelInfo, Train};
 use crate::safetensors::{
-    BEST, Metadata, OPTIMIZER, Part, SafeTensors, Tensors, check_hash, describe, find_misfits, write,
+    BEST, Metadata, OPTIMIZER, Part, SafeTensors, Tensor, Tensors, check_hash, describe, find_misfits, write,
 };
 
 /// Everything that a model's next step depends on, copied out of it.
@@ -20,14 +20,19 @@ use crate::safetensors::{
 pub(crate) struct Snapshot {
     tensors: Tensors,
     states: Vec<Tensors>,
+    /// The states of cells that the next step begins with, where steps hand them on.
+    carried: Vec<f32>,
     steps: u64,
 }
+
+/// What those are called in a checkpoint.
+const CARRIED: &str = "optimizer/carried";
 
 impl Snapshot {
     /// Room for a model's values; nothing is copied yet.
     pub fn new(info: &ModelInfo) -> Self {
         let states = info.states.iter().map(|_| Tensors::new(info, Part::Trained)).collect();
-        Self { tensors: Tensors::new(info, Part::All), states, steps: 0 }
+        Self { tensors: Tensors::new(info, Part::All), states, carried: Vec::new(), steps: 0 }
     }
 
     /// Copies a model, without allocating.
@@ -37,6 +42,8 @@ impl Snapshot {
         for (state, tensors) in self.states.iter_mut().enumerate() {
             tensors.fill(&info, |idx, values| model.read_state(state, idx, values));
         }
+        self.carried.resize(model.carried(), 0.0);
+        model.read_carried(&mut self.carried);
         self.steps = model.steps();
     }
 
@@ -51,6 +58,7 @@ impl Snapshot {
                 model.write_state(state, idx, values);
             }
         }
+        model.write_carried(&self.carried);
         model.set_steps(self.steps);
     }
 
@@ -95,6 +103,10 @@ impl Snapshot {
         for (name, tensors) in info.states.iter().zip(&self.states) {
             tensors.push_to(info, &state_prefix(name), &mut file);
         }
+        let shape = [self.carried.len()];
+        if !self.carried.is_empty() {
+            file.push(Tensor { name: CARRIED.to_owned(), shape: &shape, values: &self.carried });
+        }
         if let Some(best) = best {
             best.push_to(info, BEST, &mut file);
         }
@@ -112,8 +124,9 @@ impl Snapshot {
             })?;
             states.push(Tensors::from_file(info, Part::Trained, &prefix, file)?);
         }
+        let carried = file.entry(CARRIED).map(|entry| file.values(entry)).transpose()?.unwrap_or_default();
         let steps = number(file, "steps")?;
-        Ok(Self { tensors: Tensors::from_file(info, Part::All, "", file)?, states, steps })
+        Ok(Self { tensors: Tensors::from_file(info, Part::All, "", file)?, states, carried, steps })
     }
 }
 

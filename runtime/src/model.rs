@@ -768,6 +768,24 @@ pub trait Train: Model {
         let _ = values;
     }
 
+    /// How many numbers the states of cells have that a step hands on to the next one; 0 where none does.
+    fn carried(&self) -> usize {
+        0
+    }
+
+    /// Lets the states of cells begin anew: with an epoch, or with another text.
+    fn reset_state(&mut self) {}
+
+    /// Copies the states that the next step begins with into `out`, of [`Train::carried`] numbers.
+    fn read_carried(&self, out: &mut [Self::Elem]) {
+        let _ = out;
+    }
+
+    /// Sets the states that the next step begins with, when a checkpoint is resumed.
+    fn write_carried(&mut self, values: &[Self::Elem]) {
+        let _ = values;
+    }
+
     /// Like [`Model::read_tensor`], for state number `state` of [`ModelInfo::states`].
     fn read_state(&self, state: usize, tensor: usize, out: &mut [Self::Elem]);
 

@@ -159,6 +159,26 @@ impl Train for Compiled {
         unsafe { (self.table().set_schedule)(self.model.model, values.as_ptr(), values.len()) }
     }
 
+    fn carried(&self) -> usize {
+        // SAFETY: see above.
+        unsafe { (self.table().carried)(self.model.model) }
+    }
+
+    fn reset_state(&mut self) {
+        // SAFETY: see above.
+        unsafe { (self.table().reset_state)(self.model.model) }
+    }
+
+    fn read_carried(&self, out: &mut [f32]) {
+        // SAFETY: see above.
+        unsafe { (self.table().read_carried)(self.model.model, out.as_mut_ptr(), out.len()) }
+    }
+
+    fn write_carried(&mut self, values: &[f32]) {
+        // SAFETY: see above.
+        unsafe { (self.table().write_carried)(self.model.model, values.as_ptr(), values.len()) }
+    }
+
     fn read_state(&self, state: usize, tensor: usize, out: &mut [f32]) {
         // SAFETY: see above.
         unsafe { (self.table().read_state)(self.model.model, state, tensor, out.as_mut_ptr(), out.len()) }

@@ -56,6 +56,7 @@ impl Interpreted {
         let round = |values: Option<&mut ndarray::ArrayD<f64>>| {
             values.into_iter().flatten().for_each(|value| *value = f64::from(*value as f32));
         };
+        self.interpreter.carried_mut().iter_mut().for_each(|rows| round(Some(rows)));
         for tensor in 0..self.info.tensors.len() {
             round(self.interpreter.parameter_mut(tensor));
             for state in 0..self.info.states.len() {
@@ -169,6 +170,22 @@ impl Train for Interpreted {
 
     fn set_schedule(&mut self, values: &[f64]) {
         self.interpreter.set_schedule(values);
+    }
+
+    fn carried(&self) -> usize {
+        self.interpreter.carried().iter().map(ndarray::ArrayD::len).sum()
+    }
+
+    fn reset_state(&mut self) {
+        self.interpreter.reset_state();
+    }
+
+    fn read_carried(&self, out: &mut [f32]) {
+        copy_out(Some(self.interpreter.carried().iter().flatten()), out);
+    }
+
+    fn write_carried(&mut self, values: &[f32]) {
+        copy_in(Some(self.interpreter.carried_mut().iter_mut().flatten()), values);
     }
 
     fn read_state(&self, state: usize, tensor: usize, out: &mut [f32]) {

@@ -12,7 +12,7 @@ fn introduction(kind: Kind) -> &'static str {
             "Layers are stages of a chain: `dense(16) -> batch_norm -> relu`.\nEach is a file of the compiler; activations are stages too and have [a page of their own](activations.md)."
         }
         Kind::Cell => {
-            "Cells are steps of recurrent networks, run at each position of a sequence: `lstm(128)` takes `[T, F]` and gives `[T, 128]`.\nEvery use has the arguments `output = every` or `last`, `reverse = false`, `bidirectional = false` and `mask = none`: see [the language](../language.md#cells)."
+            "Cells are steps of recurrent networks, run at each position of a sequence: `lstm(128)` takes `[T, F]` and gives `[T, 128]`.\nEvery use has the arguments `output = every` or `last`, `reverse = false`, `bidirectional = false`, `carry = false` and `mask = none`: see [the language](../language.md#cells)."
         }
         Kind::Activation => {
             "Activations are stages of a chain: `dense(16) -> relu`.\nThe derivatives here are those that the compiler finds, with `y` for the result."

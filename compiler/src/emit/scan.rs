@@ -179,6 +179,10 @@ impl Repeat<'_> {
     fn start(&self) -> TokenStream {
         let states = self.scan.states.iter().enumerate().map(|(n, state)| {
             let (name, initial) = (self.state(n), self.cx.real(state.initial));
+            if let Some(at) = self.scan.given().nth(n) {
+                let before = self.cx.operand(at);
+                return quote!(let mut #name = [#before[g]];);
+            }
             let row = if state.initial == 0.0 { quote!(ZERO_ROW) } else { quote!([#initial; 16]) };
             let len = self.step.pass.graph.results.get(n).map_or(0, |next| self.len_of(*next));
             let array = self.array(len, &row);

@@ -56,6 +56,8 @@ pub struct Graph {
     pub updates: Vec<Update>,
     /// Buffers that follow values of each step.
     pub tracking: Vec<Tracking>,
+    /// States of cells that a step hands on to the next one.
+    pub carried: Vec<Carried>,
     /// Whether what is computed with running figures is kept apart from the layer before it.
     pub no_fold: bool,
     /// The optimizer.
@@ -149,6 +151,8 @@ pub enum Op {
     Target,
     /// Each sample's weight in the total loss; zero for padding.
     SampleScale,
+    /// What the step before left of a state, by its place in [`Graph::carried`].
+    Carried(u32),
     /// A parameter or buffer.
     Parameter(ParameterId),
     /// Numbers that are written in the source: a name for them, and the numbers.
@@ -439,6 +443,20 @@ pub fn row_of_targets(outputs: &[Output]) -> Option<(TargetKind, usize)> {
     Some((TargetKind::Values, others.fold(first.width(), |width, target| width + target.width())))
 }
 
+/// A state of a cell that goes from a training step to the next one, each sample's to that in its place. It is kept
+/// between steps, and no gradient flows back through it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Carried {
+    /// The layer's name and the state's: `lstm.h`.
+    pub name: String,
+    /// What all of it is at first.
+    pub initial: f64,
+    /// The state behind each position, `[positions, features]`.
+    pub value: NodeId,
+    /// The position whose state is carried: that of the last step.
+    pub position: usize,
+}
+
 /// What the optimizer is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Update {
@@ -584,6 +602,7 @@ impl Graph {
         }
         roots.extend(self.updates.iter().map(|update| update.gradient));
         roots.extend(self.tracking.iter().map(|tracking| tracking.value));
+        roots.extend(self.carried.iter().map(|carried| carried.value));
         roots.extend(&self.results);
         roots
     }
@@ -616,7 +635,7 @@ impl PartialEq for Op {
             | (Self::SampleScale, Self::SampleScale)
             | (Self::Total, Self::Total)
             | (Self::Reshape, Self::Reshape) => true,
-            (Self::Input(a), Self::Input(b)) => a == b,
+            (Self::Input(a), Self::Input(b)) | (Self::Carried(a), Self::Carried(b)) => a == b,
             (Self::Parameter(a), Self::Parameter(b)) => a == b,
             (Self::Broadcast { inner: a, len: n }, Self::Broadcast { inner: b, len: m }) => (a, n) == (b, m),
             (Self::Operand(a), Self::Operand(b)) | (Self::Part(a), Self::Part(b)) => a == b,

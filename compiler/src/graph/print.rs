@@ -63,6 +63,7 @@ impl Graph {
             Op::Input(_) => "input".to_owned(),
             Op::Target => "target".to_owned(),
             Op::SampleScale => "sample scale".to_owned(),
+            Op::Carried(n) => format!("carried {n}"),
             Op::Parameter(id) => format!("@{}", self.parameter(*id).name),
             Op::Constant(name, values) => format!("{name} {values:?}"),
             Op::Pointwise(scalar) => formula(scalar, &|variable| match variable {

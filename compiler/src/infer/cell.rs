@@ -13,7 +13,7 @@ use nnc_grammar::span::SourceMap;
 
 use super::{ValueLowering, one_line};
 use crate::gain::Gain;
-use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
+use crate::graph::{Builder, Carried, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
 use crate::ops::concat::concat;
 use crate::ops::scan::{Scan, State};
 use crate::ops::slice;
@@ -148,6 +148,7 @@ impl<'a> Lowering<'a> {
             loss: None,
             updates: Vec::new(),
             tracking: Vec::new(),
+            carried: Vec::new(),
             optimizer: None,
             normalize: Vec::new(),
             ..graph.clone()
@@ -256,15 +257,45 @@ impl<'a> Lowering<'a> {
         let states = self.cell.states.iter();
         let states = states.map(|state| State { name: state.name.clone(), initial: state.initial });
         let held = self.holds_output().then(|| State { name: "output".to_owned(), initial: 0.0 });
-        let scan = Scan {
+        let mut scan = Scan {
             body,
             states: states.chain(held).collect(),
             n_sequences: self.sequences.len(),
             values: vec![String::new()],
             positions,
             is_reverse,
+            is_carried: false,
         };
-        builder(self.graph, self.application, self.layer).operator(scan, inputs, vec![positions, len])
+        if self.cell.carry.is_none() {
+            return builder(self.graph, self.application, self.layer).operator(
+                scan,
+                inputs,
+                vec![positions, len],
+            );
+        }
+        // States lie behind the sequences, and what is handed on is a value of the scan.
+        scan.is_carried = true;
+        let places: Vec<usize> = (0..scan.states.len()).map(|n| scan.shown(n)).collect();
+        let shapes: Vec<Option<Vec<usize>>> = places.iter().map(|place| scan.shape(*place)).collect();
+        let states = scan.states.clone();
+        let n_before = self.graph.carried.len();
+        let mut cx = builder(self.graph, self.application, self.layer);
+        for (n, shape) in shapes.iter().enumerate() {
+            let features = shape.as_deref().and_then(|shape| shape.last()).copied().unwrap_or(1);
+            let before = cx.node(Op::Carried((n_before + n) as u32), Vec::new(), vec![features], true);
+            inputs.insert(scan.n_sequences + n, before);
+        }
+        let first = cx.operator(scan, inputs, vec![positions, len]);
+        let position = if is_reverse { 0 } else { positions - 1 };
+        for ((state, place), shape) in states.into_iter().zip(places).zip(shapes) {
+            let value = match place {
+                0 => first,
+                _ => cx.node(Op::Part(place as u32), vec![first], shape.unwrap_or_default(), true),
+            };
+            let name = format!("{}.{}", cx.graph.layer(cx.layer).name, state.name);
+            cx.graph.carried.push(Carried { name, initial: state.initial, value, position });
+        }
+        first
     }
 
     /// A layer of the body, which gives a value its name.

@@ -37,6 +37,8 @@ pub struct Scan {
     pub positions: usize,
     /// Whether the last position is the first.
     pub is_reverse: bool,
+    /// Whether it begins with states that it is given, operands behind the sequences, rather than with numbers.
+    pub is_carried: bool,
 }
 
 /// What goes from step to step.
@@ -60,6 +62,25 @@ impl Scan {
         self.body.results.get(n).copied()
     }
 
+    /// The number of the value that shows state `n` behind each position, which is one of them from now on.
+    pub fn shown(&mut self, n: usize) -> usize {
+        let n_states = self.states.len();
+        let Some(next) = self.result(n) else { return 0 };
+        let values = self.body.results.iter().skip(n_states);
+        if let Some(known) = values.clone().position(|value| *value == next) {
+            return known;
+        }
+        self.body.results.push(next);
+        self.values.push(self.states.get(n).map_or_else(String::new, |state| state.name.clone()));
+        self.values.len() - 1
+    }
+
+    /// The operands with which its states begin.
+    pub fn given(&self) -> std::ops::Range<usize> {
+        let n_given = if self.is_carried { self.states.len() } else { 0 };
+        self.n_sequences..self.n_sequences + n_given
+    }
+
     /// What holds of its body, beside what holds of every graph.
     ///
     /// # Errors
@@ -80,6 +101,13 @@ impl Scan {
             };
             if expected != Some(inner.len()) {
                 return Err(format!("operand {n} has {} values, and is given {expected:?}", inner.len()));
+            }
+        }
+        for (n, at) in self.given().enumerate() {
+            let expected = self.result(n).map(|next| self.body.node(next).len());
+            let found = node.inputs.get(at).map(|id| outer.node(*id).len());
+            if found != expected {
+                return Err(format!("state {n} has {expected:?} values, and begins with {found:?}"));
             }
         }
         Ok(())
@@ -108,7 +136,7 @@ impl Scan {
 impl fmt::Debug for Scan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let initial: Vec<f64> = self.states.iter().map(|state| state.initial).collect();
-        write!(f, "Scan({} {} {initial:?}", self.positions, self.is_reverse)?;
+        write!(f, "Scan({} {} {} {initial:?}", self.positions, self.is_reverse, self.is_carried)?;
         for node in &self.body.nodes {
             write!(f, " {:?} {:?} {:?}", node.op, node.inputs, node.shape)?;
         }

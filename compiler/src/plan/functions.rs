@@ -93,6 +93,7 @@ fn is_computed(op: &Op) -> bool {
         Op::Input(_)
             | Op::Target
             | Op::SampleScale
+            | Op::Carried(_)
             | Op::Parameter(_)
             | Op::Constant(..)
             | Op::Broadcast { .. }
@@ -389,6 +390,7 @@ fn memory_use(
     push_new(&mut stored, graph.output);
     graph.results.iter().for_each(|result| push_new(&mut stored, *result));
     graph.tracking.iter().for_each(|tracking| push_new(&mut stored, tracking.value));
+    graph.carried.iter().for_each(|carried| push_new(&mut stored, carried.value));
     for step in functions.iter().flat_map(|function| &function.steps) {
         if let Step::Rows { nodes } = step {
             rows::kept(graph, nodes).into_iter().for_each(|id| push_new(&mut stored, id));

@@ -77,7 +77,7 @@ pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
         {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
-        if node == graph.output {
+        if node == graph.output || graph.carried.iter().any(|carried| carried.value == node) {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
         let name = match graph.node(node).op {
@@ -114,6 +114,7 @@ fn name(graph: &Graph, id: NodeId, values: &[Value]) -> String {
         Op::Input(n) => input_name(graph, *n),
         Op::Target => "target".to_owned(),
         Op::SampleScale => "scale".to_owned(),
+        Op::Carried(n) => carried_name(graph, *n),
         Op::Operator(op) if op.layout() == ValueLayout::SampleRows => {
             let of = node.inputs.first().and_then(|of| values.iter().find(|value| value.node == *of));
             of.map_or_else(|| format!("{layer}_rows"), |of| format!("{}_rows", of.name))
@@ -147,6 +148,12 @@ fn plain_name(graph: &Graph, id: NodeId) -> String {
         Op::Input(n) => input_name(graph, n),
         _ => graph.layer(node.layer).name.replace('.', "_"),
     }
+}
+
+/// `lstm_h_carried`
+fn carried_name(graph: &Graph, n: u32) -> String {
+    let name = graph.carried.get(n as usize).map_or("state", |carried| carried.name.as_str());
+    format!("{}_carried", name.replace('.', "_"))
 }
 
 fn input_name(graph: &Graph, n: u32) -> String {
@@ -222,7 +229,8 @@ fn assign(graph: &Graph, values: &mut [Value]) {
     for n in order {
         let Some(value) = values.get_mut(n) else { continue };
         // What is given stays where it was put: the caller fills it before the first function.
-        let given = matches!(graph.node(value.node).op, Op::Input(_) | Op::Target | Op::SampleScale);
+        let given =
+            matches!(graph.node(value.node).op, Op::Input(_) | Op::Target | Op::SampleScale | Op::Carried(_));
         let free = slots.iter().position(|(layout, len, until)| {
             !given && *layout == value.layout && *len == (value.len, value.row) && *until < value.from
         });

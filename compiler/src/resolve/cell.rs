@@ -22,7 +22,7 @@ use crate::program::{ActivationBody, Cell, CellState, Input, Kind, ValueId};
 use crate::scalar::Variable;
 
 /// What a use says beside the parameters of the cell.
-pub(super) const SETTINGS: &[&str] = &["output", "reverse", "bidirectional", "mask"];
+pub(super) const SETTINGS: &[&str] = &["output", "reverse", "bidirectional", "carry", "mask"];
 
 /// How a use runs the step, and what it gives.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,6 +30,7 @@ struct Settings {
     is_last: bool,
     is_reverse: bool,
     is_bidirectional: bool,
+    carry: Option<Span>,
 }
 
 /// A state while the body is walked.
@@ -121,7 +122,7 @@ impl<'a> Cx<'a> {
             Some(None) => return walk.poison(),
             None => {}
         }
-        let Settings { is_last, is_reverse, is_bidirectional } = settings;
+        let Settings { is_last, is_reverse, is_bidirectional, carry } = settings;
         let (name_of_cell, steps) = (call.name.name.clone(), inside.applications);
         let cell = Cell {
             name: name_of_cell,
@@ -132,6 +133,7 @@ impl<'a> Cx<'a> {
             is_last,
             is_reverse,
             is_bidirectional,
+            carry,
             mask: masks.map(|mask| mask.span),
             span: definition.name.span,
         };
@@ -176,6 +178,7 @@ impl<'a> Cx<'a> {
             }
             match self.flag(scope, &argument.value, &what) {
                 Some(flag) if name.name == "reverse" => settings.is_reverse = flag,
+                Some(flag) if name.name == "carry" => settings.carry = flag.then_some(argument.span),
                 Some(flag) => settings.is_bidirectional = flag,
                 None => is_valid = false,
             }
@@ -191,6 +194,21 @@ impl<'a> Cx<'a> {
                 )
                 .with_help("`bidirectional = true` runs both ways already"),
             );
+            return None;
+        }
+        if let Some(carry) = settings.carry.filter(|_| settings.is_reverse || settings.is_bidirectional) {
+            let word = if settings.is_reverse { "reverse" } else { "bidirectional" };
+            let is_it = |argument: &&&Argument| argument.name.as_ref().is_some_and(|name| name.name == word);
+            let mut fault = Diagnostic::new(
+                Code::E0205,
+                format!("`carry` and `{word}` exclude each other"),
+                carry,
+                "expected a cell that runs from the first position to the last",
+            );
+            if let Some(other) = given.iter().find(is_it) {
+                fault = fault.with_label(other.span, "this one begins at the last position");
+            }
+            self.report(fault.with_note("what is carried is the state behind a window, before the next one"));
             return None;
         }
         is_valid.then_some(settings)

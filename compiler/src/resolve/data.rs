@@ -12,7 +12,7 @@ use source::missing;
 
 use super::Cx;
 use super::settings::Settings;
-use crate::program::{DataSource, DataSpec, Input};
+use crate::program::{Application, DataSource, DataSpec, Input, Kind};
 
 const KEYS: &[&str] = &[
     "csv",
@@ -118,6 +118,45 @@ pub(super) fn check_features(cx: &mut Cx<'_>, spec: &DataSpec, inputs: &[Input])
             .with_note(super::listed("in their order, inputs are", &names)),
         );
     }
+}
+
+/// Reports a cell whose state goes from sample to sample, where those do not follow one another.
+pub(super) fn check_carried(
+    cx: &mut Cx<'_>,
+    spec: &DataSpec,
+    inputs: &[Input],
+    applications: &[Application],
+) {
+    let mut carried = applications.iter().filter_map(|application| match &application.kind {
+        Kind::Cell(cell) => cell.carry,
+        _ => None,
+    });
+    let Some(span) = carried.next() else { return };
+    let positions: usize = inputs.first().map_or(0, |input| input.shape.iter().product());
+    let (label, help) = match &spec.source {
+        DataSource::Text { stride: Some(stride), .. } if *stride != positions => (
+            format!("here samples of {positions} characters begin every {stride}"),
+            "leave `stride` out: samples then lie one behind the other",
+        ),
+        DataSource::Text { .. } if spec.rows.is_some() => {
+            ("here `rows` draws some of the samples".to_owned(), "take a shorter text, or all of this one")
+        }
+        DataSource::Text { .. } => return,
+        _ => (
+            "the samples here are drawn in any order".to_owned(),
+            "leave `carry` out: every sample then begins anew",
+        ),
+    };
+    cx.report(
+        Diagnostic::new(
+            Code::E0421,
+            "a carried state needs samples that follow one another",
+            span,
+            "a step begins with the state that the last one ended with",
+        )
+        .with_label(spec.span, label)
+        .with_help(help),
+    );
 }
 
 /// Reports a table or arrays without a target, for a model that is compared with one.

@@ -618,7 +618,7 @@ pub(super) fn reserved(sort: Sort) -> &'static [&'static str] {
         Sort::Optimizer => &["weight", "gradient", "step"],
         Sort::Schedule => schedule::GIVEN,
         Sort::Block => &["input"],
-        Sort::Cell => &["input", "output", "reverse", "bidirectional", "mask"],
+        Sort::Cell => &["input", "output", "reverse", "bidirectional", "carry", "mask"],
         Sort::Loss => &["reduction", "classes", "is_class"],
         Sort::Activation | Sort::Import => &[],
     }

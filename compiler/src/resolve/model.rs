@@ -59,6 +59,7 @@ pub(super) fn resolve<'a>(
     if let Some(data) = sections.data.as_ref().filter(|_| walk.inputs.len() == walk.n_inputs) {
         super::data::check_features(cx, data, &walk.inputs);
         super::data::check_augment(cx, data, &walk.inputs);
+        super::data::check_carried(cx, data, &walk.inputs, &walk.applications);
     }
     let is_unresolved = |part: Option<bool>| part == Some(false);
     let is_lacking = losses.len() < n_losses

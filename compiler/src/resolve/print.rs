@@ -88,6 +88,7 @@ impl fmt::Display for Cell {
             (self.is_last, "last"),
             (self.is_reverse, "reverse"),
             (self.is_bidirectional, "bidirectional"),
+            (self.carry.is_some(), "carried"),
             (self.mask.is_some(), "masked"),
         ] {
             if is_so {

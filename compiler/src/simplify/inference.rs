@@ -1,14 +1,35 @@
 //! The form that a graph has in prediction and evaluation: nothing is drawn, and no figure is that of a batch.
 
+use std::sync::Arc;
+
 use super::lower::Lowering;
 use super::rewrite::rewrite;
 use crate::graph::{Graph, LayerId, Op, ParameterId};
+use crate::ops::scan::Scan;
 
 /// Puts every operator into the form that it has in prediction. A graph as `infer` makes it has that of training.
 pub fn inference(graph: Graph) -> Graph {
     let mut graph = graph;
     graph.tracking.clear();
-    inference_of(graph, |_| true)
+    inference_of(anew(graph), |_| true)
+}
+
+/// Lets every cell begin with what its states are at first: no step was before it.
+fn anew(graph: Graph) -> Graph {
+    if graph.carried.is_empty() {
+        return graph;
+    }
+    let mut graph = graph;
+    graph.carried.clear();
+    rewrite(graph, |out, mut node| {
+        if let Op::Operator(op) = &node.op
+            && let Some(scan) = op.scan().filter(|scan| scan.is_carried)
+        {
+            node.inputs.drain(scan.given());
+            node.op = Op::Operator(Arc::new(Scan { is_carried: false, ..scan.clone() }));
+        }
+        out.push(node)
+    })
 }
 
 /// Puts the operators of frozen layers into the form that they have in prediction, for a training step too: their

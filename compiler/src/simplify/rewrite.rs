@@ -54,6 +54,9 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
     for tracking in &mut out.tracking {
         tracking.value = new(tracking.value);
     }
+    for carried in &mut out.carried {
+        carried.value = new(carried.value);
+    }
     for result in &mut out.results {
         *result = new(*result);
     }

@@ -103,6 +103,7 @@ codes! {
     E0418 = "interrupted",
     E0419 = "checkpoint cannot be resumed",
     E0420 = "warm-up longer than training",
+    E0421 = "carried state where samples do not follow one another",
     E0430 = "frozen import without weights",
     // E05xx: limits, and what is not supported.
     E0501 = "not supported",

@@ -1,4 +1,7 @@
 //! Batches: the samples of an epoch in their order, copied into one buffer that every step uses again.
+//!
+//! Where a step begins with the states that the one before ended with, the data are divided into streams, one for each
+//! place in a batch, and a step takes the next sample of each: the sample in a place continues the one that was there.
 
 use crate::data::{Augmenter, DataSet, Targets};
 use crate::model::Target;
@@ -14,6 +17,8 @@ pub(super) struct Batches<'a> {
     augmenter: Augmenter,
     epoch: usize,
     order: Vec<u32>,
+    /// Where each step of an epoch ends in the order; empty where all but the last are of one size.
+    ends: Vec<usize>,
     inputs: Vec<f32>,
     classes: Vec<u32>,
     values: Vec<f32>,
@@ -32,6 +37,7 @@ impl<'a> Batches<'a> {
             augmenter,
             epoch: 0,
             order: (0..data.rows as u32).collect(),
+            ends: Vec::new(),
             inputs: vec![0.0; batch * data.features],
             classes: vec![0; batch * classes],
             values: vec![0.0; batch * values],
@@ -46,6 +52,27 @@ impl<'a> Batches<'a> {
     /// From now on samples are those of this epoch, counted from 0.
     pub fn begin(&mut self, epoch: usize) {
         self.epoch = epoch;
+    }
+
+    /// Divides the data into `batch` streams of neighbouring samples. The last of them may be shorter than the others, and
+    /// the last steps smaller.
+    pub fn stream(&mut self, batch: usize) {
+        let rows = self.data.rows;
+        let len = rows.div_ceil(batch.max(1)).max(1);
+        self.order.clear();
+        for step in 0..len {
+            self.order.extend((step..rows).step_by(len).map(|row| row as u32));
+            self.ends.push(self.order.len());
+        }
+    }
+
+    /// Samples of the step that begins at `from` in the order, and how many steps of the epoch are before it.
+    pub fn step(&self, from: usize, batch: usize) -> (usize, usize) {
+        let n_before = self.ends.partition_point(|end| *end <= from);
+        match self.ends.get(n_before) {
+            Some(end) => (end - from, n_before),
+            None => (batch.min(self.data.rows - from), from / batch.max(1)),
+        }
     }
 
     /// The order of an epoch: a function of seed and epoch alone.

@@ -91,6 +91,9 @@ impl Default for FitOptions<'_> {
 /// The last batch of an epoch may be smaller than the others. A step allocates nothing. Samples are augmented as they
 /// are copied into a batch: the validation part stays as it is.
 ///
+/// Where a step begins with the states of cells that the last one ended with ([`Train::carried`]), samples are not
+/// shuffled: those of each place in a batch are neighbours in the data, and states begin anew with each epoch.
+///
 /// # Errors
 /// - E0401 for a model without a loss, E0205 for options out of range, E0416 for augmentations that do not fit the model, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
 /// - E0410 when there are fewer rows than a batch, E0411 and E0416 when the data do not fit the model;
@@ -107,6 +110,9 @@ where
     M: Train<Elem = f32> + ?Sized,
 {
     let mut run = run::Run::new(model.info(), split, options)?;
+    if model.carried() > 0 {
+        run.stream();
+    }
     if let Some(path) = &options.resume {
         run.resume(model, path)?;
     }

@@ -28,6 +28,7 @@ pub(super) struct Run<'a> {
     batch: usize,
     watched: Watched,
     batches: Batches<'a>,
+    is_stream: bool,
     evaluator: Evaluator,
     conditions: Conditions,
     progress: Progress,
@@ -75,6 +76,7 @@ impl<'a> Run<'a> {
             batch,
             watched,
             batches: Batches::new(train, batch, augmenter),
+            is_stream: false,
             evaluator: Evaluator::new(info, meter),
             conditions,
             progress: Progress::default(),
@@ -105,6 +107,12 @@ impl<'a> Run<'a> {
         model.set_schedule(&progress.schedule);
         self.progress = progress;
         Ok(())
+    }
+
+    /// Puts samples in streams, for a model whose steps go on from where the last one ended.
+    pub fn stream(&mut self) {
+        self.is_stream = true;
+        self.batches.stream(self.batch);
     }
 
     /// Trains to the end.
@@ -177,7 +185,10 @@ impl<'a> Run<'a> {
     {
         let started = Instant::now();
         self.batches.begin(self.progress.epochs);
-        if self.options.shuffle {
+        if self.progress.row == 0 {
+            model.reset_state();
+        }
+        if self.options.shuffle && !self.is_stream {
             self.batches.shuffle(self.options.seed, self.progress.epochs);
         }
         while self.progress.row < self.split.train.rows {
@@ -199,7 +210,7 @@ impl<'a> Run<'a> {
         M: Train<Elem = f32> + ?Sized,
     {
         let from = self.progress.row;
-        let rows = self.batch.min(self.split.train.rows - from);
+        let (rows, n_before) = self.batches.step(from, self.batch);
         let (inputs, target) = self.batches.gather(from, rows);
         let loss = model.step_rows(inputs, target)?;
         if !loss.is_finite() {
@@ -210,7 +221,7 @@ impl<'a> Run<'a> {
         self.progress.loss_sum += f64::from(loss) * rows as f64;
         Ok(StepReport {
             epoch: self.progress.epochs + 1,
-            step_in_epoch: from / self.batch + 1,
+            step_in_epoch: n_before + 1,
             steps_per_epoch: self.steps_per_epoch(),
             step: self.progress.steps,
             rows,

@@ -24,6 +24,26 @@ pub fn at_mut<E: Element, const D: usize, const N: usize>(
     core::array::from_mut(&mut sequence.as_chunks_mut::<D>().0[t])
 }
 
+/// Keeps the features of position `t`, of the first `samples` samples: a state that the next step begins with. Those of
+/// other samples stay as they were.
+///
+/// # Panics
+/// When there is no such position.
+pub fn carry<E: Element, const D: usize, const N: usize, const G: usize>(
+    sequence: &[[Row<E>; N]; G],
+    t: usize,
+    samples: usize,
+    state: &mut [[Row<E>; D]; G],
+) {
+    for (g, (from, to)) in sequence.iter().zip(state).enumerate() {
+        let lanes = samples.saturating_sub(g * LANES).min(LANES);
+        let [from] = at::<E, D, N>(from, t);
+        for (from, to) in from.iter().zip(to) {
+            to[..lanes].copy_from_slice(&from[..lanes]);
+        }
+    }
+}
+
 /// `len` neighbouring features of one sample from feature `from` on, in rows of their own; 0 behind the last.
 ///
 /// # Panics

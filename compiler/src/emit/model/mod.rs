@@ -17,7 +17,7 @@ use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, trained_type};
 use super::shared::{Names, Place};
 use super::{Domain, PassCx, names, number};
-use crate::graph::{Direction, Graph};
+use crate::graph::{Carried, Direction, Graph};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
 use crate::program::{Precision, Program};
 
@@ -362,6 +362,15 @@ impl<'a> Model<'a> {
         let uses_seed = self.draws() || init.to_string().contains("seed");
         let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
         let predict_one = self.predict_one(single);
+        let carried = plan_carried(self.plan);
+        let made = match carried.iter().any(|carried| carried.initial != 0.0) {
+            true => quote! {
+                let mut model = Self { #(#values,)* };
+                rt::Train::reset_state(&mut model);
+                model
+            },
+            false => quote!(Self { #(#values,)* }),
+        };
         let train_methods = self.train_methods(train.is_some());
         let model_impl = self.model_impl(&name, predict);
         let train_impl = match (train, evaluate) {
@@ -393,7 +402,7 @@ impl<'a> Model<'a> {
                     let #init_mut parameters = ZERO_PARAMETERS.boxed();
                     #init
                     #new_state
-                    Self { #(#values,)* }
+                    #made
                 }
 
                 #predict_one
@@ -405,6 +414,11 @@ impl<'a> Model<'a> {
             #train_impl
         }
     }
+}
+
+/// The states of cells that go from step to step.
+fn plan_carried(plan: &Plan) -> &[Carried] {
+    plan.train.as_ref().map_or(&[], |pass| &pass.graph.carried)
 }
 
 impl Model<'_> {

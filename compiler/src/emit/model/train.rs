@@ -73,7 +73,19 @@ impl Model<'_> {
             },
         };
         arguments.extend(target_argument);
+        let is_carried = self.plan.train.as_ref().is_some_and(|pass| !pass.graph.carried.is_empty());
+        let reset = is_carried.then(|| {
+            quote! {
+                /// Lets the states of cells begin anew with the next step, which else goes on from where the last one
+                /// ended, each sample from that in its place.
+                pub fn reset_state(&mut self) {
+                    rt::Train::reset_state(self);
+                }
+            }
+        });
         quote! {
+            #reset
+
             #docs
             pub fn train_step(&mut self, #(#arguments),*) -> Result<f32, rt::StepError> {
                 #step
@@ -153,6 +165,8 @@ impl Model<'_> {
             .draws()
             .then(|| quote!(let draws = rt::random::Draws { seed: self.seed, step: self.steps };));
         let tracking = self.tracking(train_pass);
+        let carry = self.carry(train_pass);
+        let carried_methods = self.carried_methods(train_pass);
         let schedule_methods = self.schedule_methods();
         let checks = self.finite_checks(train_pass);
         let (lr_get, lr_set) = if has_lr {
@@ -211,6 +225,7 @@ impl Model<'_> {
                     }
                     self.steps += 1;
                     #(#tracking)*
+                    #carry
                     #rates
                     #(#after)*
                     #update
@@ -249,6 +264,8 @@ impl Model<'_> {
                 }
 
                 #schedule_methods
+
+                #carried_methods
 
                 fn read_state(&self, state: usize, tensor: usize, out: &mut [#element]) {
                     #read_state
@@ -307,6 +324,61 @@ impl Model<'_> {
             quote!(rt::norm::track(&#place, #momentum, &mut parameters.#name);)
         };
         pass.graph.tracking.iter().map(statement).collect()
+    }
+
+    /// Statements that keep the states of cells for the next step.
+    fn carry(&self, pass: &Pass) -> TokenStream {
+        let places = self.carried(pass).into_iter().zip(&pass.graph.carried).map(|(to, carried)| {
+            let (from, position) = (self.place(pass, carried.value, true), number(carried.position));
+            quote!(rt::sequence::carry(&#from, #position, samples, &mut #to);)
+        });
+        places.collect()
+    }
+
+    /// Where they are kept.
+    fn carried(&self, pass: &Pass) -> Vec<TokenStream> {
+        let graph = &pass.graph;
+        let leaf = |n: usize| graph.ids().find(|id| graph.node(*id).op == Op::Carried(n as u32));
+        let leaves = (0..graph.carried.len()).filter_map(leaf);
+        leaves.map(|id| self.place(pass, id, true)).collect()
+    }
+
+    /// Methods for what is kept of cells' states; nothing where no state is.
+    fn carried_methods(&self, pass: &Pass) -> TokenStream {
+        let places = self.carried(pass);
+        if places.is_empty() {
+            return TokenStream::new();
+        }
+        let element = &self.element;
+        let graph = &pass.graph;
+        let len = |carried: &crate::graph::Carried| graph.node(carried.value).row();
+        let features = number(graph.carried.iter().map(len).sum());
+        let initial = graph
+            .carried
+            .iter()
+            .map(|carried| crate::emit::scalar::literal(carried.initial, graph.precision));
+        quote! {
+            fn carried(&self) -> usize {
+                #features * SAMPLES
+            }
+
+            fn reset_state(&mut self) {
+                let arena = &mut *self.arena;
+                #(#places.as_flattened_mut().fill([#initial; 16]);)*
+            }
+
+            fn read_carried(&self, out: &mut [#element]) {
+                let arena = &*self.arena;
+                let values = [#(#places.as_flattened().as_flattened()),*];
+                out.iter_mut().zip(values.iter().copied().flatten()).for_each(|(to, from)| *to = *from);
+            }
+
+            fn write_carried(&mut self, values: &[#element]) {
+                let arena = &mut *self.arena;
+                let to = [#(#places.as_flattened_mut().as_flattened_mut()),*];
+                to.into_iter().flatten().zip(values).for_each(|(to, from)| *to = *from);
+            }
+        }
     }
 
     /// The values that functions of the forward part hand on, in order, each with the number of its layer.

@@ -330,6 +330,7 @@ impl<'a> Division<'a> {
             values: values.collect(),
             positions: self.scan.positions,
             is_reverse: !self.scan.is_reverse,
+            is_carried: false,
         };
         (scan, sequences, parameters)
     }

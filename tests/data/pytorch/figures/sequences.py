@@ -88,6 +88,34 @@ class Reader(nn.Module):
         return F.cross_entropy(output.transpose(1, 2), target, weight=torch.tensor([1, 2, 0.5, 1], dtype=output.dtype))
 
 
+class Carried(nn.Module):
+    """Cells that go on from the states of the last step while training, without a gradient across; anew in evaluation."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.LSTM(3, 5, batch_first=True)
+        self.second = nn.GRU(5, 3, batch_first=True)
+        self.head = nn.Linear(3, 3)
+        self.states = None, None
+
+    def forward(self, x):
+        first, second = self.states if self.training else (None, None)
+        every, first = self.first(x, first)
+        _, second = self.second(every, second)
+        if self.training:
+            self.states = tuple(state.detach() for state in first), second.detach()
+        return self.head(second[-1])
+
+    @staticmethod
+    def named(tensors):
+        """first.ih.weight for first.weight_ih_l0."""
+        return {re.sub(r"(\w+)_([ih]h)_l0$", r"\2.\1", name): value for name, value in tensors.items()}
+
+    @staticmethod
+    def loss(output, target):
+        return F.cross_entropy(output, target)
+
+
 def make():
     entries = []
     for number, (name, make_one, classes) in enumerate((("gpt", Gpt, 11), ("reader", Reader, 4))):
@@ -102,4 +130,8 @@ def make():
         target = torch.tensor(rng.integers(0, classes, (SAMPLES, module.context)))
         adamw = lambda parameters: torch.optim.AdamW(parameters, lr=0.01)  # noqa: E731
         entries.append(entry(f"{name}.nn", make_one, weights, x, target, adamw, STEPS))
+    rng = np.random.default_rng(302)
+    weights = {key: draw(rng, *value.shape, scale=0.6) for key, value in Carried().named_parameters()}
+    x, target = draw(rng, SAMPLES, 4, 3), torch.tensor(rng.integers(0, 3, SAMPLES))
+    entries.append(entry("carried.nn", Carried, weights, x, target, adamw, STEPS))
     write("sequences.json", {"models": entries})
