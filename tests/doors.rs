@@ -147,7 +147,11 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
                 flatten(group.stream(), words);
                 words.push(close.to_owned());
             }
-            tree => words.push(tree.to_string()),
+            // A doc comment is a raw string in tokens, `#[doc = "…"]` is none.
+            tree => match syn::parse2::<syn::LitStr>(tree.clone().into()) {
+                Ok(text) => words.push(format!("{:?}", text.value())),
+                Err(_) => words.push(tree.to_string()),
+            },
         }
     }
 }
