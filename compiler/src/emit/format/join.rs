@@ -5,6 +5,9 @@
 
 use super::{WIDTH, indent};
 
+/// Columns of a line that holds a list of texts.
+const WIDTH_OF_TEXT: usize = 120;
+
 /// The text with lists on one line where they fit.
 pub fn join(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -108,8 +111,10 @@ fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
     let elements = elements.trim_end_matches(',');
     let line =
         if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
-    // Type arguments read badly when broken, even in a long line.
-    (line.len() <= WIDTH || close == '>').then_some((end, line))
+    // Type arguments read badly when broken, even in a long line, and so do a name and its place in a table of them.
+    let is_text = elements.split(", ").all(|element| element.starts_with('"') && element.ends_with('"'));
+    let fits = line.len() <= WIDTH || close == '>' || is_text && line.len() <= WIDTH_OF_TEXT;
+    fits.then_some((end, line))
 }
 
 /// Whether a line that ends in `{` opens a struct literal: `rt::LayerInfo {`, `Self {`.
