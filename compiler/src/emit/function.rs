@@ -148,7 +148,12 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         (TokenStream::new(), TokenStream::new(), TokenStream::new())
     };
     let docs = docs(function_docs(cx, function));
-    let code = quote!(#start #(#body)* #end);
+    let locals: Vec<Ident> = function.locals.iter().map(|id| cx.value_name(*id)).collect();
+    let declared = function.locals.iter().zip(&locals).map(|(id, name)| {
+        let zero = cx.zero(*id);
+        quote!(let #name = &mut #zero;)
+    });
+    let code = quote!(#(#declared)* #start #(#body)* #end);
     let (code, arguments) =
         if is_shared { names.share(code, arguments, cx.graph()) } else { (code, arguments) };
     // What depends on no sample knows no groups either.
@@ -176,7 +181,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         }
     };
     let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
-    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &item));
+    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &locals, &item));
     Emitted { name, entry, docs, item, skeleton, layers: vec![layer.clone()], line, arguments }
 }
 

@@ -70,7 +70,7 @@ impl Names {
     pub fn new(place: Place, pass: &Pass, function: &Function) -> Self {
         let mut names = Self { place: None, values: Vec::new() };
         let mut inside = Vec::new();
-        for id in function.reads.iter().chain(&function.writes) {
+        for id in function.reads.iter().chain(&function.writes).chain(&function.locals) {
             let Some(value) = pass.value(*id) else { continue };
             // A scale is that of every layer.
             if matches!(pass.graph.node(*id).op, Op::SampleScale) {
@@ -274,10 +274,11 @@ impl Field {
     }
 }
 
-/// The code of a function without its name, comments, and the names of its arguments: functions that differ in nothing
+/// The code of a function without its name, comments, and the names of its arguments and locals: functions that differ in nothing
 /// else are one.
-pub fn skeleton(name: &Ident, arguments: &[Argument], code: &TokenStream) -> String {
-    let names: Vec<String> = arguments.iter().map(|argument| argument.name.to_string()).collect();
+pub fn skeleton(name: &Ident, arguments: &[Argument], locals: &[Ident], code: &TokenStream) -> String {
+    let names = arguments.iter().map(|argument| &argument.name).chain(locals);
+    let names: Vec<String> = names.map(Ident::to_string).collect();
     anonymous(code.clone(), &names, &name.to_string()).to_string()
 }
 

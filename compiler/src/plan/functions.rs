@@ -6,7 +6,7 @@
 
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
-use super::{Pass, Strategy, StrategyKind, rows};
+use super::{LANES, Pass, Strategy, StrategyKind, rows};
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Function {
     pub reads: Vec<NodeId>,
     /// Values that it writes to memory.
     pub writes: Vec<NodeId>,
+    /// Values that it alone needs, and keeps while it runs.
+    pub locals: Vec<NodeId>,
     /// What it does with parameters.
     pub parameters: Access,
     /// Whether it draws random numbers.
@@ -68,6 +70,11 @@ pub enum Step {
 }
 
 impl Function {
+    /// Whether it stores a value, in memory or in a local of its own.
+    pub fn stores(&self, id: NodeId) -> bool {
+        self.writes.contains(&id) || self.locals.contains(&id)
+    }
+
     /// Whether it runs a step over and over.
     pub fn repeats(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))
@@ -141,6 +148,7 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
             *slot = Some(at);
         }
     }
+    join_figures(graph, &mut functions, &mut place);
     name(graph, &mut functions);
     memory_use(graph, &mut functions, &place)?;
     Ok(functions)
@@ -264,6 +272,7 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
             steps: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
+            locals: Vec::new(),
             parameters: Access::None,
             draws: false,
             partial: None,
@@ -304,6 +313,63 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
         }
     }
     Ok((at, function.steps.len() - 1))
+}
+
+/// Figures of parameters alone, such as the factors of a normalisation in prediction, are computed by the function that
+/// uses them, if it is the only one.
+fn join_figures(graph: &Graph, functions: &mut Vec<Function>, place: &mut [Option<(usize, usize)>]) {
+    if graph.is_step() {
+        return;
+    }
+    for figures in (0..functions.len()).rev() {
+        let Some(function) = functions.get(figures) else { continue };
+        let nodes: Vec<NodeId> = function.steps.iter().flat_map(Step::nodes).collect();
+        let is_joined = function.steps.iter().all(|step| is_of_parameters(graph, step))
+            && nodes.iter().all(|id| fits_local(graph, *id));
+        if !is_joined {
+            continue;
+        }
+        let reads =
+            |node: NodeId| graph.node(node).inputs.iter().any(|input| nodes.contains(&graph.source(*input)));
+        let mut users: Vec<usize> = Vec::new();
+        for id in graph.ids().filter(|id| reads(*id)) {
+            match place.get(id.0 as usize).copied().flatten() {
+                Some((at, _)) => push_new(&mut users, at),
+                None => {}
+            }
+        }
+        users.retain(|at| *at != figures);
+        let [user] = users.as_slice() else { continue };
+        let (user, steps) = (*user, std::mem::take(&mut functions[figures].steps));
+        let n_steps = steps.len();
+        for at in place.iter_mut().flatten() {
+            match at.0 {
+                function if function == user => at.1 += n_steps,
+                function if function == figures => at.0 = user,
+                _ => {}
+            }
+        }
+        if let Some(function) = functions.get_mut(user) {
+            function.steps.splice(0..0, steps);
+        }
+        functions.remove(figures);
+        for at in place.iter_mut().flatten().filter(|at| at.0 > figures) {
+            at.0 -= 1;
+        }
+    }
+}
+
+/// Bytes up to which a function keeps a value by itself, on the stack.
+const LOCAL_BYTES: usize = 16 << 10;
+
+/// Whether a function may keep a value by itself: one that is the same for all samples, and small.
+fn fits_local(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let is_root = graph.roots().contains(&id);
+    !node.batched
+        && !is_root
+        && graph.layout(id) == ValueLayout::Splat
+        && node.len() * LANES * 4 <= LOCAL_BYTES
 }
 
 /// Names functions after layer and direction; a layer that comes again is counted.
@@ -402,6 +468,10 @@ fn memory_use(
         function.writes = computed.into_iter().filter(|id| stored.contains(id)).collect();
         let mut list = reads.get(n).cloned().unwrap_or_default();
         list.retain(|id| !function.writes.contains(id));
+        let elsewhere = |id: &NodeId| reads.iter().enumerate().any(|(m, list)| m != n && list.contains(id));
+        let is_local = |id: &NodeId| !graph.is_step() && fits_local(graph, *id) && !elsewhere(id);
+        (function.locals, function.writes) =
+            std::mem::take(&mut function.writes).into_iter().partition(is_local);
         list.sort();
         function.reads = list;
         function.parameters = access(graph, function);

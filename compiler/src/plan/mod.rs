@@ -73,7 +73,7 @@ const MOST_PREDICT_GROUPS: usize = 16;
 pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
     let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph));
     let predict = pass(&graphs.predict)?;
-    let single = make_pass(&graphs.predict)?;
+    let single = make_pass(&broadcast::broadcast_rows(&graphs.predict))?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);

@@ -149,7 +149,7 @@ impl Model<'_> {
     /// The field that holds a value in a pass.
     pub(super) fn place(&self, pass: &Pass, id: NodeId, in_arena: bool) -> TokenStream {
         let Some(value) = pass.value(id) else { return quote!(()) };
-        let Some(slot) = pass.slots.get(value.slot) else { return quote!(()) };
+        let Some(slot) = value.slot.and_then(|slot| pass.slots.get(slot)) else { return quote!(()) };
         if !in_arena {
             let name = names::ident(&slot.name);
             return quote!(scratch.#name);

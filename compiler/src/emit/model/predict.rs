@@ -130,7 +130,7 @@ impl Model<'_> {
         let shares = self.shares_slots_of_one();
         let place = |id: NodeId| {
             let value = pass.value(id);
-            let slot = value.and_then(|value| pass.slots.get(value.slot)).map(|slot| &slot.name);
+            let slot = value.and_then(|value| pass.slots.get(value.slot?)).map(|slot| &slot.name);
             let name = if shares { slot } else { value.map(|value| &value.name) };
             names::ident(name.map_or("", String::as_str))
         };
