@@ -8,20 +8,20 @@ macro_rules! __entries {
     (
         $elem:ty;
         $(
-            $name:ident<$a:lifetime $(, $g:ident)?> =
+            $name:ident<$a:lifetime $(, $g:ident)*> =
                 $function:ident($($argument:ident: $ty:ty),* $(,)?) $(-> $out:ty)?;
         )*
     ) => {
         $(
-            struct $name<$a $(, const $g: usize)?>($($ty),*);
+            struct $name<$a $(, const $g: usize)*>($($ty),*);
 
-            impl<$a $(, const $g: usize)?> $crate::__private::Kernel<$elem> for $name<$a $(, $g)?> {
+            impl<$a $(, const $g: usize)*> $crate::__private::Kernel<$elem> for $name<$a $(, $g)*> {
                 type Output = $crate::__entries!(@output $($out)?);
 
                 #[inline(always)]
                 fn run<L: $crate::__private::Lanes<Elem = $elem>>(self) -> Self::Output {
                     // An argument may have the function's name.
-                    let function = $function::<L $(, $g)?>;
+                    let function = $function::<L $(, $g)*>;
                     let Self($($argument),*) = self;
                     function($($argument),*)
                 }

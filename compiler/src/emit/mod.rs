@@ -18,6 +18,7 @@ mod rows;
 mod scalar;
 mod scan;
 mod shared;
+mod sizes;
 
 pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};

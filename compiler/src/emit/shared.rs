@@ -10,6 +10,7 @@ use quote::{format_ident, quote};
 
 use super::function::{Argument, ArgumentKind};
 use super::kernel::mentions;
+use super::sizes::Skeleton;
 use super::{names, parameters};
 use crate::graph::{Graph, NodeId, Op};
 use crate::plan::{Function, Pass, unique};
@@ -274,12 +275,12 @@ impl Field {
     }
 }
 
-/// The code of a function without its name, comments, and the names of its arguments and locals: functions that differ in nothing
-/// else are one.
-pub fn skeleton(name: &Ident, arguments: &[Argument], locals: &[Ident], code: &TokenStream) -> String {
+/// The code of a function without its name, comments, the names of its arguments and locals, and sizes: functions that
+/// differ in nothing else are one.
+pub fn skeleton(name: &Ident, arguments: &[Argument], locals: &[Ident], code: &TokenStream) -> Skeleton {
     let names = arguments.iter().map(|argument| &argument.name).chain(locals);
     let names: Vec<String> = names.map(Ident::to_string).collect();
-    anonymous(code.clone(), &names, &name.to_string()).to_string()
+    Skeleton::new(arguments, anonymous(code.clone(), &names, &name.to_string()))
 }
 
 fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStream {

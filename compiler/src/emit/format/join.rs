@@ -111,9 +111,10 @@ fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
     let elements = elements.trim_end_matches(',');
     let line =
         if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
-    // Type arguments read badly when broken, even in a long line, and so do a name and its place in a table of them.
+    // Type arguments of a call read badly when broken, even in a long line, and so do a name and its place in a table of them.
     let is_text = elements.split(", ").all(|element| element.starts_with('"') && element.ends_with('"'));
-    let fits = line.len() <= WIDTH || close == '>' || is_text && line.len() <= WIDTH_OF_TEXT;
+    let is_call = close == '>' && !text.starts_with("fn ");
+    let fits = line.len() <= WIDTH || is_call || is_text && line.len() <= WIDTH_OF_TEXT;
     fits.then_some((end, line))
 }
 

@@ -16,6 +16,7 @@ use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, trained_type};
 use super::shared::{Names, Place};
+use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Carried, Direction, Graph};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
@@ -40,9 +41,17 @@ struct Model<'a> {
     functions: Vec<Emitted>,
 }
 
-/// A step of a public method: run this entry.
+/// A step of a public method: run the entry of this function.
+#[derive(Debug, Clone)]
 struct Run {
-    emitted: Emitted,
+    /// The function, by its place in the model's.
+    function: usize,
+    /// The numbers in its code, if other layers may share it.
+    numbers: Vec<usize>,
+    /// What it is handed.
+    arguments: Vec<Argument>,
+    /// Whether it returns something.
+    returns: bool,
     direction: Direction,
 }
 
@@ -69,16 +78,10 @@ impl<'a> Model<'a> {
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
         let (sources, constants) = (self.sources, self.constants);
         let cx = PassCx { pass, domain, sources, constants, names: &Names::default() };
-        pass.functions
-            .iter()
-            .map(|planned| {
-                let emitted = self.one(cx, planned, suffix);
-                Run { emitted, direction: planned.direction }
-            })
-            .collect()
+        pass.functions.iter().map(|planned| self.one(cx, planned, suffix)).collect()
     }
 
-    fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
+    fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Run {
         let place = Place::of(&cx.graph().layer(planned.layer).name).filter(|_| !planned.repeats());
         let planned_name = place.as_ref().map_or(planned.name.clone(), |place| place.without(&planned.name));
         let name = match cx.domain {
@@ -86,51 +89,69 @@ impl<'a> Model<'a> {
             Domain::Batch => planned_name,
         };
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
-        if place.is_some() {
-            return self.shared(cx, planned, emitted);
+        let mut run = Run {
+            function: 0,
+            numbers: emitted.numbers.first().cloned().unwrap_or_default(),
+            arguments: emitted.arguments.clone(),
+            returns: emitted.returns.is_some(),
+            direction: planned.direction,
+        };
+        run.function = match &emitted.skeleton {
+            Some(_) => self.shared(cx, planned, emitted),
+            None => self.own(cx, planned, emitted, suffix),
+        };
+        if let Some(known) = self.functions.get(run.function) {
+            let renamed = run.arguments.into_iter().zip(&known.arguments);
+            let renamed = renamed.map(|(argument, known)| Argument { name: known.name.clone(), ..argument });
+            run.arguments = renamed.collect();
         }
-        match self.functions.iter().find(|known| known.name == emitted.name) {
-            Some(known) if known.is_same(&emitted) => emitted,
-            None => {
-                self.functions.push(emitted.clone());
-                emitted
-            }
-            Some(_) => {
-                let stem = format!("{name}_{suffix}");
-                let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}_{n}")));
-                for name in names {
-                    let renamed = function(cx, planned, &name, self.optimizer.as_ref());
-                    match self.functions.iter().find(|known| known.name == renamed.name) {
-                        Some(known) if known.is_same(&renamed) => return renamed,
-                        Some(_) => {}
-                        None => {
-                            self.functions.push(renamed.clone());
-                            return renamed;
-                        }
-                    }
-                }
-                emitted
-            }
-        }
+        run
     }
 
-    /// A function of a layer in a block: one that is there already, of any layer of a block, if they differ in nothing
-    /// but names. Others of one name are counted.
-    fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> Emitted {
-        let stem = emitted.name.to_string();
-        let known = self.functions.iter_mut().find(|known| known.skeleton == emitted.skeleton);
-        if let Some(known) = known {
+    /// The place of a function of a layer of the model itself.
+    fn own(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted, suffix: &str) -> usize {
+        let stem = format!("{}_{suffix}", emitted.name);
+        let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}_{n}")));
+        let optimizer = self.optimizer.as_ref();
+        let renamed = names.map(|name| function(cx, planned, &name, optimizer));
+        for emitted in std::iter::once(emitted).chain(renamed) {
+            match self.functions.iter().position(|known| known.name == emitted.name) {
+                Some(known) if self.functions.get(known).is_some_and(|known| known.is_same(&emitted)) => {
+                    return known;
+                }
+                Some(_) => {}
+                None => {
+                    self.functions.push(emitted);
+                    break;
+                }
+            }
+        }
+        self.functions.len().saturating_sub(1)
+    }
+
+    /// The place of a function of a layer in a block: one that is there already, of any layer of a block, if they differ
+    /// in nothing but names and sizes. Others of one name are counted.
+    fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> usize {
+        let fits = |known: &Emitted| match (&known.skeleton, &emitted.skeleton) {
+            (Some(known), Some(new)) => known.fits(new),
+            _ => false,
+        };
+        if let Some(at) = self.functions.iter().position(fits)
+            && let Some(known) = self.functions.get_mut(at)
+        {
             for layer in emitted.layers {
                 if !known.layers.contains(&layer) {
                     known.layers.push(layer);
                 }
             }
-            let arguments = emitted.arguments.into_iter().zip(&known.arguments);
-            let arguments = arguments
-                .map(|(argument, known)| Argument { name: known.name.clone(), ..argument })
-                .collect();
-            return Emitted { arguments, ..known.clone() };
+            for numbers in emitted.numbers {
+                if !known.numbers.contains(&numbers) {
+                    known.numbers.push(numbers);
+                }
+            }
+            return at;
         }
+        let stem = emitted.name.to_string();
         let taken = |name: &String| self.functions.iter().any(|known| known.name == name);
         let emitted = if taken(&stem) {
             let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
@@ -139,8 +160,8 @@ impl<'a> Model<'a> {
         } else {
             emitted
         };
-        self.functions.push(emitted.clone());
-        emitted
+        self.functions.push(emitted);
+        self.functions.len() - 1
     }
 
     /// Whether a training step draws random numbers.
@@ -164,7 +185,7 @@ impl<'a> Model<'a> {
         let header = self.header();
         let element = &self.element;
         let functions: Vec<TokenStream> = self.functions.iter().map(Emitted::tokens).collect();
-        let lines: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.line).collect();
+        let lines: Vec<TokenStream> = self.functions.iter().map(Emitted::line).collect();
         let (load_item, load_lines) = load;
         let (store_item, store_lines) = store;
         let (update_all, update_lines) = self.update_all();
@@ -260,9 +281,19 @@ impl<'a> Model<'a> {
 
     /// `simd.run(HiddenForward(…))`
     fn run(&self, pass: &Pass, run: &Run, in_arena: bool) -> TokenStream {
-        let entry = &run.emitted.entry;
-        let values = run.emitted.arguments.iter().map(|argument| self.argument(pass, argument, in_arena));
+        let groups = if in_arena { quote!(GROUPS) } else { quote!(PREDICT_GROUPS) };
+        let entry = self.entry(run, &groups);
+        let values = run.arguments.iter().map(|argument| self.argument(pass, argument, in_arena));
         quote!(simd.run(#entry(#(#values),*)))
+    }
+
+    /// The entry of a function, with the sizes that are parameters of it.
+    fn entry(&self, run: &Run, groups: &TokenStream) -> TokenStream {
+        let Some(emitted) = self.functions.get(run.function) else { return TokenStream::new() };
+        let (entry, sizes) = (&emitted.entry, emitted.sizes().values(&run.numbers));
+        let groups = (emitted.is_generic && !sizes.is_empty()).then(|| groups.clone());
+        let sizes = turbofish(&sizes, groups);
+        quote!(#entry #sizes)
     }
 
     fn argument(&self, pass: &Pass, argument: &Argument, in_arena: bool) -> TokenStream {

@@ -146,8 +146,8 @@ impl Model<'_> {
             quote!(let mut #name = [ZERO_ROW; #rows];)
         });
         let runs = single.iter().map(|run| {
-            let entry = &run.emitted.entry;
-            let values = run.emitted.arguments.iter().map(|argument| {
+            let entry = self.entry(run, &TokenStream::new());
+            let values = run.arguments.iter().map(|argument| {
                 let name = &argument.name;
                 let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
                 match &argument.kind {
@@ -219,7 +219,7 @@ impl Model<'_> {
         let needs_parameters = predict.iter().any(|run| {
             let reads =
                 |kind: &ArgumentKind| matches!(kind, ArgumentKind::Parameters | ArgumentKind::Field(_));
-            run.emitted.arguments.iter().any(|argument| reads(&argument.kind))
+            run.arguments.iter().any(|argument| reads(&argument.kind))
         });
         let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
         quote! {

@@ -134,11 +134,7 @@ impl Model<'_> {
         });
         let loss = train.iter().filter(|run| run.direction == Direction::Loss).map(|run| {
             let code = self.run(train_pass, run, true);
-            if run.emitted.line.to_string().contains("->") {
-                quote!(let loss = #code;)
-            } else {
-                quote!(#code;)
-            }
+            if run.returns { quote!(let loss = #code;) } else { quote!(#code;) }
         });
         let after = train.iter().filter(|run| run.direction == Direction::Backward).map(|run| {
             let run = self.run(train_pass, run, true);
@@ -146,11 +142,7 @@ impl Model<'_> {
         });
         let evaluate_runs = evaluate.iter().map(|run| {
             let code = self.run(evaluate_pass, run, true);
-            if run.emitted.line.to_string().contains("->") {
-                quote!(let loss = #code;)
-            } else {
-                quote!(#code;)
-            }
+            if run.returns { quote!(let loss = #code;) } else { quote!(#code;) }
         });
         let load_train = self.load_batch(train_pass);
         let load_evaluate = self.load_batch(evaluate_pass);
