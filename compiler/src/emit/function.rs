@@ -211,7 +211,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     });
     let code = quote!(#(#declared)* #start #(#body)* #end);
     let (code, arguments) =
-        if is_shared { names.share(code, arguments, cx.graph()) } else { (code, arguments) };
+        if is_shared { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
     // What depends on no sample knows no groups either.
     let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
     let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;

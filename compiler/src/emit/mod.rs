@@ -3,6 +3,7 @@
 //! Every emitted function is one template. Operators emit their own loops through [`KernelCx`], which knows how their
 //! operands are called and what is done with each value before it is stored.
 
+mod bundles;
 mod comments;
 mod constants;
 mod format;
@@ -26,6 +27,7 @@ pub use kernel::KernelCx;
 pub use model::emit;
 pub(crate) use names::{ident as identifier, is_taken};
 
+use bundles::Layout;
 use constants::Constants;
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};
@@ -58,6 +60,8 @@ pub struct PassCx<'a> {
     pub constants: &'a Constants,
     /// What the function calls its values.
     pub names: &'a Names,
+    /// Where parameters lie.
+    pub parameters: &'a Layout,
 }
 
 /// Which element of a value is meant.
@@ -153,9 +157,15 @@ impl<'a> PassCx<'a> {
         }
     }
 
-    /// What a parameter is called: a field of `Parameters`.
-    pub fn parameter_name(&self, id: ParameterId) -> proc_macro2::Ident {
-        names::ident(&self.graph().parameter(id).name)
+    /// What a parameter is called: its place in `Parameters`.
+    pub fn parameter_name(&self, id: ParameterId) -> TokenStream {
+        let name = &self.graph().parameter(id).name;
+        if self.names.is_shared() {
+            // The function will be handed it by itself.
+            let name = names::ident(name);
+            return quote!(#name);
+        }
+        self.parameters.place(name)
     }
 
     /// Lanes of a value that lies in memory.

@@ -52,7 +52,7 @@ fn broken(entry: &str) -> String {
 }
 
 /// Cuts at the separators that are not inside brackets.
-fn split(text: &str, separator: char) -> Vec<String> {
+pub fn split(text: &str, separator: char) -> Vec<String> {
     let mut parts = Vec::new();
     let mut depth = 0;
     let mut part = String::new();

@@ -1,20 +1,24 @@
 //! The module of one model: constants, memory, functions, and the type that users see.
 
+mod blocks;
 mod memory;
 mod predict;
 mod train;
 mod update;
 
+use blocks::{BlockFunction, Memory, Statement, reference};
+use memory::Arena;
 use nnc_grammar::span::SourceMap;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use super::bundles::Layout;
 use super::comments::docs;
 use super::constants::Constants;
 use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
-use super::parameters::{initialize, initialize_state, trained_type};
+use super::parameters::{initialize, initialize_state, layout, trained_layout, trained_type};
 use super::shared::{Names, Place};
 use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
@@ -37,8 +41,16 @@ struct Model<'a> {
     element: TokenStream,
     /// Constants of the module.
     constants: &'a Constants,
+    /// Where parameters lie.
+    parameters: Layout,
+    /// Where what is kept of each trained parameter lies.
+    trained: Layout,
+    /// Where the values of a step lie.
+    arena: Arena,
     /// Functions by name, in order of emission.
     functions: Vec<Emitted>,
+    /// Functions of blocks.
+    blocks: Vec<BlockFunction>,
 }
 
 /// A step of a public method: run the entry of this function.
@@ -46,6 +58,8 @@ struct Model<'a> {
 struct Run {
     /// The function, by its place in the model's.
     function: usize,
+    /// The layer.
+    layer: String,
     /// The numbers in its code, if other layers may share it.
     numbers: Vec<usize>,
     /// What it is handed.
@@ -70,14 +84,31 @@ impl<'a> Model<'a> {
             .and_then(|train| train.graph.optimizer.as_ref())
             .map(|optimizer| Optimizer::new(optimizer, precision));
         let element = super::element(precision);
-        Self { program, plan, info, sources, optimizer, element, constants, functions: Vec::new() }
+        let parameters = layout(&plan.predict.graph);
+        let arena = Arena::new(plan);
+        let trained = trained_layout(&plan.predict.graph, &parameters);
+        Self {
+            program,
+            plan,
+            info,
+            sources,
+            optimizer,
+            element,
+            constants,
+            parameters,
+            arena,
+            functions: Vec::new(),
+            trained,
+            blocks: Vec::new(),
+        }
     }
 
     /// Emits the functions of a pass. A function that is there already is used again; one of the same name that
     /// differs gets `suffix`.
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
         let (sources, constants) = (self.sources, self.constants);
-        let cx = PassCx { pass, domain, sources, constants, names: &Names::default() };
+        let parameters = &self.parameters.clone();
+        let cx = PassCx { pass, domain, sources, constants, names: &Names::default(), parameters };
         pass.functions.iter().map(|planned| self.one(cx, planned, suffix)).collect()
     }
 
@@ -91,6 +122,7 @@ impl<'a> Model<'a> {
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
         let mut run = Run {
             function: 0,
+            layer: cx.graph().layer(planned.layer).name.clone(),
             numbers: emitted.numbers.first().cloned().unwrap_or_default(),
             arguments: emitted.arguments.clone(),
             returns: emitted.returns.is_some(),
@@ -179,6 +211,12 @@ impl<'a> Model<'a> {
         let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "inference"));
         let predict = self.pass(&plan.predict, Domain::Batch, "inference");
         let single = self.pass(&plan.single, Domain::Single, "one");
+        let with = |pass: &Option<Pass>, runs: Option<Vec<Run>>| pass.clone().zip(runs);
+        let train = with(&plan.train, train).map(|(pass, runs)| self.statements(&pass, runs, Memory::Train));
+        let evaluate =
+            with(&plan.evaluate, evaluate).map(|(pass, runs)| self.statements(&pass, runs, Memory::Evaluate));
+        let predict = self.statements(&plan.predict, predict, Memory::Scratch);
+        let single = self.statements(&plan.single, single, Memory::One);
         let (load, store) = self.borders();
         let memory = self.memory();
         let methods = self.model_type(train.as_deref(), evaluate.as_deref(), &predict, &single);
@@ -195,6 +233,7 @@ impl<'a> Model<'a> {
         });
         let info = info_item(self.info);
         let constants = self.constants();
+        let blocks = self.block_functions();
         quote! {
             #header
             use ::nnc::__private as rt;
@@ -210,6 +249,7 @@ impl<'a> Model<'a> {
             #load_item
             #store_item
             #(#functions)*
+            #blocks
             #update
             rt::entries! {
                 #element;
@@ -280,11 +320,11 @@ impl<'a> Model<'a> {
     }
 
     /// `simd.run(HiddenForward(…))`
-    fn run(&self, pass: &Pass, run: &Run, in_arena: bool) -> TokenStream {
-        let groups = if in_arena { quote!(GROUPS) } else { quote!(PREDICT_GROUPS) };
-        let entry = self.entry(run, &groups);
-        let values = run.arguments.iter().map(|argument| self.argument(pass, argument, in_arena));
-        quote!(simd.run(#entry(#(#values),*)))
+    fn run(&self, pass: &Pass, run: &Run, memory: Memory) -> TokenStream {
+        let entry = self.entry(run, &blocks::groups(memory));
+        let values = run.arguments.iter().map(|argument| self.argument(pass, argument, memory));
+        let owner = (memory == Memory::One).then(|| quote!(self.));
+        quote!(#owner simd.run(#entry(#(#values),*)))
     }
 
     /// The entry of a function, with the sizes that are parameters of it.
@@ -296,33 +336,46 @@ impl<'a> Model<'a> {
         quote!(#entry #sizes)
     }
 
-    fn argument(&self, pass: &Pass, argument: &Argument, in_arena: bool) -> TokenStream {
-        let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
+    /// What a function is handed.
+    fn argument(&self, pass: &Pass, argument: &Argument, memory: Memory) -> TokenStream {
         match &argument.kind {
-            ArgumentKind::Value(id) => {
-                let place = self.place(pass, *id, in_arena);
-                quote!(#reference #place)
-            }
-            ArgumentKind::Partial(len) => {
-                let name = format_ident!("partial_{len}");
-                let memory = if in_arena { quote!(arena) } else { quote!(scratch) };
-                quote!(#reference #memory.#name)
-            }
+            ArgumentKind::Parameters if memory == Memory::One => quote!(&self.parameters),
+            // They are references.
             ArgumentKind::Parameters => quote!(parameters),
-            ArgumentKind::Field(path) => quote!(#reference #(#path).*),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
-            ArgumentKind::Draws => quote!(&draws),
-            ArgumentKind::Rates => quote!(&rates),
+            _ => reference(&self.path(pass, argument, memory), argument.is_mut, memory),
         }
+    }
+
+    /// The place of what a function is handed.
+    fn path(&self, pass: &Pass, argument: &Argument, memory: Memory) -> Vec<Ident> {
+        match &argument.kind {
+            ArgumentKind::Value(id) => self.value_path(pass, *id, memory),
+            ArgumentKind::Partial(len) => {
+                let owner = if memory == Memory::Scratch { "scratch" } else { "arena" };
+                vec![format_ident!("{owner}"), format_ident!("partial_{len}")]
+            }
+            ArgumentKind::Field(path) => path.clone(),
+            ArgumentKind::Parameters => vec![format_ident!("parameters")],
+            ArgumentKind::State => vec![format_ident!("state")],
+            ArgumentKind::Gradients => vec![format_ident!("gradients")],
+            ArgumentKind::Draws => vec![format_ident!("draws")],
+            ArgumentKind::Rates => vec![format_ident!("rates")],
+        }
+    }
+
+    /// What the struct of what is kept of each trained parameter is called.
+    fn trained_kind(&self) -> &'static str {
+        if trained_type(self.graph()) == "Parameters" { "Parameters" } else { "TrainedParameters" }
     }
 
     fn model_type(
         &self,
-        train: Option<&[Run]>,
-        evaluate: Option<&[Run]>,
-        predict: &[Run],
-        single: &[Run],
+        train: Option<&[Statement]>,
+        evaluate: Option<&[Statement]>,
+        predict: &[Statement],
+        single: &[Statement],
     ) -> TokenStream {
         let name = names::ident(&self.info.name);
         let graph = self.graph();
