@@ -88,7 +88,7 @@ impl Reader {
     }
 }
 
-/// What numbers in a group are called, and whether the group is an expression of constants.
+/// What numbers in a group are called, and whether none of them can be a parameter.
 fn inside(tokens: &[TokenTree], at: usize, group: &Group, name: &str) -> (String, bool) {
     let before = at.checked_sub(1).and_then(|at| tokens.get(at));
     let is_index = is_bracket(group);
@@ -99,14 +99,22 @@ fn inside(tokens: &[TokenTree], at: usize, group: &Group, name: &str) -> (String
         _ => None,
     };
     let name = table.map_or_else(|| name.to_owned(), |table| table.trim_end_matches('S').to_owned());
-    let is_argument = group.delimiter() == Delimiter::Brace
-        && matches!(before, Some(TokenTree::Punct(punct)) if matches!(punct.as_char(), '<' | ','));
+    let is_argument = match before {
+        Some(TokenTree::Punct(punct)) => is_brace(group) && matches!(punct.as_char(), '<' | ','),
+        // An exponent is a number of another type.
+        Some(TokenTree::Ident(name)) => name == "powi",
+        _ => false,
+    };
     // The length of an array is a number by itself, or else an expression.
     let length: Vec<TokenTree> = match is_index.then(|| behind_semicolon(group)) {
         Some(Some(length)) => length,
         _ => return (name, is_argument),
     };
     (name, is_argument || length.len() > 1)
+}
+
+fn is_brace(group: &Group) -> bool {
+    group.delimiter() == Delimiter::Brace
 }
 
 fn is_bracket(group: &Group) -> bool {

@@ -6,7 +6,7 @@
 
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
-use super::{LANES, Pass, Strategy, StrategyKind, rows};
+use super::{LANES, Pass, Strategy, StrategyKind, Work, rows};
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Function {
     pub direction: Direction,
     /// What it does, in order.
     pub steps: Vec<Step>,
+    /// What its work is like.
+    pub work: Work,
     /// Values that it reads from memory.
     pub reads: Vec<NodeId>,
     /// Values that it writes to memory.
@@ -173,13 +175,37 @@ fn order(graph: &Graph) -> Vec<NodeId> {
         }
     }
     let mut order = Vec::with_capacity(graph.nodes.len());
-    for id in figures_first(graph) {
+    for id in updates_last(graph, figures_first(graph)) {
         if !held.iter().any(|(_, gradient)| *gradient == id) {
             order.push(id);
         }
         order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
     }
     order
+}
+
+/// The same nodes, of each layer backward first what is handed on and then what updates its parameters, so that work
+/// that is divided alike stands together.
+fn updates_last(graph: &Graph, order: Vec<NodeId>) -> Vec<NodeId> {
+    let place = |id: &NodeId| (graph.node(*id).layer, graph.node(*id).direction);
+    let is_of_update =
+        |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Parameter);
+    let mut out = Vec::with_capacity(order.len());
+    for together in order.chunk_by(|a, b| place(a) == place(b)) {
+        let (last, first): (Vec<NodeId>, Vec<NodeId>) = match together.first().map(place) {
+            Some((_, Direction::Backward)) => together.iter().copied().partition(is_of_update),
+            _ => (Vec::new(), together.to_vec()),
+        };
+        // What is made of a gradient of a parameter stays behind it.
+        let is_needed =
+            first.iter().any(|id| graph.node(*id).inputs.iter().any(|input| last.contains(input)));
+        if is_needed {
+            out.extend_from_slice(together);
+        } else {
+            out.extend(first.into_iter().chain(last));
+        }
+    }
+    out
 }
 
 /// All nodes in an order in which they can be computed: first what depends on parameters alone, so that the tile of a
@@ -261,15 +287,18 @@ fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
 fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(usize, usize), String> {
     let node = graph.node(id);
     // A step that is repeated is one function, whatever its values are called.
-    let same = functions.last().is_some_and(|function| {
-        graph.is_step() || function.layer == node.layer && function.direction == node.direction
+    let new = Work::of(graph, id);
+    let work = functions.last().and_then(|function| {
+        let is_same = function.layer == node.layer && function.direction == node.direction;
+        if graph.is_step() { Some(new) } else { function.work.with(new).filter(|_| is_same) }
     });
-    if !same {
+    if work.is_none() {
         functions.push(Function {
             name: String::new(),
             layer: if graph.is_step() { LayerId(0) } else { node.layer },
             direction: node.direction,
             steps: Vec::new(),
+            work: new,
             reads: Vec::new(),
             writes: Vec::new(),
             locals: Vec::new(),
@@ -280,6 +309,7 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
     }
     let at = functions.len() - 1;
     let Some(function) = functions.last_mut() else { return Ok((0, 0)) };
+    function.work = work.unwrap_or(new);
     match &node.op {
         Op::Operator(op) => {
             let updated =
@@ -381,6 +411,9 @@ fn name(graph: &Graph, functions: &mut [Function]) {
             Direction::Forward if function.steps.iter().all(|step| is_of_parameters(graph, step)) => {
                 format!("{layer}_fold")
             }
+            Direction::Forward if function.steps.iter().all(|step| is_statistic(graph, step)) => {
+                format!("{layer}_statistics")
+            }
             Direction::Forward => format!("{layer}_forward"),
             // One of several losses, which are put together in the layer `loss`.
             Direction::Loss if layer != "loss" => {
@@ -392,7 +425,11 @@ fn name(graph: &Graph, functions: &mut [Function]) {
                 "loss_and_gradient".to_owned()
             }
             Direction::Loss => "loss_value".to_owned(),
-            Direction::Backward => format!("{layer}_backward"),
+            Direction::Backward => match updated(graph, function) {
+                Some(_) if !known.contains(&format!("{layer}_update")) => format!("{layer}_update"),
+                Some(parameter) => format!("{}_update", graph.parameter(parameter).name.replace('.', "_")),
+                None => format!("{layer}_backward"),
+            },
         };
         let mut name = stem.clone();
         let mut n = 1;
@@ -403,6 +440,23 @@ fn name(graph: &Graph, functions: &mut [Function]) {
         known.push(name.clone());
         function.name = name;
     }
+}
+
+/// Whether a step computes what is the same for all samples, of a batch.
+fn is_statistic(graph: &Graph, step: &Step) -> bool {
+    step.nodes().iter().all(|id| !graph.node(*id).batched)
+}
+
+/// The first parameter that a function updates, if it does nothing else but make ready for that.
+fn updated(graph: &Graph, function: &Function) -> Option<ParameterId> {
+    let is_ready = |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Table);
+    let update = |step: &Step| match step {
+        Step::Kernel { update, .. } => *update,
+        Step::Rows { .. } => None,
+    };
+    let mut steps = function.steps.iter();
+    let is_update = steps.all(|step| update(step).is_some() || step.nodes().iter().all(is_ready));
+    function.steps.iter().find_map(update).filter(|_| is_update)
 }
 
 /// Whether a step computes what is the same for all samples, from parameters alone.

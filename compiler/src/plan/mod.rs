@@ -2,6 +2,7 @@
 //!
 //! A plan is made from graphs and prints (`nnc expand --stage plan`); it knows nothing of Rust tokens.
 
+mod along;
 mod broadcast;
 mod functions;
 mod memory;
@@ -12,6 +13,7 @@ mod strategy;
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
+pub use along::{Along, Work, along_groups};
 pub use functions::{Access, Function, Step};
 pub(crate) use memory::unique;
 pub use memory::{Slot, Value};
