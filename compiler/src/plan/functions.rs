@@ -428,6 +428,9 @@ fn name(graph: &Graph, functions: &mut [Function]) {
             Direction::Backward => match updated(graph, function) {
                 Some(_) if !known.contains(&format!("{layer}_update")) => format!("{layer}_update"),
                 Some(parameter) => format!("{}_update", graph.parameter(parameter).name.replace('.', "_")),
+                None if function.steps.iter().all(|step| is_statistic(graph, step)) => {
+                    format!("{layer}_backward_sums")
+                }
                 None => format!("{layer}_backward"),
             },
         };
