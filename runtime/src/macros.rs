@@ -1,6 +1,6 @@
 //! Macros that emitted code uses.
 
-/// `Name<'a, G> = function(argument: type, …) -> type;`: a tuple struct of the arguments, and the
+/// `Name<'a> = function(argument: type, …) -> type;`: a tuple struct of the arguments, and the
 /// [`Kernel`](crate::Kernel) that calls the function with them, once for each instruction set.
 #[doc(hidden)]
 #[macro_export]
@@ -120,6 +120,17 @@ macro_rules! __tensors {
         }
         )*
     };
+}
+
+/// How many groups of samples the slices hold, all of them as many: said once, so that no loop over groups checks it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __groups {
+    ($first:ident $(, $other:ident)* $(,)?) => {{
+        let groups = $first.len();
+        $(assert!($other.len() == groups);)*
+        groups
+    }};
 }
 
 /// A comment: nothing in code, `// …` when the code is printed.

@@ -5,6 +5,8 @@
 
 #![allow(clippy::needless_range_loop, clippy::modulo_one)]
 
+use std::ops::Range;
+
 use nnc_runtime::__private::conv::{self, Window};
 use nnc_runtime::__private::entries;
 use nnc_runtime::lanes::{Lanes, Row};
@@ -72,23 +74,24 @@ macro_rules! size {
             const Y: usize = WINDOW.output[0] * WINDOW.output[1] * WINDOW.output[2];
             const K: usize = WINDOW.input[0] / WINDOW.groups * WINDOW.kernel[0] * WINDOW.kernel[1];
             const P: usize = WINDOW.output[0].div_ceil(16);
+            const UNITS: usize = K / WINDOW.kernel[1];
             const XP: usize = X.div_ceil(16);
             const YP: usize = Y.div_ceil(16);
             const BP: usize = WINDOW.input[0].div_ceil(16);
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]; G], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [[R; Y]; G]) {
-                conv::forward::<L, G, X, K, P, $tr, $tc>(&WINDOW, x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [[R; Y]]) {
+                conv::forward::<L, X, K, P, $tr, $tc>(&WINDOW, x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]; G], weight: &[[R; K]; P], bias: Option<&[R; BP]>, d_x: &mut [[R; X]; G]) {
-                conv::input_gradient::<L, G, Y, K, P, $br, $bc>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], weight: &[[R; K]; P], bias: Option<&[R; BP]>, d_x: &mut [[R; X]]) {
+                conv::input_gradient::<L, Y, K, P, $br, $bc>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
             }
 
             #[inline(always)]
-            fn weight_gradient<L: Lanes<Elem = f32>>(x: &[[R; X]; G], d_y: &[[R; Y]; G], d_weight: &mut [[R; K]; P], times: &mut [[usize; K]; P]) {
-                conv::weight_gradient::<L, G, X, Y, $wr, $wc, { WINDOW.kernel[1] }>(&WINDOW, x, d_y, #[inline(always)] |p, i, z: L| {
+            fn weight_gradient<L: Lanes<Elem = f32>>(units: Range<usize>, x: &[[R; X]], d_y: &[[R; Y]], d_weight: &mut [[R; K]; P], times: &mut [[usize; K]; P]) {
+                conv::weight_gradient::<L, X, Y, $wr, $wc, { WINDOW.kernel[1] }>(&WINDOW, units, x, d_y, #[inline(always)] |p, i, z: L| {
                     times[p][i] += 1;
                     z.store(&mut d_weight[p][i]);
                 });
@@ -108,9 +111,9 @@ macro_rules! size {
 
             entries! {
                 f32;
-                Forward<'a> = forward(x: &'a [[R; X]; G], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]; G]);
-                Back<'a> = back(d_y: &'a [[R; Y]; G], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, d_x: &'a mut [[R; X]; G]);
-                WeightGradient<'a> = weight_gradient(x: &'a [[R; X]; G], d_y: &'a [[R; Y]; G], d_weight: &'a mut [[R; K]; P], times: &'a mut [[usize; K]; P]);
+                Forward<'a> = forward(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]]);
+                Back<'a> = back(d_y: &'a [[R; Y]], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, d_x: &'a mut [[R; X]]);
+                WeightGradient<'a> = weight_gradient(units: Range<usize>, x: &'a [[R; X]], d_y: &'a [[R; Y]], d_weight: &'a mut [[R; K]; P], times: &'a mut [[usize; K]; P]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YP]);
                 SingleBack<'a> = single_back(y: &'a [R; YP], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, x: &'a mut [R; XP]);
             }
@@ -139,7 +142,12 @@ macro_rules! size {
                 for simd in Set::ALL.map(Simd::up_to) {
                     for bias in [None, Some(&bias)] {
                         let mut y = numbers.rows::<Y, G>();
-                        simd.run(Forward(&x, &weight, bias, &mut y));
+                        simd.run(Forward(&*x, &weight, bias, &mut *y));
+                        let mut part = numbers.rows::<Y, G>();
+                        for g in 0..G {
+                            simd.run(Forward(&x[g..=g], &weight, bias, &mut part[g..=g]));
+                        }
+                        assert!(part == y, "{simd:?}: group by group");
                         for (to, list) in &terms {
                             let output = to / (WINDOW.output[1] * WINDOW.output[2]);
                             let start = bias.map_or(0.0, |bias| bias[output / 16][output % 16]);
@@ -177,7 +185,12 @@ macro_rules! size {
                 for simd in Set::ALL.map(Simd::up_to) {
                     for bias in [None, Some(&bias)] {
                         let mut d_x = numbers.rows::<X, G>();
-                        simd.run(Back(&d_y, &weight, bias, &mut d_x));
+                        simd.run(Back(&*d_y, &weight, bias, &mut *d_x));
+                        let mut part = numbers.rows::<X, G>();
+                        for g in 0..G {
+                            simd.run(Back(&d_y[g..=g], &weight, bias, &mut part[g..=g]));
+                        }
+                        assert!(part == d_x, "{simd:?}: group by group");
                         for (from, list) in back.iter().enumerate() {
                             let channel = from / (WINDOW.input[1] * WINDOW.input[2]);
                             let start = bias.map_or(0.0, |bias| bias[channel / 16][channel % 16]);
@@ -218,7 +231,7 @@ macro_rules! size {
                 }
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut d_weight, mut times) = (numbers.rows::<K, P>(), [[0; K]; P]);
-                    simd.run(WeightGradient(&x, &d_y, &mut d_weight, &mut times));
+                    simd.run(WeightGradient(0..UNITS, &*x, &*d_y, &mut d_weight, &mut times));
                     for index in 0..WINDOW.output[0] * K {
                         let sum = sums[index].iter().fold(0.0, |sum, lane| sum + lane);
                         assert_eq!(at(&d_weight, index), sum, "{simd:?} d_weight[{index}]");
@@ -227,6 +240,18 @@ macro_rules! size {
                     let padding = WINDOW.output[0]..16 * P;
                     for (output, element) in padding.flat_map(|o| (0..K).map(move |k| (o, k))) {
                         assert_eq!(d_weight[output / 16][element][output % 16], 0.0, "{simd:?} padding {output}");
+                    }
+                    // In parts that begin and end within a channel, and in tiles.
+                    for len in [1, 2, 5, UNITS.div_ceil(2)] {
+                        let (mut parts, mut times) = (numbers.rows::<K, P>(), [[0; K]; P]);
+                        for from in (0..UNITS).step_by(len) {
+                            let units = from..UNITS.min(from + len);
+                            simd.run(WeightGradient(units.clone(), &*x, &*d_y, &mut parts, &mut times));
+                            let done = 0..units.end * WINDOW.kernel[1];
+                            let is_right = |times: &[usize; K]| (0..K).all(|i| times[i] == usize::from(done.contains(&i)));
+                            assert!(times.iter().all(is_right), "{simd:?}: {units:?} and no other");
+                        }
+                        assert!(parts == d_weight, "{simd:?}: {len} units at once");
                     }
                 }
             }

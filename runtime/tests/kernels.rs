@@ -41,38 +41,38 @@ macro_rules! size {
             const N: usize = $batch;
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(x: &[[R; I]; G], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [[R; O]; G]) {
-                dense::forward::<L, G, I, O, P>(x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [[R; O]]) {
+                dense::forward::<L, I, O, P>(x, weight, bias, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn forward_blocked<L: Lanes<Elem = f32>>(x: &[[R; I]; G], weight: &[[R; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]; G], y: &mut [[R; O]; G]) {
-                dense::forward_blocked::<L, G, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward_blocked<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[R; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]], y: &mut [[R; O]]) {
+                dense::forward_blocked::<L, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn input_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], weight: &[[R; I]; P], d_x: &mut [[R; I]; G]) {
-                dense::input_gradient::<L, G, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            fn input_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; O]], weight: &[[R; I]; P], d_x: &mut [[R; I]]) {
+                dense::input_gradient::<L, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]
-            fn input_gradient_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], weight: &[[R; I]; P], partial: &mut [[R; I]; G], d_x: &mut [[R; I]; G]) {
-                dense::input_gradient_blocked::<L, G, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            fn input_gradient_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; O]], weight: &[[R; I]; P], partial: &mut [[R; I]], d_x: &mut [[R; I]]) {
+                dense::input_gradient_blocked::<L, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]
-            fn transpose<L: Lanes<Elem = f32>>(d_y: &[[R; O]; G], rows: &mut [[R; S]; P]) {
-                dense::transpose_gradient::<L, G, O, P, S>(d_y, rows);
+            fn transpose<L: Lanes<Elem = f32>>(d_y: &[[R; O]], first: usize, rows: &mut [[R; S]]) {
+                dense::transpose_gradient::<L, O, S>(d_y, first, rows);
             }
 
             #[inline(always)]
-            fn weight_gradient<L: Lanes<Elem = f32>>(x: &[[R; I]; G], rows: &[[R; S]; P], d_weight: &mut [[R; I]; P]) {
-                dense::weight_gradient::<L, G, I, P, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            fn weight_gradient<L: Lanes<Elem = f32>>(x: &[[R; I]], rows: &[[R; S]], d_weight: &mut [[R; I]]) {
+                dense::weight_gradient::<L, I, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
             }
 
             #[inline(always)]
-            fn bias_gradient<L: Lanes<Elem = f32>>(rows: &[[R; S]; P], d_bias: &mut [R; P]) {
-                dense::bias_gradient::<L, P, S, N>(rows, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
+            fn bias_gradient<L: Lanes<Elem = f32>>(rows: &[[R; S]], d_bias: &mut [R]) {
+                dense::bias_gradient::<L, S, N>(rows, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
             }
 
             #[inline(always)]
@@ -81,27 +81,32 @@ macro_rules! size {
             }
 
             #[inline(always)]
-            fn load<L: Lanes<Elem = f32>>(samples: &[f32], lanes: &mut [[R; I]; G]) {
-                pack::rows::<L, I, G>(samples, samples.len() / I, lanes);
+            fn load<L: Lanes<Elem = f32>>(samples: &[f32], first: usize, lanes: &mut [[R; I]]) {
+                pack::rows::<L, I>(samples, samples.len() / I, first, lanes);
             }
 
             #[inline(always)]
-            fn unload<L: Lanes<Elem = f32>>(lanes: &[[R; I]; G], samples: &mut [f32]) {
-                pack::unpack::<L, I, G>(lanes, samples.len() / I, samples);
+            fn unload<L: Lanes<Elem = f32>>(lanes: &[[R; I]], samples: &mut [f32]) {
+                pack::unpack::<L, I>(lanes, samples.len() / I, samples);
             }
 
             entries! {
                 f32;
-                Forward<'a> = forward(x: &'a [[R; I]; G], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; O]; G]);
-                ForwardBlocked<'a> = forward_blocked(x: &'a [[R; I]; G], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, partial: &'a mut [[R; O]; G], y: &'a mut [[R; O]; G]);
-                InputGradient<'a> = input_gradient(d_y: &'a [[R; O]; G], weight: &'a [[R; I]; P], d_x: &'a mut [[R; I]; G]);
-                InputGradientBlocked<'a> = input_gradient_blocked(d_y: &'a [[R; O]; G], weight: &'a [[R; I]; P], partial: &'a mut [[R; I]; G], d_x: &'a mut [[R; I]; G]);
-                Transpose<'a> = transpose(d_y: &'a [[R; O]; G], rows: &'a mut [[R; S]; P]);
-                WeightGradient<'a> = weight_gradient(x: &'a [[R; I]; G], rows: &'a [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
-                BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]; P], d_bias: &'a mut [R; P]);
+                Forward<'a> = forward(x: &'a [[R; I]], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; O]]);
+                ForwardBlocked<'a> = forward_blocked(x: &'a [[R; I]], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, partial: &'a mut [[R; O]], y: &'a mut [[R; O]]);
+                InputGradient<'a> = input_gradient(d_y: &'a [[R; O]], weight: &'a [[R; I]; P], d_x: &'a mut [[R; I]]);
+                InputGradientBlocked<'a> = input_gradient_blocked(d_y: &'a [[R; O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; I]], d_x: &'a mut [[R; I]]);
+                Transpose<'a> = transpose(d_y: &'a [[R; O]], first: usize, rows: &'a mut [[R; S]]);
+                WeightGradient<'a> = weight_gradient(x: &'a [[R; I]], rows: &'a [[R; S]], d_weight: &'a mut [[R; I]]);
+                BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]], d_bias: &'a mut [R]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
-                Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; I]; G]);
-                Unload<'a> = unload(lanes: &'a [[R; I]; G], samples: &'a mut [f32]);
+                Load<'a> = load(samples: &'a [f32], first: usize, lanes: &'a mut [[R; I]]);
+                Unload<'a> = unload(lanes: &'a [[R; I]], samples: &'a mut [f32]);
+            }
+
+            /// Where the groups are divided: nowhere, behind the first, and before the last.
+            fn parts() -> [usize; 3] {
+                [0, 1, G - 1]
             }
 
             /// Weights and bias, with zeros in the padding.
@@ -127,8 +132,18 @@ macro_rules! size {
                     for bias in [None, Some(&*bias)] {
                         let (mut y, mut blocked) = (numbers.rows::<O, G>(), numbers.rows::<O, G>());
                         let mut partial = numbers.rows::<O, G>();
-                        simd.run(Forward(&x, &weight, bias, &mut y));
-                        simd.run(ForwardBlocked(&x, &weight, bias, &mut partial, &mut blocked));
+                        simd.run(Forward(&*x, &weight, bias, &mut *y));
+                        simd.run(ForwardBlocked(&*x, &weight, bias, &mut *partial, &mut *blocked));
+                        for part in parts() {
+                            let mut again = [numbers.rows::<O, G>(), numbers.rows::<O, G>()];
+                            let [y_again, blocked_again] = &mut again;
+                            for groups in [0..part, part..G] {
+                                let (x, partial) = (&x[groups.clone()], &mut partial[groups.clone()]);
+                                simd.run(Forward(x, &weight, bias, &mut y_again[groups.clone()]));
+                                simd.run(ForwardBlocked(x, &weight, bias, partial, &mut blocked_again[groups]));
+                            }
+                            assert!(again == [y.clone(), blocked.clone()], "{simd:?}: parts of {part} groups and the rest");
+                        }
                         for g in 0..G {
                             for o in 0..O {
                                 for lane in 0..16 {
@@ -151,8 +166,18 @@ macro_rules! size {
                     }
                     let (mut d_x, mut blocked) = (numbers.rows::<I, G>(), numbers.rows::<I, G>());
                     let mut partial = numbers.rows::<I, G>();
-                    simd.run(InputGradient(&d_y, &weight, &mut d_x));
-                    simd.run(InputGradientBlocked(&d_y, &weight, &mut partial, &mut blocked));
+                    simd.run(InputGradient(&*d_y, &weight, &mut *d_x));
+                    simd.run(InputGradientBlocked(&*d_y, &weight, &mut *partial, &mut *blocked));
+                    for part in parts() {
+                        let mut again = [numbers.rows::<I, G>(), numbers.rows::<I, G>()];
+                        let [d_x_again, blocked_again] = &mut again;
+                        for groups in [0..part, part..G] {
+                            let (d_y, partial) = (&d_y[groups.clone()], &mut partial[groups.clone()]);
+                            simd.run(InputGradient(d_y, &weight, &mut d_x_again[groups.clone()]));
+                            simd.run(InputGradientBlocked(d_y, &weight, partial, &mut blocked_again[groups]));
+                        }
+                        assert!(again == [d_x.clone(), blocked.clone()], "{simd:?}: parts of {part} groups and the rest");
+                    }
                     for g in 0..G {
                         for i in 0..I {
                             for lane in 0..16 {
@@ -171,7 +196,7 @@ macro_rules! size {
                 let (x, d_y) = (numbers.rows::<I, G>(), numbers.rows::<O, G>());
                 for simd in Set::ALL.map(Simd::up_to) {
                     let mut rows = numbers.rows::<S, P>();
-                    simd.run(Transpose(&d_y, &mut rows));
+                    simd.run(Transpose(&*d_y, 0, &mut *rows));
                     for o in 0..16 * P {
                         for sample in 0..S {
                             let expected = if o < O { d_y[sample / 16][o][sample % 16] } else { 0.0 };
@@ -179,8 +204,20 @@ macro_rules! size {
                         }
                     }
                     let (mut d_weight, mut d_bias) = (numbers.rows::<I, P>(), [[1.0; 16]; P]);
-                    simd.run(WeightGradient(&x, &rows, &mut d_weight));
-                    simd.run(BiasGradient(&rows, &mut d_bias));
+                    simd.run(WeightGradient(&*x, &*rows, &mut *d_weight));
+                    simd.run(BiasGradient(&*rows, &mut d_bias));
+                    for part in 0..=P {
+                        let (mut rows_again, mut again) = (numbers.rows::<S, P>(), numbers.rows::<I, P>());
+                        let mut bias_again = [[2.0; 16]; P];
+                        for panels in [0..part, part..P] {
+                            let rows = &mut rows_again[panels.clone()];
+                            simd.run(Transpose(&*d_y, panels.start, rows));
+                            simd.run(WeightGradient(&*x, rows, &mut again[panels.clone()]));
+                            simd.run(BiasGradient(rows, &mut bias_again[panels]));
+                        }
+                        let is_same = rows_again == rows && again == d_weight && bias_again == d_bias;
+                        assert!(is_same, "{simd:?}: {part} panels and the rest");
+                    }
                     for o in 0..O {
                         for i in 0..I {
                             let sum = (0..N).fold(0.0, |sum, s: usize| x[s / 16][i][s % 16].mul_add(d_y[s / 16][o][s % 16], sum));
@@ -200,7 +237,12 @@ macro_rules! size {
                         let n = n.min(S);
                         let samples: Vec<f32> = (0..n * I).map(|_| numbers.next()).collect();
                         let mut lanes = numbers.rows::<I, G>();
-                        simd.run(Load(&samples, &mut lanes));
+                        simd.run(Load(&samples, 0, &mut *lanes));
+                        let mut again = numbers.rows::<I, G>();
+                        for g in 0..G {
+                            simd.run(Load(&samples, g, &mut again[g..=g]));
+                        }
+                        assert!(again == lanes, "{simd:?} {n}: group by group");
                         for sample in 0..S {
                             let from = if sample < n { sample } else { 0 };
                             for i in 0..I {
@@ -208,7 +250,7 @@ macro_rules! size {
                             }
                         }
                         let mut back = vec![0.0; n * I];
-                        simd.run(Unload(&lanes, &mut back));
+                        simd.run(Unload(&*lanes, &mut back));
                         assert_eq!(back, samples, "{simd:?} {n}");
                     }
                 }
@@ -227,10 +269,10 @@ size!(rest_of_five: 21 to 45, groups 1, batch 16, block 7, panels 1);
 #[test]
 fn without_samples_nothing_is_written() {
     #[inline(always)]
-    fn load<L: Lanes<Elem = f32>>(samples: &[f32], lanes: &mut [[R; 3]; 1]) {
-        pack::rows::<L, 3, 1>(samples, samples.len() / 3, lanes);
+    fn load<L: Lanes<Elem = f32>>(samples: &[f32], lanes: &mut [[R; 3]]) {
+        pack::rows::<L, 3>(samples, samples.len() / 3, 0, lanes);
     }
-    entries! { f32; Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; 3]; 1]); }
+    entries! { f32; Load<'a> = load(samples: &'a [f32], lanes: &'a mut [[R; 3]]); }
     let mut lanes = [[[5.0; 16]; 3]; 1];
     Simd::detect().run(Load(&[1.0, 2.0], &mut lanes));
     assert_eq!(lanes, [[[5.0; 16]; 3]; 1]);

@@ -62,6 +62,11 @@ fn features(windows: Windows) -> Vec<Vec<usize>> {
     all
 }
 
+/// Numbers that are none are equal if they have the same bits.
+fn bits(row: R) -> [u32; 16] {
+    row.map(f32::to_bits)
+}
+
 /// A module for one kind of window; `$apart` says whether no two share a place.
 macro_rules! windows {
     ($name:ident: $channels:literal of $height:expr, $width:expr, count $count:expr, apart $apart:literal) => {
@@ -77,43 +82,43 @@ macro_rules! windows {
             const COUNT: Option<usize> = $count;
 
             #[inline(always)]
-            fn max<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &mut [[R; Y]; G]) {
-                pool::max::<L, G, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn max<L: Lanes<Elem = f32>>(x: &[[R; X]], y: &mut [[R; Y]]) {
+                pool::max::<L, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn max_gradient<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &[[R; Y]; G], d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
-                pool::max_gradient::<L, G, X, Y>(x, y, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            fn max_gradient<L: Lanes<Elem = f32>>(x: &[[R; X]], y: &[[R; Y]], d_y: &[[R; Y]], d_x: &mut [[R; X]]) {
+                pool::max_gradient::<L, X, Y>(x, y, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
             }
 
             #[inline(always)]
-            fn max_place<L: Lanes<Elem = f32>>(x: &[[R; X]; G], place: &mut [[R; Y]; G]) {
-                pool::max_place::<L, G, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut place[g][o]));
+            fn max_place<L: Lanes<Elem = f32>>(x: &[[R; X]], place: &mut [[R; Y]]) {
+                pool::max_place::<L, X>(x, W, #[inline(always)] |g, o, z: L| z.store(&mut place[g][o]));
             }
 
             #[inline(always)]
-            fn max_gradient_at<L: Lanes<Elem = f32>>(place: &[[R; Y]; G], d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
-                pool::max_gradient_at::<L, G, Y>(place, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            fn max_gradient_at<L: Lanes<Elem = f32>>(place: &[[R; Y]], d_y: &[[R; Y]], d_x: &mut [[R; X]]) {
+                pool::max_gradient_at::<L, Y>(place, d_y, W, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
             }
 
             #[inline(always)]
-            fn mean<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &mut [[R; Y]; G]) {
-                pool::mean::<L, G, X>(x, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn mean<L: Lanes<Elem = f32>>(x: &[[R; X]], y: &mut [[R; Y]]) {
+                pool::mean::<L, X>(x, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn mean_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
-                pool::mean_gradient::<L, G, Y>(d_y, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
+            fn mean_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], d_x: &mut [[R; X]]) {
+                pool::mean_gradient::<L, Y>(d_y, W, COUNT, #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
             }
 
             entries! {
                 f32;
-                Max<'a> = max(x: &'a [[R; X]; G], y: &'a mut [[R; Y]; G]);
-                MaxGradient<'a> = max_gradient(x: &'a [[R; X]; G], y: &'a [[R; Y]; G], d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
-                MaxPlace<'a> = max_place(x: &'a [[R; X]; G], place: &'a mut [[R; Y]; G]);
-                MaxGradientAt<'a> = max_gradient_at(place: &'a [[R; Y]; G], d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
-                Mean<'a> = mean(x: &'a [[R; X]; G], y: &'a mut [[R; Y]; G]);
-                MeanGradient<'a> = mean_gradient(d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
+                Max<'a> = max(x: &'a [[R; X]], y: &'a mut [[R; Y]]);
+                MaxGradient<'a> = max_gradient(x: &'a [[R; X]], y: &'a [[R; Y]], d_y: &'a [[R; Y]], d_x: &'a mut [[R; X]]);
+                MaxPlace<'a> = max_place(x: &'a [[R; X]], place: &'a mut [[R; Y]]);
+                MaxGradientAt<'a> = max_gradient_at(place: &'a [[R; Y]], d_y: &'a [[R; Y]], d_x: &'a mut [[R; X]]);
+                Mean<'a> = mean(x: &'a [[R; X]], y: &'a mut [[R; Y]]);
+                MeanGradient<'a> = mean_gradient(d_y: &'a [[R; Y]], d_x: &'a mut [[R; X]]);
             }
 
             /// One sample of many, in rows of sixteen features.
@@ -134,14 +139,27 @@ macro_rules! windows {
                 let windows = features(W);
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut place) = (numbers.rows::<Y, G>(), numbers.rows::<Y, G>());
-                    simd.run(Max(&x, &mut y));
-                    simd.run(MaxPlace(&x, &mut place));
-                    let mut gradients = vec![numbers.rows::<X, G>()];
-                    simd.run(MaxGradientAt(&place, &d_y, &mut gradients[0]));
+                    let mut gradients = vec![numbers.rows::<X, G>(); if $apart { 2 } else { 1 }];
+                    simd.run(Max(&*x, &mut *y));
+                    simd.run(MaxPlace(&*x, &mut *place));
+                    simd.run(MaxGradientAt(&*place, &*d_y, &mut *gradients[0]));
                     if $apart {
-                        gradients.push(numbers.rows::<X, G>());
-                        simd.run(MaxGradient(&x, &y, &d_y, &mut gradients[1]));
+                        simd.run(MaxGradient(&*x, &*y, &*d_y, &mut *gradients[1]));
                     }
+                    let (mut y_again, mut place_again) = (numbers.rows::<Y, G>(), numbers.rows::<Y, G>());
+                    let mut again = gradients.clone();
+                    again.iter_mut().for_each(|rows| rows.as_flattened_mut().fill([9.0; 16]));
+                    for g in 0..G {
+                        let (x, d_y) = (&x[g..=g], &d_y[g..=g]);
+                        simd.run(Max(x, &mut y_again[g..=g]));
+                        simd.run(MaxPlace(x, &mut place_again[g..=g]));
+                        simd.run(MaxGradientAt(&place[g..=g], d_y, &mut again[0][g..=g]));
+                        if $apart {
+                            simd.run(MaxGradient(x, &y[g..=g], d_y, &mut again[1][g..=g]));
+                        }
+                    }
+                    assert!(y_again.map(|y| y.map(bits)) == y.map(|y| y.map(bits)), "{simd:?}: group by group");
+                    assert!(place_again == place && again == gradients, "{simd:?}: group by group");
                     for g in 0..G {
                         for lane in 0..16 {
                             let mut d_x = [0.0f32; X];
@@ -182,8 +200,14 @@ macro_rules! windows {
                 let windows = features(W);
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_x) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
-                    simd.run(Mean(&x, &mut y));
-                    simd.run(MeanGradient(&d_y, &mut d_x));
+                    simd.run(Mean(&*x, &mut *y));
+                    simd.run(MeanGradient(&*d_y, &mut *d_x));
+                    let (mut y_again, mut d_x_again) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
+                    for g in 0..G {
+                        simd.run(Mean(&x[g..=g], &mut y_again[g..=g]));
+                        simd.run(MeanGradient(&d_y[g..=g], &mut d_x_again[g..=g]));
+                    }
+                    assert!(y_again == y && d_x_again == d_x, "{simd:?}: group by group");
                     for g in 0..G {
                         for lane in 0..16 {
                             let mut expected = [0.0f32; X];
@@ -251,11 +275,11 @@ mod random {
         out: &mut [Box<[[R; N]; 1]>; 5],
     ) {
         let [y, place, d_max, mean, d_mean] = out;
-        pool::max::<L, 1, N>(x, windows, |g, o, z: L| z.store(&mut y[g][o]));
-        pool::max_place::<L, 1, N>(x, windows, |g, o, z: L| z.store(&mut place[g][o]));
-        pool::max_gradient_at::<L, 1, N>(place, d_y, windows, |g, o, z: L| z.store(&mut d_max[g][o]));
-        pool::mean::<L, 1, N>(x, windows, count, |g, o, z: L| z.store(&mut mean[g][o]));
-        pool::mean_gradient::<L, 1, N>(d_y, windows, count, |g, o, z: L| z.store(&mut d_mean[g][o]));
+        pool::max::<L, N>(x, windows, |g, o, z: L| z.store(&mut y[g][o]));
+        pool::max_place::<L, N>(x, windows, |g, o, z: L| z.store(&mut place[g][o]));
+        pool::max_gradient_at::<L, N>(&**place, d_y, windows, |g, o, z: L| z.store(&mut d_max[g][o]));
+        pool::mean::<L, N>(x, windows, count, |g, o, z: L| z.store(&mut mean[g][o]));
+        pool::mean_gradient::<L, N>(d_y, windows, count, |g, o, z: L| z.store(&mut d_mean[g][o]));
     }
 
     entries! {

@@ -54,8 +54,8 @@ macro_rules! maps {
             const YP: usize = Y.div_ceil(16);
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]; G], y: &mut [[R; Y]; G]) {
-                resample::forward::<L, G, X>(
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]], y: &mut [[R; Y]]) {
+                resample::forward::<L, X>(
                     x,
                     M,
                     #[inline(always)]
@@ -64,8 +64,8 @@ macro_rules! maps {
             }
 
             #[inline(always)]
-            fn gradient<L: Lanes<Elem = f32>>(d_y: &[[R; Y]; G], d_x: &mut [[R; X]; G]) {
-                resample::gradient::<L, G, Y>(
+            fn gradient<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], d_x: &mut [[R; X]]) {
+                resample::gradient::<L, Y>(
                     d_y,
                     M,
                     #[inline(always)]
@@ -75,8 +75,8 @@ macro_rules! maps {
 
             entries! {
                 f32;
-                Forward<'a> = forward(x: &'a [[R; X]; G], y: &'a mut [[R; Y]; G]);
-                Gradient<'a> = gradient(d_y: &'a [[R; Y]; G], d_x: &'a mut [[R; X]; G]);
+                Forward<'a> = forward(x: &'a [[R; X]], y: &'a mut [[R; Y]]);
+                Gradient<'a> = gradient(d_y: &'a [[R; Y]], d_x: &'a mut [[R; X]]);
             }
 
             /// The share of feature `f` in feature `o` of the result.
@@ -97,8 +97,14 @@ macro_rules! maps {
                 let mut bits: Option<(Box<[[R; Y]; G]>, Box<[[R; X]; G]>)> = None;
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_x) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
-                    simd.run(Forward(&x, &mut y));
-                    simd.run(Gradient(&d_y, &mut d_x));
+                    simd.run(Forward(&*x, &mut *y));
+                    simd.run(Gradient(&*d_y, &mut *d_x));
+                    let (mut y_again, mut d_x_again) = (numbers.rows::<Y, G>(), numbers.rows::<X, G>());
+                    for g in 0..G {
+                        simd.run(Forward(&x[g..=g], &mut y_again[g..=g]));
+                        simd.run(Gradient(&d_y[g..=g], &mut d_x_again[g..=g]));
+                    }
+                    assert!(y_again == y && d_x_again == d_x, "{simd:?}: group by group");
                     for g in 0..G {
                         for lane in 0..16 {
                             for o in 0..Y {

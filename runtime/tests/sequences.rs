@@ -42,29 +42,29 @@ macro_rules! positions {
             const YP: usize = (T * O).div_ceil(16);
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], weight: &[[R; I]; P], bias: &[R; P], y: &mut [[R; T * O]; G]) {
-                dense::forward_positions::<L, G, { T * I }, I, O, P>(x, weight, Some(bias), #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; T * I]], weight: &[[R; I]; P], bias: &[R; P], y: &mut [[R; T * O]]) {
+                dense::forward_positions::<L, { T * I }, I, O, P>(x, weight, Some(bias), #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn blocked<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], weight: &[[R; I]; P], bias: &[R; P], partial: &mut [[R; T * O]; G], y: &mut [[R; T * O]; G]) {
-                dense::forward_blocked_positions::<L, G, { T * I }, { T * O }, I, O, P, 4>(x, weight, Some(bias), partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn blocked<L: Lanes<Elem = f32>>(x: &[[R; T * I]], weight: &[[R; I]; P], bias: &[R; P], partial: &mut [[R; T * O]], y: &mut [[R; T * O]]) {
+                dense::forward_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 4>(x, weight, Some(bias), partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]; G], weight: &[[R; I]; P], d_x: &mut [[R; T * I]; G]) {
-                dense::input_gradient_positions::<L, G, { T * O }, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]], weight: &[[R; I]; P], d_x: &mut [[R; T * I]]) {
+                dense::input_gradient_positions::<L, { T * O }, I, O, P>(d_y, weight, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]
-            fn back_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]; G], weight: &[[R; I]; P], partial: &mut [[R; T * I]; G], d_x: &mut [[R; T * I]; G]) {
-                dense::input_gradient_blocked_positions::<L, G, { T * I }, { T * O }, I, O, P, 1>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            fn back_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]], weight: &[[R; I]; P], partial: &mut [[R; T * I]], d_x: &mut [[R; T * I]]) {
+                dense::input_gradient_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 1>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]
-            fn weights<L: Lanes<Elem = f32>>(x: &[[R; T * I]; G], d_y: &[[R; T * O]; G], rows: &mut [[R; S]; P], d_weight: &mut [[R; I]; P]) {
-                dense::transpose_gradient_positions::<L, G, { T * O }, O, P, S>(d_y, rows);
-                dense::weight_gradient_positions::<L, G, { T * I }, I, P, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            fn weights<L: Lanes<Elem = f32>>(x: &[[R; T * I]], d_y: &[[R; T * O]], rows: &mut [[R; S]; P], d_weight: &mut [[R; I]; P]) {
+                dense::transpose_gradient_positions::<L, { T * O }, O, S>(d_y, 0, rows);
+                dense::weight_gradient_positions::<L, { T * I }, I, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
             }
 
             #[inline(always)]
@@ -74,11 +74,11 @@ macro_rules! positions {
 
             entries! {
                 f32;
-                Forward<'a> = forward(x: &'a [[R; T * I]; G], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [[R; T * O]; G]);
-                Blocked<'a> = blocked(x: &'a [[R; T * I]; G], weight: &'a [[R; I]; P], bias: &'a [R; P], partial: &'a mut [[R; T * O]; G], y: &'a mut [[R; T * O]; G]);
-                Back<'a> = back(d_y: &'a [[R; T * O]; G], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]; G]);
-                BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]; G], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]; G], d_x: &'a mut [[R; T * I]; G]);
-                Weights<'a> = weights(x: &'a [[R; T * I]; G], d_y: &'a [[R; T * O]; G], rows: &'a mut [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
+                Forward<'a> = forward(x: &'a [[R; T * I]], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [[R; T * O]]);
+                Blocked<'a> = blocked(x: &'a [[R; T * I]], weight: &'a [[R; I]; P], bias: &'a [R; P], partial: &'a mut [[R; T * O]], y: &'a mut [[R; T * O]]);
+                Back<'a> = back(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]]);
+                BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]], d_x: &'a mut [[R; T * I]]);
+                Weights<'a> = weights(x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], rows: &'a mut [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
             }
 
@@ -101,14 +101,32 @@ macro_rules! positions {
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut again) = (numbers.rows::<{ T * O }, G>(), numbers.rows::<{ T * O }, G>());
                     let mut partial = numbers.rows::<{ T * O }, G>();
-                    simd.run(Forward(&x, &weight, &bias[0], &mut y));
-                    simd.run(Blocked(&x, &weight, &bias[0], &mut partial, &mut again));
+                    simd.run(Forward(&*x, &weight, &bias[0], &mut *y));
+                    let mut part = numbers.rows::<{ T * O }, G>();
+                    for g in 0..G {
+                        simd.run(Forward(&x[g..=g], &weight, &bias[0], &mut part[g..=g]));
+                    }
+                    assert!(part == y, "{simd:?}: group by group");
+                    for g in 0..G {
+                        simd.run(Blocked(&x[g..=g], &weight, &bias[0], &mut partial[g..=g], &mut part[g..=g]));
+                    }
+                    simd.run(Blocked(&*x, &weight, &bias[0], &mut *partial, &mut *again));
+                    assert!(part == again, "{simd:?}: group by group");
                     let mut d_x = numbers.rows::<{ T * I }, G>();
                     let (mut d_again, mut partial) = (numbers.rows::<{ T * I }, G>(), numbers.rows::<{ T * I }, G>());
-                    simd.run(Back(&d_y, &weight, &mut d_x));
-                    simd.run(BackBlocked(&d_y, &weight, &mut partial, &mut d_again));
+                    simd.run(Back(&*d_y, &weight, &mut *d_x));
+                    let mut part = numbers.rows::<{ T * I }, G>();
+                    for g in 0..G {
+                        simd.run(Back(&d_y[g..=g], &weight, &mut part[g..=g]));
+                    }
+                    assert!(part == d_x, "{simd:?}: group by group");
+                    for g in 0..G {
+                        simd.run(BackBlocked(&d_y[g..=g], &weight, &mut partial[g..=g], &mut part[g..=g]));
+                    }
+                    simd.run(BackBlocked(&*d_y, &weight, &mut *partial, &mut *d_again));
+                    assert!(part == d_again, "{simd:?}: group by group");
                     let (mut rows, mut d_weight) = (numbers.rows::<S, P>(), numbers.rows::<I, P>());
-                    simd.run(Weights(&x, &d_y, &mut rows, &mut d_weight));
+                    simd.run(Weights(&*x, &*d_y, &mut rows, &mut d_weight));
                     for g in 0..G {
                         for t in 0..T {
                             for lane in 0..16 {
@@ -171,7 +189,7 @@ mod table {
 
     #[inline(always)]
     fn forward<L: Lanes<Elem = f32>>(tokens: &[[R; T]; G], table: &[R; W], y: &mut [[R; T * D]; G]) {
-        embedding::forward::<L, G, T, V, D, W>(
+        embedding::forward::<L, T, V, D, W>(
             tokens,
             table,
             #[inline(always)]
@@ -182,8 +200,8 @@ mod table {
     #[inline(always)]
     fn gradient<L: Lanes<Elem = f32>>(tokens: &[[R; T]; G], d_y: &[[R; T * D]; G], sums: &mut [R; W]) {
         let mut rows = [[[0.0; 16]; S]; P];
-        dense::transpose_gradient_positions::<L, G, { T * D }, D, P, S>(d_y, &mut rows);
-        embedding::table_gradient::<L, G, T, V, D, P, S, N, W>(tokens, &rows, sums);
+        dense::transpose_gradient_positions::<L, { T * D }, D, S>(d_y, 0, &mut rows);
+        embedding::table_gradient::<L, T, V, D, P, S, N, W>(tokens, &rows, sums);
     }
 
     entries! {
@@ -253,14 +271,14 @@ macro_rules! attention {
             };
 
             #[inline(always)]
-            fn forward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], mask: Option<&[[R; S]; G]>, draws: Option<&[R]>, y: &mut [[R; Q]; G]) {
-                attention::forward::<L, G, Q, M, S, $at_once>(query, memory, mask, draws, SIZES, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            fn forward<L: Lanes<Elem = f32>>(query: &[[R; Q]], memory: &[[R; M]], mask: Option<&[[R; S]]>, draws: Option<&[R]>, y: &mut [[R; Q]]) {
+                attention::forward::<L, Q, M, S, $at_once>(query, memory, mask, draws, SIZES, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
-            fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]; G], memory: &[[R; M]; G], d_y: &[[R; Q]; G], mask: Option<&[[R; S]; G]>, draws: Option<&[R]>, d_query: &mut [[R; Q]; G], d_memory: &mut [[R; M]; G]) {
-                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfQuery(d_query));
-                attention::backward::<L, G, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfMemory(d_memory));
+            fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]], memory: &[[R; M]], d_y: &[[R; Q]], mask: Option<&[[R; S]]>, draws: Option<&[R]>, d_query: &mut [[R; Q]], d_memory: &mut [[R; M]]) {
+                attention::backward::<L, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfQuery(d_query));
+                attention::backward::<L, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfMemory(d_memory));
             }
 
             #[inline(always)]
@@ -270,8 +288,8 @@ macro_rules! attention {
 
             entries! {
                 f32;
-                Forward<'a> = forward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], mask: Option<&'a [[R; S]; G]>, draws: Option<&'a [R]>, y: &'a mut [[R; Q]; G]);
-                Backward<'a> = backward(query: &'a [[R; Q]; G], memory: &'a [[R; M]; G], d_y: &'a [[R; Q]; G], mask: Option<&'a [[R; S]; G]>, draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]; G], d_memory: &'a mut [[R; M]; G]);
+                Forward<'a> = forward(query: &'a [[R; Q]], memory: &'a [[R; M]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, y: &'a mut [[R; Q]]);
+                Backward<'a> = backward(query: &'a [[R; Q]], memory: &'a [[R; M]], d_y: &'a [[R; Q]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]], d_memory: &'a mut [[R; M]]);
                 Single<'a> = single(query: &'a [R], memory: &'a [R], mask: Option<&'a [R]>, y: &'a mut [R; Y]);
             }
 
@@ -306,15 +324,26 @@ macro_rules! attention {
                     let counts = (j + lane) % 3 != 0 && (g, lane) != (0, 7);
                     masks[g][j][lane] = if counts { 1.0 + j as f32 } else { 0.0 };
                 }
-                let mask: Option<&[[R; S]; G]> = $masked.then_some(&*masks);
+                let mask: Option<&[[R; S]]> = $masked.then_some(&*masks);
                 let given = ($dropped > 0.0).then(|| draws.as_flattened());
                 let mut first: Option<(Box<[[R; Q]; G]>, Box<[[R; Q]; G]>, Box<[[R; M]; G]>)> = None;
                 for simd in Set::ALL.map(Simd::up_to) {
                     let (mut y, mut d_query) = (numbers.rows::<Q, G>(), numbers.rows::<Q, G>());
                     let mut d_memory = numbers.rows::<M, G>();
-                    simd.run(Forward(&query, &memory, mask, given, &mut y));
-                    simd.run(Backward(&query, &memory, &d_y, mask, given, &mut d_query, &mut d_memory));
+                    simd.run(Forward(&*query, &*memory, mask, given, &mut *y));
+                    simd.run(Backward(&*query, &*memory, &*d_y, mask, given, &mut *d_query, &mut *d_memory));
                     let all = (y, d_query, d_memory);
+                    let (mut y, mut d_query) = (numbers.rows::<Q, G>(), numbers.rows::<Q, G>());
+                    let mut d_memory = numbers.rows::<M, G>();
+                    for g in 0..G {
+                        let (query, memory, d_y) = (&query[g..=g], &memory[g..=g], &d_y[g..=g]);
+                        let mask = mask.map(|mask| &mask[g..=g]);
+                        let given = given.map(|draws| &draws[g * H * T * S..(g + 1) * H * T * S]);
+                        simd.run(Forward(query, memory, mask, given, &mut y[g..=g]));
+                        let (d_query, d_memory) = (&mut d_query[g..=g], &mut d_memory[g..=g]);
+                        simd.run(Backward(query, memory, d_y, mask, given, d_query, d_memory));
+                    }
+                    assert!((y, d_query, d_memory) == all, "{simd:?}: group by group");
                     match &first {
                         Some(first) => assert!(*first == all, "{simd:?} gives other bits"),
                         None => first = Some(all),
@@ -410,7 +439,7 @@ mod packed {
 
     #[inline(always)]
     fn packed<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_x: &mut All) {
-        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
             x,
             x,
             d_y,
@@ -423,7 +452,7 @@ mod packed {
 
     #[inline(always)]
     fn apart<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_query: &mut All, d_memory: &mut All) {
-        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
             x,
             x,
             d_y,
@@ -432,7 +461,7 @@ mod packed {
             SIZES,
             OfQuery(d_query),
         );
-        attention::backward::<L, 1, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
             x,
             x,
             d_y,

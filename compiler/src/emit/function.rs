@@ -15,7 +15,7 @@ use super::scan::StepFunction;
 use super::shared::{Names, Place, skeleton};
 use super::sizes::{Sizes, Skeleton};
 use super::{Domain, PassCx, names};
-use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
+use crate::graph::{Direction, Graph, NodeId, Op, ParameterId, ValueLayout};
 use crate::plan::{Access, Function, Step};
 use crate::scalar::{Variable, formula};
 
@@ -34,8 +34,6 @@ pub struct Emitted {
     pub element: TokenStream,
     /// What it returns.
     pub returns: Option<TokenStream>,
-    /// Whether the number of groups is a parameter of it.
-    pub is_generic: bool,
     /// What it is but for names and sizes, if other layers may share it.
     pub skeleton: Option<Skeleton>,
     /// The numbers in the code of each function that is this one but for sizes, if other layers may share it.
@@ -64,17 +62,17 @@ impl Emitted {
     fn item(&self) -> TokenStream {
         let (name, element, sizes) = (&self.name, &self.element, self.sizes());
         let (types, code) = sizes.put(&self.types(), self.code.clone());
-        let arguments = self.arguments.iter().zip(types).map(|(argument, ty)| {
-            let name = &argument.name;
-            if argument.is_mut { quote!(#name: &mut #ty) } else { quote!(#name: &#ty) }
-        });
-        let groups = self.is_generic.then(|| quote!(, const G: usize));
+        let arguments = self
+            .arguments
+            .iter()
+            .zip(types)
+            .map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&TokenStream::new()));
         let sizes = sizes.names().map(|name| quote!(, const #name: usize));
         let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
         // Operators index several arrays with one counter, as a person would write it.
         quote! {
             #[inline(always)]
-            fn #name<L: Lanes<Elem = #element> #groups #(#sizes)*>(#(#arguments),*) #returns {
+            fn #name<L: Lanes<Elem = #element> #(#sizes)*>(#(#arguments),*) #returns {
                 #code
             }
         }
@@ -84,14 +82,14 @@ impl Emitted {
     pub fn line(&self) -> TokenStream {
         let (entry, name, sizes) = (&self.entry, &self.name, self.sizes());
         let (types, _) = sizes.put(&self.types(), TokenStream::new());
-        let arguments = self.arguments.iter().zip(types).map(|(argument, ty)| {
-            let name = &argument.name;
-            if argument.is_mut { quote!(#name: &'a mut #ty) } else { quote!(#name: &'a #ty) }
-        });
-        let groups = self.is_generic.then(|| quote!(, G));
+        let arguments = self
+            .arguments
+            .iter()
+            .zip(types)
+            .map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&quote!('a)));
         let sizes = sizes.names().map(|name| quote!(, #name));
         let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
-        quote!(#entry<'a #groups #(#sizes)*> = #name(#(#arguments),*) #returns;)
+        quote!(#entry<'a #(#sizes)*> = #name(#(#arguments),*) #returns;)
     }
 
     fn types(&self) -> Vec<TokenStream> {
@@ -101,8 +99,7 @@ impl Emitted {
     /// The sizes that are parameters of it.
     pub fn sizes(&self) -> Sizes {
         let Some(skeleton) = &self.skeleton else { return Sizes::default() };
-        let is_taken =
-            |name: &Ident| mentions(&self.code, name) || matches!(name.to_string().as_str(), "G" | "L");
+        let is_taken = |name: &Ident| mentions(&self.code, name) || name == "L";
         Sizes::new(skeleton, &self.numbers, is_taken)
     }
 
@@ -126,6 +123,18 @@ pub struct Argument {
     pub ty: TokenStream,
 }
 
+impl Argument {
+    /// `x: &'a mut [[Row; 4]]`
+    fn declared(&self, lifetime: &TokenStream) -> TokenStream {
+        let Self { name, ty, .. } = self;
+        match (&self.kind, self.is_mut) {
+            (ArgumentKind::FirstGroup, _) => quote!(#name: #ty),
+            (_, true) => quote!(#name: &#lifetime mut #ty),
+            (_, false) => quote!(#name: &#lifetime #ty),
+        }
+    }
+}
+
 /// What an argument is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArgumentKind {
@@ -143,6 +152,8 @@ pub enum ArgumentKind {
     Gradients,
     /// What the random numbers of the step depend on.
     Draws,
+    /// The number, in the batch, of the first group that the function is given.
+    FirstGroup,
     /// Numbers of the step.
     Rates,
 }
@@ -156,8 +167,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let is_shared = place.is_some();
     let names = place.map(|place| Names::new(place, cx.pass, function)).unwrap_or_default();
     let cx = PassCx { names: &names, ..cx };
-    let groups = cx.groups(function);
-    let arguments = arguments(cx, function, &groups, optimizer);
+    let arguments = arguments(cx, function, optimizer);
     let steps = StepFunction::all(cx, function, name);
     let body = function.steps.iter().zip(&steps).map(|(step, repeated)| {
         let code = match step {
@@ -212,9 +222,8 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let code = quote!(#(#declared)* #start #(#body)* #end);
     let (code, arguments) =
         if is_shared { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
-    // What depends on no sample knows no groups either.
-    let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
-    let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;
+    let lengths = lengths(cx, function, &arguments, &code);
+    let code = quote!(#lengths #code);
     let entry = names::type_ident(name);
     let name = names::ident(name);
     let repeated = steps.iter().flatten().map(|step| &step.item);
@@ -228,12 +237,34 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         code,
         element,
         returns,
-        is_generic,
         skeleton,
         numbers,
         layers: vec![layer.clone()],
         arguments,
     }
+}
+
+/// The number of groups that a function is given, and that its slices are equally long: said once, so that no loop over
+/// groups checks it.
+fn lengths(
+    cx: PassCx<'_>,
+    function: &Function,
+    arguments: &[Argument],
+    code: &TokenStream,
+) -> Option<TokenStream> {
+    if cx.domain == Domain::Single || cx.graph().is_step() || !function.is_by_group(cx.graph()) {
+        return None;
+    }
+    let slices = arguments.iter().filter(|argument| match argument.kind {
+        ArgumentKind::Value(id) => cx.graph().layout(id) == ValueLayout::BatchLane,
+        ArgumentKind::Partial(_) => true,
+        _ => false,
+    });
+    let slices: Vec<&Ident> = slices.map(|argument| &argument.name).collect();
+    if mentions(code, &names::ident("groups")) {
+        return Some(quote!(let groups = rt::groups!(#(#slices),*);));
+    }
+    (slices.len() > 1).then(|| quote!(rt::groups!(#(#slices),*);))
 }
 
 /// Whether a kernel before this one makes a gradient of the same parameter.
@@ -246,18 +277,13 @@ fn has_total(cx: PassCx<'_>, step: &Step) -> bool {
     step.nodes().iter().any(|id| matches!(cx.graph().node(*id).op, Op::Total))
 }
 
-fn arguments(
-    cx: PassCx<'_>,
-    function: &Function,
-    groups: &TokenStream,
-    optimizer: Option<&Optimizer>,
-) -> Vec<Argument> {
+fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>) -> Vec<Argument> {
     let total = |id: &NodeId| matches!(cx.graph().node(*id).op, Op::Total);
     let value = |id: &NodeId, is_mut: bool| Argument {
         name: cx.value_name(*id),
         is_mut,
         kind: ArgumentKind::Value(*id),
-        ty: cx.value_type(*id, groups),
+        ty: cx.value_type(*id, function),
     };
     let mut arguments: Vec<Argument> = function.reads.iter().map(|id| value(id, false)).collect();
     let fixed = |name: &str, is_mut, kind, ty| Argument { name: names::ident(name), is_mut, kind, ty };
@@ -283,12 +309,13 @@ fn arguments(
     }
     if function.draws {
         arguments.push(fixed("draws", false, ArgumentKind::Draws, quote!(rt::random::Draws)));
+        arguments.push(fixed("first_group", false, ArgumentKind::FirstGroup, quote!(usize)));
     }
     if let Some(len) = function.partial
         && cx.domain == Domain::Batch
     {
-        let rows = super::number(len);
-        arguments.push(fixed("partial", true, ArgumentKind::Partial(len), quote!([[Row; #rows]; #groups])));
+        let ty = cx.lanes_type(len, function);
+        arguments.push(fixed("partial", true, ArgumentKind::Partial(len), ty));
     }
     arguments.extend(function.writes.iter().filter(|id| !total(id)).map(|id| value(id, true)));
     arguments

@@ -89,7 +89,7 @@ impl KernelCx<'_> {
         quote!(#name)
     }
 
-    /// Groups of samples.
+    /// Groups of samples: the length of the function's slices, or a constant.
     pub fn groups(&self) -> TokenStream {
         self.cx.groups(self.function)
     }

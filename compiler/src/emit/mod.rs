@@ -134,12 +134,25 @@ impl<'a> PassCx<'a> {
         element(self.precision())
     }
 
-    /// Groups of samples in a function: generic where nothing depends on their number.
+    /// How many groups of samples a function works on: as many as it is given, if it treats each of them by itself.
     pub fn groups(&self, function: &Function) -> TokenStream {
-        match function.direction {
-            _ if self.graph().is_step() => quote!(1),
-            crate::graph::Direction::Forward => quote!(G),
-            _ => quote!(GROUPS),
+        if self.graph().is_step() {
+            quote!(1)
+        } else if function.is_by_group(self.graph()) {
+            quote!(groups)
+        } else {
+            quote!(GROUPS)
+        }
+    }
+
+    /// `[[Row; F]]`: the type of `len` features of a function's groups.
+    pub fn lanes_type(&self, len: usize, function: &Function) -> TokenStream {
+        let len = number(len);
+        if self.graph().is_step() || !function.is_by_group(self.graph()) {
+            let groups = self.groups(function);
+            quote!([[Row; #len]; #groups])
+        } else {
+            quote!([[Row; #len]])
         }
     }
 
@@ -297,8 +310,8 @@ impl<'a> PassCx<'a> {
         }
     }
 
-    /// `[[Row; F]; G]` and the like: the type of a value in memory.
-    pub fn value_type(&self, id: NodeId, groups: &TokenStream) -> TokenStream {
+    /// `[[Row; F]]` and the like: the type of a value in memory.
+    pub fn value_type(&self, id: NodeId, function: &Function) -> TokenStream {
         let len = self.graph().node(id).len();
         match (self.domain, self.graph().layout(id)) {
             (Domain::Single, _) => {
@@ -316,10 +329,7 @@ impl<'a> PassCx<'a> {
                 let len = number(len);
                 quote!([[Row; #len]; 1])
             }
-            (Domain::Batch, _) => {
-                let len = number(len);
-                quote!([[Row; #len]; #groups])
-            }
+            (Domain::Batch, _) => self.lanes_type(len, function),
         }
     }
 }

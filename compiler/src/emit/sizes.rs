@@ -236,8 +236,7 @@ impl Writer<'_> {
 }
 
 /// `::<16, 4>`, or nothing.
-pub fn turbofish(values: &[usize], groups: Option<TokenStream>) -> TokenStream {
-    let values = values.iter().map(|value| super::number(*value));
-    let all: Vec<TokenStream> = groups.into_iter().chain(values).collect();
-    if all.is_empty() { TokenStream::new() } else { quote!(::<#(#all),*>) }
+pub fn turbofish(values: &[usize]) -> TokenStream {
+    let all = values.iter().map(|value| super::number(*value));
+    if values.is_empty() { TokenStream::new() } else { quote!(::<#(#all),*>) }
 }

@@ -244,6 +244,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         crate::plan::along_groups(node, self.layout())
     }
 
+    /// Whether its value, which has a batch, is for one sample made of other samples too.
+    fn mixes_samples(&self) -> bool {
+        false
+    }
+
     /// Floating-point operations a sample.
     fn flops(&self, graph: &Graph, node: &Node) -> u64;
 
@@ -630,6 +635,15 @@ impl Graph {
             Op::Parameter(_) | Op::Constant(..) => ValueLayout::Parameter,
             _ => ValueLayout::BatchLane,
         }
+    }
+
+    /// Whether a node is computed of all samples of a batch at once, rather than for each group of them by itself.
+    pub fn needs_batch(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        let is_mixed = matches!(&node.op, Op::Operator(op) if op.mixes_samples());
+        let is_turned = !matches!(self.layout(id), ValueLayout::BatchLane | ValueLayout::Splat);
+        let is_sum = !node.batched && node.inputs.iter().any(|input| self.node(*input).batched);
+        is_mixed || is_turned || is_sum
     }
 }
 

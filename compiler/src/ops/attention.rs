@@ -436,13 +436,13 @@ impl Operator for Attention {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, sizes, finish) = (cx.groups(), self.sizes(cx), cx.closure(&["g", "o"]));
+        let (sizes, finish) = (self.sizes(cx), cx.closure(&["g", "o"]));
         let (query, memory, draws) = self.operands(cx);
         let mask = self.mask(cx, false);
         let (q, m) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(self.sources() - 1)));
         let (keys, at_once) = (cx.number(self.keys), cx.number(self.at_once()));
         quote! {
-            rt::attention::forward::<L, #groups, #q, #m, #keys, #at_once>(
+            rt::attention::forward::<L, #q, #m, #keys, #at_once>(
                 #query, #memory, #mask, #draws, #sizes, #finish
             );
         }
@@ -510,7 +510,7 @@ impl Operator for AttentionGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, sizes, out) = (cx.groups(), self.0.sizes(cx), cx.output());
+        let (sizes, out) = (self.0.sizes(cx), cx.output());
         let (query, memory, draws) = self.0.operands(cx);
         let mask = self.0.mask(cx, false);
         let at = cx.node.inputs.len().saturating_sub(1);
@@ -523,7 +523,7 @@ impl Operator for AttentionGradient {
             Of::Memory => quote!(OfMemory),
         };
         quote! {
-            rt::attention::backward::<L, #groups, #q, #m, #o, #keys, #at_once>(
+            rt::attention::backward::<L, #q, #m, #o, #keys, #at_once>(
                 #query, #memory, #d_y, #mask, #draws, #sizes, rt::attention::#gradients(#out)
             );
         }
@@ -702,10 +702,10 @@ impl Operator for Rotary {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, features) = (cx.groups(), cx.operand(0), cx.number(cx.node.len()));
+        let (x, features) = (cx.operand(0), cx.number(cx.node.len()));
         let (turn, finish) = (self.turn(cx), cx.closure(&["g", "o"]));
         let frequencies = frequency_tokens(self.head);
-        quote!(rt::embedding::rotate::<L, #groups, #features>(#x, #turn, #frequencies, #finish);)
+        quote!(rt::embedding::rotate::<L, #features>(#x, #turn, #frequencies, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

@@ -187,22 +187,22 @@ impl Operator for Figure {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, channels, out) = (cx.groups(), cx.number(cx.node.len()), cx.output());
+        let (channels, out) = (cx.number(cx.node.len()), cx.output());
         let operand = |n: usize| cx.operand(n);
         match self {
             Self::Mean => {
                 let (x, scale) = (operand(0), operand(1));
                 let features = cx.number(cx.operand_len(0));
-                quote!(rt::norm::batch_mean::<L, #groups, #features, #channels>(#x, #scale, #out);)
+                quote!(rt::norm::batch_mean::<L, #features, #channels>(#x, #scale, #out);)
             }
             Self::Variance => {
                 let (x, mean, scale) = (operand(0), operand(1), operand(2));
                 let features = cx.number(cx.operand_len(0));
-                quote!(rt::norm::batch_variance::<L, #groups, #features, #channels>(#x, #mean, #scale, #out);)
+                quote!(rt::norm::batch_variance::<L, #features, #channels>(#x, #mean, #scale, #out);)
             }
             Self::Unbiased { inner } => {
                 let (variance, scale, inner) = (operand(0), operand(1), cx.number(*inner));
-                quote!(rt::norm::unbiased::<L, #groups, #channels>(#variance, #scale, #inner, #out);)
+                quote!(rt::norm::unbiased::<L, #channels>(#variance, #scale, #inner, #out);)
             }
         }
     }
@@ -347,13 +347,13 @@ impl Operator for BatchNormalize {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
+        let features = cx.number(cx.node.len());
         let (x, mean, variance) = (cx.operand(0), cx.operand(1), cx.operand(2));
         let (weight, bias) = (cx.optional(4), cx.optional(5));
         let (channels, eps) = (cx.number(cx.operand_len(1)), cx.real(self.eps));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::norm::normalize::<L, #groups, #features, #channels>(
+            rt::norm::normalize::<L, #features, #channels>(
                 #x, #mean, #variance, #eps, #weight, #bias, #finish
             );
         }
@@ -410,12 +410,12 @@ impl Operator for ChannelSums {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, features) = (cx.groups(), cx.number(cx.operand_len(0)));
+        let features = cx.number(cx.operand_len(0));
         let operands = (0..5).map(|n| cx.operand(n));
         let (channels, sums) = (cx.number(cx.operand_len(1)), cx.number(cx.node.len()));
         let (eps, out) = (cx.real(self.eps), cx.output());
         quote! {
-            rt::norm::channel_sums::<L, #groups, #features, #channels, #sums>(#(#operands,)* #eps, #out);
+            rt::norm::channel_sums::<L, #features, #channels, #sums>(#(#operands,)* #eps, #out);
         }
     }
 
@@ -453,6 +453,11 @@ impl Operator for BatchNormalizeGradient {
         Vec::new()
     }
 
+    /// It counts the samples of the batch.
+    fn mixes_samples(&self) -> bool {
+        true
+    }
+
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
         6 * node.len() as u64
     }
@@ -473,13 +478,13 @@ impl Operator for BatchNormalizeGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
+        let features = cx.number(cx.node.len());
         let operands = (0..6).map(|n| cx.operand(n));
         let (channels, sums) = (cx.number(cx.operand_len(1)), cx.number(cx.operand_len(5)));
         let (eps, weight) = (cx.real(self.eps), cx.optional(6));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::norm::normalize_gradient::<L, #groups, #features, #channels, #sums>(
+            rt::norm::normalize_gradient::<L, #features, #channels, #sums>(
                 #(#operands,)* #weight, #eps, #finish
             );
         }

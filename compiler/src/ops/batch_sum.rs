@@ -45,16 +45,16 @@ impl Operator for BatchSum {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
-        let (panels, samples, batch) = (cx.panels(cx.node.len()), cx.samples(), cx.batch());
+        let (samples, batch) = (cx.samples(), cx.batch());
         let rows = cx.operand(0);
         let finish = cx.closure(&["p"]);
         let positions = cx.operand_len(0) / cx.node.len().max(1);
         if positions > 1 {
             // Behind the last sample gradients are 0.
             let all = cx.rows_of(positions);
-            return quote!(rt::dense::bias_gradient::<L, #panels, #all, #all>(#rows, #finish););
+            return quote!(rt::dense::bias_gradient::<L, #all, #all>(#rows, #finish););
         }
-        quote!(rt::dense::bias_gradient::<L, #panels, #samples, #batch>(#rows, #finish);)
+        quote!(rt::dense::bias_gradient::<L, #samples, #batch>(#rows, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
@@ -113,19 +113,19 @@ impl Operator for SampleRows {
 
     fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
         let (features, all) = (cx.node.row(), cx.node.len());
-        let (panels, samples, groups) = (cx.panels(features), cx.samples(), cx.groups());
+        let samples = cx.samples();
         let (d_y, rows) = (cx.operand(0), cx.output());
         if all > features {
             let rows_of_all = cx.rows_of(all / features);
             let (features, all) = (cx.number(features), cx.number(all));
             return quote! {
-                rt::dense::transpose_gradient_positions::<L, #groups, #all, #features, #panels, #rows_of_all>(
-                    #d_y, #rows
+                rt::dense::transpose_gradient_positions::<L, #all, #features, #rows_of_all>(
+                    #d_y, 0, #rows
                 );
             };
         }
         let features = cx.number(features);
-        quote!(rt::dense::transpose_gradient::<L, #groups, #features, #panels, #samples>(#d_y, #rows);)
+        quote!(rt::dense::transpose_gradient::<L, #features, #samples>(#d_y, 0, #rows);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {

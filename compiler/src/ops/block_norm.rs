@@ -106,10 +106,10 @@ impl Operator for BlockNormalize {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, features) = (cx.groups(), cx.operand(0), cx.number(cx.node.len()));
+        let (x, features) = (cx.operand(0), cx.number(cx.node.len()));
         let (blocks, centered, eps) = (cx.number(self.blocks), self.centered, cx.real(self.eps));
         let finish = cx.closure(&["g", "o"]);
-        quote!(rt::norm::block_normalize::<L, #groups, #features, #blocks>(#x, #centered, #eps, #finish);)
+        quote!(rt::norm::block_normalize::<L, #features, #blocks>(#x, #centered, #eps, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -173,12 +173,12 @@ impl Operator for BlockNormalizeGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
+        let features = cx.number(cx.node.len());
         let (x, d_y) = (cx.operand(0), cx.operand(1));
         let (blocks, centered, eps) = (cx.number(self.0.blocks), self.0.centered, cx.real(self.0.eps));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::norm::block_normalize_gradient::<L, #groups, #features, #blocks>(
+            rt::norm::block_normalize_gradient::<L, #features, #blocks>(
                 #x, #d_y, #centered, #eps, #finish
             );
         }

@@ -223,14 +223,14 @@ impl Operator for Conv {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
         let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
-        let (groups, panels) = (cx.groups(), cx.panels(self.0.output[0]));
+        let panels = cx.panels(self.0.output[0]);
         let (len, weights) = (cx.number(self.0.input_len()), cx.number(self.0.weights()));
         let channels = if self.0.groups == 1 { self.0.output[0] } else { self.0.outputs() };
         let (rows, columns) = tile(channels, self.0.output[2], self.0.groups);
         let (rows, columns) = (cx.number(rows), cx.number(columns));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::conv::forward::<L, #groups, #len, #weights, #panels, #rows, #columns>(
+            rt::conv::forward::<L, #len, #weights, #panels, #rows, #columns>(
                 &#window, #x, #weight, #bias, #finish
             );
         }
@@ -298,14 +298,14 @@ impl Operator for ConvBack {
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
         let (d_y, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
-        let (groups, panels) = (cx.groups(), cx.panels(self.0.output[0]));
+        let panels = cx.panels(self.0.output[0]);
         let (len, weights) = (cx.number(self.0.output_len()), cx.number(self.0.weights()));
         let places = self.0.input[2].div_ceil(self.0.stride[1].max(1));
         let (rows, columns) = tile(self.0.channels(), places, 1);
         let (rows, columns) = (cx.number(rows), cx.number(columns));
         let finish = cx.closure(&["g", "o"]);
         quote! {
-            rt::conv::input_gradient::<L, #groups, #len, #weights, #panels, #rows, #columns>(
+            rt::conv::input_gradient::<L, #len, #weights, #panels, #rows, #columns>(
                 &#window, #d_y, #weight, #bias, #finish
             );
         }
@@ -369,14 +369,16 @@ impl Operator for ConvWeightGradient {
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
-        let (x, d_y, groups) = (cx.operand(0), cx.operand(1), cx.groups());
+        let (x, d_y) = (cx.operand(0), cx.operand(1));
+        // Rows of the kernel of every channel.
+        let units = cx.number(self.0.weights() / self.0.kernel[1].max(1));
         let (from, to) = (cx.number(self.0.input_len()), cx.number(self.0.output_len()));
         let (rows, channels) = weight_tile(&self.0);
         let (rows, channels, columns) = (cx.number(rows), cx.number(channels), cx.number(self.0.kernel[1]));
         let finish = cx.closure(&["p", "i"]);
         quote! {
-            rt::conv::weight_gradient::<L, #groups, #from, #to, #rows, #channels, #columns>(
-                &#window, #x, #d_y, #finish
+            rt::conv::weight_gradient::<L, #from, #to, #rows, #channels, #columns>(
+                &#window, 0..#units, #x, #d_y, #finish
             );
         }
     }

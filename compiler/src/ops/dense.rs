@@ -264,26 +264,26 @@ impl Operator for Dense {
                     StrategyKind::Blocked(block) if is_sequence => {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
-                            rt::dense::forward_blocked_positions::<L, #groups, #all_i, #all_o, #i, #o, #panels, #block>(
+                            rt::dense::forward_blocked_positions::<L, #all_i, #all_o, #i, #o, #panels, #block>(
                                 #x, #weight, #bias, #partial, #finish
                             );
                         }
                     }
                     _ if is_sequence => quote! {
-                        rt::dense::forward_positions::<L, #groups, #all_i, #i, #o, #panels>(
+                        rt::dense::forward_positions::<L, #all_i, #i, #o, #panels>(
                             #x, #weight, #bias, #finish
                         );
                     },
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
-                            rt::dense::forward_blocked::<L, #groups, #i, #o, #panels, #block>(
+                            rt::dense::forward_blocked::<L, #i, #o, #panels, #block>(
                                 #x, #weight, #bias, #partial, #finish
                             );
                         }
                     }
                     _ => {
-                        quote!(rt::dense::forward::<L, #groups, #i, #o, #panels>(#x, #weight, #bias, #finish);)
+                        quote!(rt::dense::forward::<L, #i, #o, #panels>(#x, #weight, #bias, #finish);)
                     }
                 }
             }
@@ -385,25 +385,25 @@ impl Operator for DenseInputGradient {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
                             rt::dense::input_gradient_blocked_positions::<
-                                L, #groups, #all_i, #all_o, #i, #o, #panels, #block
+                                L, #all_i, #all_o, #i, #o, #panels, #block
                             >(#d_y, #weight, #partial, #finish);
                         }
                     }
                     _ if is_sequence => quote! {
-                        rt::dense::input_gradient_positions::<L, #groups, #all_o, #i, #o, #panels>(
+                        rt::dense::input_gradient_positions::<L, #all_o, #i, #o, #panels>(
                             #d_y, #weight, #finish
                         );
                     },
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
-                            rt::dense::input_gradient_blocked::<L, #groups, #i, #o, #panels, #block>(
+                            rt::dense::input_gradient_blocked::<L, #i, #o, #panels, #block>(
                                 #d_y, #weight, #partial, #finish
                             );
                         }
                     }
                     _ => {
-                        quote!(rt::dense::input_gradient::<L, #groups, #i, #o, #panels>(#d_y, #weight, #finish);)
+                        quote!(rt::dense::input_gradient::<L, #i, #o, #panels>(#d_y, #weight, #finish);)
                     }
                 }
             }
@@ -461,20 +461,20 @@ impl Operator for DenseWeightGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (inputs, outputs) = (self.features, self.units);
-        let (x, rows, groups) = (cx.operand(0), cx.operand(1), cx.groups());
-        let (i, panels, samples, batch) = (cx.number(inputs), cx.panels(outputs), cx.samples(), cx.batch());
+        let inputs = self.features;
+        let (x, rows) = (cx.operand(0), cx.operand(1));
+        let (i, samples, batch) = (cx.number(inputs), cx.samples(), cx.batch());
         let finish = cx.closure(&["p", "i"]);
         if cx.operand_len(0) > inputs {
             let all = cx.number(cx.operand_len(0));
             let rows_of_all = cx.rows_of(cx.operand_len(0) / inputs.max(1));
             return quote! {
-                rt::dense::weight_gradient_positions::<L, #groups, #all, #i, #panels, #rows_of_all, #batch>(
+                rt::dense::weight_gradient_positions::<L, #all, #i, #rows_of_all, #batch>(
                     #x, #rows, #finish
                 );
             };
         }
-        quote!(rt::dense::weight_gradient::<L, #groups, #i, #panels, #samples, #batch>(#x, #rows, #finish);)
+        quote!(rt::dense::weight_gradient::<L, #i, #samples, #batch>(#x, #rows, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

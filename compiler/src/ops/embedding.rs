@@ -161,10 +161,10 @@ impl Operator for Embedding {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (tokens, weight, groups) = (cx.operand(0), cx.operand(1), cx.groups());
+        let (tokens, weight) = (cx.operand(0), cx.operand(1));
         let (t, v, d) = (cx.number(cx.operand_len(0)), cx.number(self.vocabulary), cx.number(self.features));
         let (table, finish) = (cx.panels(cx.operand_len(1)), cx.closure(&["g", "o"]));
-        quote!(rt::embedding::forward::<L, #groups, #t, #v, #d, #table>(#tokens, #weight, #finish);)
+        quote!(rt::embedding::forward::<L, #t, #v, #d, #table>(#tokens, #weight, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -222,13 +222,13 @@ impl Operator for TableGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (tokens, rows, out, groups) = (cx.operand(0), cx.operand(1), cx.output(), cx.groups());
+        let (tokens, rows, out) = (cx.operand(0), cx.operand(1), cx.output());
         let positions = cx.operand_len(0);
         let (t, v, d) = (cx.number(positions), cx.number(self.0.vocabulary), cx.number(self.0.features));
         let (panels, all, batch) = (cx.panels(self.0.features), cx.rows_of(positions), cx.batch());
         let table = cx.panels(cx.node.len());
         quote! {
-            rt::embedding::table_gradient::<L, #groups, #t, #v, #d, #panels, #all, #batch, #table>(
+            rt::embedding::table_gradient::<L, #t, #v, #d, #panels, #all, #batch, #table>(
                 #tokens, #rows, #out
             );
         }

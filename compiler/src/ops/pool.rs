@@ -115,9 +115,9 @@ impl Operator for MaxPool {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, from) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (x, from) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (windows, finish) = (self.windows.tokens(cx), cx.closure(&["g", "o"]));
-        quote!(rt::pool::max::<L, #groups, #from>(#x, #windows, #finish);)
+        quote!(rt::pool::max::<L, #from>(#x, #windows, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -171,12 +171,11 @@ impl Operator for MaxPoolGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let groups = cx.groups();
         let (x, y, d_y) = (cx.operand(0), cx.operand(1), cx.operand(2));
         let (from, to) = (cx.number(cx.node.len()), cx.number(cx.operand_len(1)));
         let (windows, finish) = (self.windows.tokens(cx), cx.closure(&["g", "o"]));
         quote! {
-            rt::pool::max_gradient::<L, #groups, #from, #to>(#x, #y, #d_y, #windows, #finish);
+            rt::pool::max_gradient::<L, #from, #to>(#x, #y, #d_y, #windows, #finish);
         }
     }
 
@@ -231,9 +230,9 @@ impl Operator for MaxPlace {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, from) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (x, from) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (windows, finish) = (self.windows.tokens(cx), cx.closure(&["g", "o"]));
-        quote!(rt::pool::max_place::<L, #groups, #from>(#x, #windows, #finish);)
+        quote!(rt::pool::max_place::<L, #from>(#x, #windows, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -277,10 +276,10 @@ impl Operator for MaxPoolGradientAt {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, to) = (cx.groups(), cx.number(cx.operand_len(1)));
+        let to = cx.number(cx.operand_len(1));
         let (place, d_y) = (cx.operand(0), cx.operand(1));
         let (windows, finish) = (self.windows.tokens(cx), cx.closure(&["g", "o"]));
-        quote!(rt::pool::max_gradient_at::<L, #groups, #to>(#place, #d_y, #windows, #finish);)
+        quote!(rt::pool::max_gradient_at::<L, #to>(#place, #d_y, #windows, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -359,10 +358,10 @@ impl Operator for AvgPool {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, from) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (x, from) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (windows, count) = (self.windows.tokens(cx), optional(cx, self.count));
         let finish = cx.closure(&["g", "o"]);
-        quote!(rt::pool::mean::<L, #groups, #from>(#x, #windows, #count, #finish);)
+        quote!(rt::pool::mean::<L, #from>(#x, #windows, #count, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -412,10 +411,10 @@ impl Operator for AvgPoolGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, d_y, to) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (d_y, to) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (windows, count) = (self.windows.tokens(cx), optional(cx, self.count));
         let finish = cx.closure(&["g", "o"]);
-        quote!(rt::pool::mean_gradient::<L, #groups, #to>(#d_y, #windows, #count, #finish);)
+        quote!(rt::pool::mean_gradient::<L, #to>(#d_y, #windows, #count, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

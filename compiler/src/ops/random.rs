@@ -50,7 +50,9 @@ impl Operator for Random {
         let (groups, features) = (cx.groups(), cx.number(cx.node.len()));
         let (stream, finish) = (cx.number(self.0.stream as usize), cx.closure(&["g", "o"]));
         let function = if self.0.is_normal { quote!(normal) } else { quote!(uniform) };
-        quote!(rt::random::#function::<L, #groups, #features>(*draws, #stream, #finish);)
+        quote! {
+            rt::random::#function::<L, #features>(*draws, #stream, first_group..first_group + #groups, #finish);
+        }
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

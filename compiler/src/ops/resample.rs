@@ -188,9 +188,9 @@ impl Operator for Resample {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, x, from) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (x, from) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (maps, finish) = (self.tokens(cx), cx.closure(&["g", "o"]));
-        quote!(rt::resample::forward::<L, #groups, #from>(#x, #maps, #finish);)
+        quote!(rt::resample::forward::<L, #from>(#x, #maps, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -241,9 +241,9 @@ impl Operator for ResampleGradient {
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (groups, d_y, to) = (cx.groups(), cx.operand(0), cx.number(cx.operand_len(0)));
+        let (d_y, to) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (maps, finish) = (self.0.tokens(cx), cx.closure(&["g", "o"]));
-        quote!(rt::resample::gradient::<L, #groups, #to>(#d_y, #maps, #finish);)
+        quote!(rt::resample::gradient::<L, #to>(#d_y, #maps, #finish);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

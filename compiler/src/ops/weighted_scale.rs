@@ -23,6 +23,11 @@ impl Operator for WeightedScale {
         Vec::new()
     }
 
+    /// All weights are summed.
+    fn mixes_samples(&self) -> bool {
+        true
+    }
+
     fn part(&self) -> Option<&'static str> {
         Some("scale")
     }

@@ -77,6 +77,12 @@ impl Function {
         self.writes.contains(&id) || self.locals.contains(&id)
     }
 
+    /// Whether it treats each group of samples by itself: its values of a batch are slices, and it may be given a part of
+    /// the groups.
+    pub fn is_by_group(&self, graph: &Graph) -> bool {
+        !self.steps.iter().flat_map(Step::nodes).any(|id| graph.needs_batch(id))
+    }
+
     /// Whether it runs a step over and over.
     pub fn repeats(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))

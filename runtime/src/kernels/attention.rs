@@ -1,7 +1,7 @@
 //! Attention: for each head and query the mean of the values, weighted by the softmax of query and key.
 //!
-//! Values are `[G][T * row]` rows over sixteen samples: each sample has scores of its own, so that all products are of
-//! lanes with lanes. Queries, keys and values may lie side by side in one array: [`Sizes`] says where. `R` queries are
+//! Values are `[groups][T * row]` rows over sixteen samples: each sample has scores of its own, so that all products are
+//! of lanes with lanes. Queries, keys and values may lie side by side in one array: [`Sizes`] says where. `R` queries are
 //! taken at once, whose scores are all that is kept; the backward pass computes them again. Sums over features, keys and
 //! queries each run from the first to the last, whatever `R` is.
 //!
@@ -183,17 +183,18 @@ fn kept<L: Lanes>(draws: Option<&[Row<L::Elem>]>, at: usize, dropped: f64) -> L 
 /// number for each key of each group, 0 where the key does not count, and `draws` one from 0 to 1 for each head, query
 /// and key.
 #[inline(always)]
-pub fn forward<L: Lanes, const G: usize, const Q: usize, const M: usize, const S: usize, const R: usize>(
-    query: &[[Row<L::Elem>; Q]; G],
-    memory: &[[Row<L::Elem>; M]; G],
-    mask: Option<&[[Row<L::Elem>; S]; G]>,
+pub fn forward<L: Lanes, const Q: usize, const M: usize, const S: usize, const R: usize>(
+    query: &[[Row<L::Elem>; Q]],
+    memory: &[[Row<L::Elem>; M]],
+    mask: Option<&[[Row<L::Elem>; S]]>,
     draws: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let (head, width) = (sizes.head, sizes.head * sizes.heads);
     let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
-    for g in 0..G {
+    assert!(memory.len() == query.len() && mask.is_none_or(|mask| mask.len() == query.len()));
+    for g in 0..query.len() {
         let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
         for h in 0..sizes.heads {
             let [q, k, v] = parts(&query[g], &memory[g], sizes, h);
@@ -269,17 +270,17 @@ pub trait Gradients<E> {
 
 /// Queries, keys and values lie in one array.
 #[derive(Debug)]
-pub struct Packed<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+pub struct Packed<'a, E, const F: usize>(pub &'a mut [[Row<E>; F]]);
 
 /// The gradient of the queries alone.
 #[derive(Debug)]
-pub struct OfQuery<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+pub struct OfQuery<'a, E, const F: usize>(pub &'a mut [[Row<E>; F]]);
 
 /// The gradient of keys and values alone.
 #[derive(Debug)]
-pub struct OfMemory<'a, E, const F: usize, const G: usize>(pub &'a mut [[Row<E>; F]; G]);
+pub struct OfMemory<'a, E, const F: usize>(pub &'a mut [[Row<E>; F]]);
 
-impl<E, const F: usize, const G: usize> Gradients<E> for Packed<'_, E, F, G> {
+impl<E, const F: usize> Gradients<E> for Packed<'_, E, F> {
     #[inline(always)]
     fn query(&mut self, group: usize) -> Option<&mut [Row<E>]> {
         Some(&mut self.0[group])
@@ -291,7 +292,7 @@ impl<E, const F: usize, const G: usize> Gradients<E> for Packed<'_, E, F, G> {
     }
 }
 
-impl<E, const F: usize, const G: usize> Gradients<E> for OfQuery<'_, E, F, G> {
+impl<E, const F: usize> Gradients<E> for OfQuery<'_, E, F> {
     #[inline(always)]
     fn query(&mut self, group: usize) -> Option<&mut [Row<E>]> {
         Some(&mut self.0[group])
@@ -303,7 +304,7 @@ impl<E, const F: usize, const G: usize> Gradients<E> for OfQuery<'_, E, F, G> {
     }
 }
 
-impl<E, const F: usize, const G: usize> Gradients<E> for OfMemory<'_, E, F, G> {
+impl<E, const F: usize> Gradients<E> for OfMemory<'_, E, F> {
     #[inline(always)]
     fn query(&mut self, _: usize) -> Option<&mut [Row<E>]> {
         None
@@ -317,19 +318,11 @@ impl<E, const F: usize, const G: usize> Gradients<E> for OfMemory<'_, E, F, G> {
 
 /// The gradients of [`forward`]. With weights p, their gradient before the softmax is p (d_p - sum(p d_p)).
 #[inline(always)]
-pub fn backward<
-    L: Lanes,
-    const G: usize,
-    const Q: usize,
-    const M: usize,
-    const O: usize,
-    const S: usize,
-    const R: usize,
->(
-    query: &[[Row<L::Elem>; Q]; G],
-    memory: &[[Row<L::Elem>; M]; G],
-    d_y: &[[Row<L::Elem>; O]; G],
-    mask: Option<&[[Row<L::Elem>; S]; G]>,
+pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const S: usize, const R: usize>(
+    query: &[[Row<L::Elem>; Q]],
+    memory: &[[Row<L::Elem>; M]],
+    d_y: &[[Row<L::Elem>; O]],
+    mask: Option<&[[Row<L::Elem>; S]]>,
     draws: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
     mut gradients: impl Gradients<L::Elem>,
@@ -337,7 +330,9 @@ pub fn backward<
     let (head, width) = (sizes.head, sizes.head * sizes.heads);
     let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
     let mut d_scores = [[[L::Elem::ZERO; LANES]; S]; R];
-    for g in 0..G {
+    assert!(memory.len() == query.len() && d_y.len() == query.len());
+    assert!(mask.is_none_or(|mask| mask.len() == query.len()));
+    for g in 0..query.len() {
         let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
         if let Some(rows) = gradients.memory(g) {
             rows.fill([L::Elem::ZERO; LANES]);

@@ -2,14 +2,17 @@
 //!
 //! | | shape | |
 //! |---|---|---|
-//! | x, d_x | `[G][I]` rows | group of sixteen samples, input; lanes are samples |
-//! | y, d_y | `[G][O]` rows | group of sixteen samples, output; lanes are samples |
+//! | x, d_x | `[groups][I]` rows | group of sixteen samples, input; lanes are samples |
+//! | y, d_y | `[groups][O]` rows | group of sixteen samples, output; lanes are samples |
 //! | weight | `[P][I]` rows | panel, input; lanes are the sixteen outputs of the panel; `P = ceil(O / 16)` |
 //! | bias | `[P]` rows | lanes are outputs |
 //! | d_y rows | `[P][S]` rows | panel, sample; lanes are outputs |
 //!
-//! Of values with positions, `[G][T * I]` rows, each position is a group of its own, `[G * T][I]`: the kernels that end in
+//! Of values with positions, `[groups][T * I]` rows, each position is a group of its own, `[groups * T][I]`: the kernels that end in
 //! `positions` see them so, and number what they finish as the value lies.
+//!
+//! What goes from samples to samples, of [`forward`] and [`input_gradient`], may be given a part of the groups. What sums
+//! over samples is given all of them, and may be given a part of the panels.
 //!
 //! Every kernel keeps a tile of sums in registers and hands each finished sum to `finish`, which applies what follows in
 //! the network and stores it, so that a value is written once. A tile is 8 x 2 registers of AVX-512, 4 x 1 pairs of
@@ -66,8 +69,8 @@ macro_rules! cover {
 
 /// y = W x + b. `finish` is given group, output and sixteen samples.
 #[inline(always)]
-pub fn forward<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize>(
-    x: &[[Row<L::Elem>; I]; G],
+pub fn forward<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    x: &[[Row<L::Elem>; I]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     finish: impl FnMut(usize, usize, L),
@@ -77,15 +80,8 @@ pub fn forward<L: Lanes, const G: usize, const I: usize, const O: usize, const P
 
 /// [`forward`] at each of `T` positions of `TI = T * I` inputs: `finish` is given the place among `T * O` outputs.
 #[inline(always)]
-pub fn forward_positions<
-    L: Lanes,
-    const G: usize,
-    const TI: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
->(
-    x: &[[Row<L::Elem>; TI]; G],
+pub fn forward_positions<L: Lanes, const TI: usize, const I: usize, const O: usize, const P: usize>(
+    x: &[[Row<L::Elem>; TI]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, usize, L),
@@ -196,18 +192,11 @@ fn each<L: Lanes, const R: usize, const C: usize>(sums: &[[L; C]; R], mut f: imp
 /// As [`forward`], over blocks of `KB` inputs: the part of the matrix that is in use stays in the cache while all groups
 /// go by. `partial` holds the sums between blocks.
 #[inline(always)]
-pub fn forward_blocked<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
-    const KB: usize,
->(
-    x: &[[Row<L::Elem>; I]; G],
+pub fn forward_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
+    x: &[[Row<L::Elem>; I]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; O]; G],
+    partial: &mut [[Row<L::Elem>; O]],
     finish: impl FnMut(usize, usize, L),
 ) {
     forward_blocks::<L, I, O, P, KB>(x, weight, bias, partial, finish);
@@ -217,7 +206,6 @@ pub fn forward_blocked<
 #[inline(always)]
 pub fn forward_blocked_positions<
     L: Lanes,
-    const G: usize,
     const TI: usize,
     const TO: usize,
     const I: usize,
@@ -225,10 +213,10 @@ pub fn forward_blocked_positions<
     const P: usize,
     const KB: usize,
 >(
-    x: &[[Row<L::Elem>; TI]; G],
+    x: &[[Row<L::Elem>; TI]],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; TO]; G],
+    partial: &mut [[Row<L::Elem>; TO]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let positions = TI / I;
@@ -252,6 +240,7 @@ fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, cons
     partial: &mut [[Row<L::Elem>; O]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(partial.len() == x.len());
     let mut from = 0;
     while from < I {
         let to = (from + KB).min(I);
@@ -311,8 +300,8 @@ fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const 
 
 /// d_x = Wᵀ d_y. `finish` is given group, input and sixteen samples.
 #[inline(always)]
-pub fn input_gradient<L: Lanes, const G: usize, const I: usize, const O: usize, const P: usize>(
-    d_y: &[[Row<L::Elem>; O]; G],
+pub fn input_gradient<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; O]],
     weight: &[[Row<L::Elem>; I]; P],
     finish: impl FnMut(usize, usize, L),
 ) {
@@ -321,15 +310,8 @@ pub fn input_gradient<L: Lanes, const G: usize, const I: usize, const O: usize, 
 
 /// [`input_gradient`] at each of `TO / O` positions: `finish` is given the place among the inputs of all.
 #[inline(always)]
-pub fn input_gradient_positions<
-    L: Lanes,
-    const G: usize,
-    const TO: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
->(
-    d_y: &[[Row<L::Elem>; TO]; G],
+pub fn input_gradient_positions<L: Lanes, const TO: usize, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
     weight: &[[Row<L::Elem>; I]; P],
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -406,17 +388,10 @@ fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize
 
 /// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks.
 #[inline(always)]
-pub fn input_gradient_blocked<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const O: usize,
-    const P: usize,
-    const PB: usize,
->(
-    d_y: &[[Row<L::Elem>; O]; G],
+pub fn input_gradient_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+    d_y: &[[Row<L::Elem>; O]],
     weight: &[[Row<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; I]; G],
+    partial: &mut [[Row<L::Elem>; I]],
     finish: impl FnMut(usize, usize, L),
 ) {
     gradient_blocks::<L, I, O, P, PB>(d_y, weight, partial, finish);
@@ -426,7 +401,6 @@ pub fn input_gradient_blocked<
 #[inline(always)]
 pub fn input_gradient_blocked_positions<
     L: Lanes,
-    const G: usize,
     const TI: usize,
     const TO: usize,
     const I: usize,
@@ -434,9 +408,9 @@ pub fn input_gradient_blocked_positions<
     const P: usize,
     const PB: usize,
 >(
-    d_y: &[[Row<L::Elem>; TO]; G],
+    d_y: &[[Row<L::Elem>; TO]],
     weight: &[[Row<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; TI]; G],
+    partial: &mut [[Row<L::Elem>; TI]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let positions = TO / O;
@@ -458,6 +432,7 @@ fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, con
     partial: &mut [[Row<L::Elem>; I]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(partial.len() == d_y.len());
     let mut from = 0;
     while from < P {
         let to = (from + PB).min(P);
@@ -509,42 +484,21 @@ fn gradient_block<L: Lanes, const I: usize, const O: usize, const P: usize, cons
     });
 }
 
-/// Turns d_y round, so that lanes are outputs: `rows[p][s][l]` is output `16 p + l` of sample `s`; padding is zero.
+/// Turns d_y round, so that lanes are outputs: `rows[p][s][l]` is output `16 (first + p) + l` of sample `s`; padding is
+/// zero. `first` is the first panel of `rows`.
 #[inline(always)]
-pub fn transpose_gradient<L: Lanes, const G: usize, const O: usize, const P: usize, const S: usize>(
-    d_y: &[[Row<L::Elem>; O]; G],
-    rows: &mut [[Row<L::Elem>; S]; P],
-) {
-    transpose_all::<L, O, P, S>(d_y, rows);
-}
-
-/// [`transpose_gradient`] of each of `TO / O` positions: `rows[p][16 (T g + t) + l]` is of lane `l` of group `g` at
-/// position `t`.
-#[inline(always)]
-pub fn transpose_gradient_positions<
-    L: Lanes,
-    const G: usize,
-    const TO: usize,
-    const O: usize,
-    const P: usize,
-    const S: usize,
->(
-    d_y: &[[Row<L::Elem>; TO]; G],
-    rows: &mut [[Row<L::Elem>; S]; P],
-) {
-    transpose_all::<L, O, P, S>(d_y.as_flattened().as_chunks().0, rows);
-}
-
-#[inline(always)]
-fn transpose_all<L: Lanes, const O: usize, const P: usize, const S: usize>(
+pub fn transpose_gradient<L: Lanes, const O: usize, const S: usize>(
     d_y: &[[Row<L::Elem>; O]],
-    rows: &mut [[Row<L::Elem>; S]; P],
+    first: usize,
+    rows: &mut [[Row<L::Elem>; S]],
 ) {
+    assert!(d_y.len() * LANES == S);
     for (p, panel) in rows.iter_mut().enumerate() {
-        let outputs = LANES.min(O - p * LANES);
+        let from = (first + p) * LANES;
+        let outputs = LANES.min(O - from);
         for (group, samples) in d_y.iter().zip(panel.chunks_mut(LANES)) {
             let mut square = [L::zero(); LANES];
-            for (lanes, row) in square.iter_mut().zip(&group[p * LANES..p * LANES + outputs]) {
+            for (lanes, row) in square.iter_mut().zip(&group[from..from + outputs]) {
                 *lanes = L::load(row);
             }
             L::transpose(&mut square);
@@ -555,65 +509,70 @@ fn transpose_all<L: Lanes, const O: usize, const P: usize, const S: usize>(
     }
 }
 
-/// d_W = sum over the first `N` samples of d_y xᵀ. `finish` is given panel, input and sixteen outputs.
+/// [`transpose_gradient`] of each of `TO / O` positions: `rows[p][16 (T g + t) + l]` is of lane `l` of group `g` at
+/// position `t`.
 #[inline(always)]
-pub fn weight_gradient<
-    L: Lanes,
-    const G: usize,
-    const I: usize,
-    const P: usize,
-    const S: usize,
-    const N: usize,
->(
-    x: &[[Row<L::Elem>; I]; G],
-    rows: &[[Row<L::Elem>; S]; P],
+pub fn transpose_gradient_positions<L: Lanes, const TO: usize, const O: usize, const S: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
+    first: usize,
+    rows: &mut [[Row<L::Elem>; S]],
+) {
+    transpose_gradient::<L, O, S>(d_y.as_flattened().as_chunks().0, first, rows);
+}
+
+/// d_W = sum over the first `N` samples of d_y xᵀ. `finish` is given panel, counted from the first of `rows`, input and
+/// sixteen outputs.
+#[inline(always)]
+pub fn weight_gradient<L: Lanes, const I: usize, const S: usize, const N: usize>(
+    x: &[[Row<L::Elem>; I]],
+    rows: &[[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
 ) {
-    weight_all::<L, I, P, S, N>(x, rows, 1, finish);
+    weight_all::<L, I, S, N>(x, rows, 1, finish);
 }
 
 /// [`weight_gradient`], summed over `TI / I` positions of each sample too.
 #[inline(always)]
 pub fn weight_gradient_positions<
     L: Lanes,
-    const G: usize,
     const TI: usize,
     const I: usize,
-    const P: usize,
     const S: usize,
     const N: usize,
 >(
-    x: &[[Row<L::Elem>; TI]; G],
-    rows: &[[Row<L::Elem>; S]; P],
+    x: &[[Row<L::Elem>; TI]],
+    rows: &[[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
 ) {
-    weight_all::<L, I, P, S, N>(x.as_flattened().as_chunks().0, rows, TI / I, finish);
+    weight_all::<L, I, S, N>(x.as_flattened().as_chunks().0, rows, TI / I, finish);
 }
 
 /// All inputs of all panels.
 #[inline(always)]
-fn weight_all<L: Lanes, const I: usize, const P: usize, const S: usize, const N: usize>(
+fn weight_all<L: Lanes, const I: usize, const S: usize, const N: usize>(
     x: &[[Row<L::Elem>; I]],
-    rows: &[[Row<L::Elem>; S]; P],
+    rows: &[[Row<L::Elem>; S]],
     positions: usize,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    // All groups that hold samples: their number is a constant.
+    let x = &x[..N.div_ceil(LANES) * positions];
     let mut p = 0;
-    while L::IS_WIDE && p + 2 <= P {
-        weight_panels::<L, I, P, S, N, 2>(x, rows, positions, p, &mut finish);
+    while L::IS_WIDE && p + 2 <= rows.len() {
+        weight_panels::<L, I, S, N, 2>(x, rows, positions, p, &mut finish);
         p += 2;
     }
-    while p < P {
-        weight_panels::<L, I, P, S, N, 1>(x, rows, positions, p, &mut finish);
+    while p < rows.len() {
+        weight_panels::<L, I, S, N, 1>(x, rows, positions, p, &mut finish);
         p += 1;
     }
 }
 
 /// All inputs of `C` panels.
 #[inline(always)]
-fn weight_panels<L: Lanes, const I: usize, const P: usize, const S: usize, const N: usize, const C: usize>(
+fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const C: usize>(
     x: &[[Row<L::Elem>; I]],
-    rows: &[[Row<L::Elem>; S]; P],
+    rows: &[[Row<L::Elem>; S]],
     positions: usize,
     p: usize,
     finish: &mut impl FnMut(usize, usize, L),
@@ -641,10 +600,11 @@ fn weight_panels<L: Lanes, const I: usize, const P: usize, const S: usize, const
     });
 }
 
-/// d_b = sum over the first `N` samples of d_y. `finish` is given panel and sixteen outputs.
+/// d_b = sum over the first `N` samples of d_y. `finish` is given panel, counted from the first of `rows`, and sixteen
+/// outputs.
 #[inline(always)]
-pub fn bias_gradient<L: Lanes, const P: usize, const S: usize, const N: usize>(
-    rows: &[[Row<L::Elem>; S]; P],
+pub fn bias_gradient<L: Lanes, const S: usize, const N: usize>(
+    rows: &[[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, L),
 ) {
     for (p, panel) in rows.iter().enumerate() {

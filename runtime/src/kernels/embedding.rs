@@ -2,9 +2,9 @@
 //!
 //! | | shape | |
 //! |---|---|---|
-//! | tokens | `[G][T]` rows | lanes are samples; whole numbers |
+//! | tokens | `[groups][T]` rows | lanes are samples; whole numbers |
 //! | table | `[W]` rows | `[V, D]`, row-major, as one vector of `V * D` numbers |
-//! | y | `[G][T * D]` rows | lanes are samples |
+//! | y | `[groups][T * D]` rows | lanes are samples |
 //!
 //! A number that is not the index of a token is checked where data come in; here it is brought to the nearest one.
 
@@ -23,8 +23,8 @@ fn token<E: Element, const V: usize>(value: E) -> usize {
 
 /// y\[t\] = table\[token t\], for `V` tokens of `D` features. `finish` is given group, feature and sixteen samples.
 #[inline(always)]
-pub fn forward<L: Lanes, const G: usize, const T: usize, const V: usize, const D: usize, const W: usize>(
-    tokens: &[[Row<L::Elem>; T]; G],
+pub fn forward<L: Lanes, const T: usize, const V: usize, const D: usize, const W: usize>(
+    tokens: &[[Row<L::Elem>; T]],
     table: &[Row<L::Elem>; W],
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -65,7 +65,6 @@ pub fn single<E: Element, const T: usize, const V: usize, const D: usize, const 
 #[inline(always)]
 pub fn table_gradient<
     L: Lanes,
-    const G: usize,
     const T: usize,
     const V: usize,
     const D: usize,
@@ -74,7 +73,7 @@ pub fn table_gradient<
     const N: usize,
     const W: usize,
 >(
-    tokens: &[[Row<L::Elem>; T]; G],
+    tokens: &[[Row<L::Elem>; T]],
     rows: &[[Row<L::Elem>; S]; P],
     sums: &mut [Row<L::Elem>; W],
 ) {
@@ -134,8 +133,8 @@ pub struct Turn {
 /// Turns the features (a, b) that are half a head apart at position t by t f_i: (a cos - b sin, b cos + a sin). What is not
 /// turned is handed on as it is. `finish` is given group, feature and sixteen samples.
 #[inline(always)]
-pub fn rotate<L: Lanes, const G: usize, const F: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn rotate<L: Lanes, const F: usize>(
+    x: &[[Row<L::Elem>; F]],
     turn: Turn,
     frequencies: &[f64],
     mut finish: impl FnMut(usize, usize, L),

@@ -1,6 +1,7 @@
 //! Means and variances: of a batch, channel by channel, and of blocks of each sample.
 //!
-//! Values are `[groups][features]` rows over sixteen samples. A channel is `features / channels` neighbouring features.
+//! Values are `[groups][features]` rows over sixteen samples: what is of a batch is given all of its groups, what treats
+//! each sample by itself may be given a part of them. A channel is `features / channels` neighbouring features.
 //! Sums over a batch run over the groups, then over the channel's features, then over lanes; a sample whose scale is 0
 //! is padding and does not count.
 
@@ -16,7 +17,7 @@ fn mask<L: Lanes>(scale: &Row<L::Elem>) -> L {
 
 /// Values of a channel that count in a batch.
 #[inline(always)]
-fn count<L: Lanes, const G: usize>(scale: &[[Row<L::Elem>; 1]; G], inner: usize) -> L {
+fn count<L: Lanes>(scale: &[[Row<L::Elem>; 1]], inner: usize) -> L {
     let mut samples = L::zero();
     for group in scale {
         samples = samples + mask::<L>(&group[0]);
@@ -26,13 +27,14 @@ fn count<L: Lanes, const G: usize>(scale: &[[Row<L::Elem>; 1]; G], inner: usize)
 
 /// The mean of each of `C` channels over a batch: `mean[c]`, the same in all lanes.
 #[inline(always)]
-pub fn batch_mean<L: Lanes, const G: usize, const F: usize, const C: usize>(
-    x: &[[Row<L::Elem>; F]; G],
-    scale: &[[Row<L::Elem>; 1]; G],
+pub fn batch_mean<L: Lanes, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]],
+    scale: &[[Row<L::Elem>; 1]],
     mean: &mut [[Row<L::Elem>; C]; 1],
 ) {
+    assert!(scale.len() == x.len());
     let inner = F / C;
-    let n = count::<L, G>(scale, inner);
+    let n = count::<L>(scale, inner);
     for (c, mean) in mean[0].iter_mut().enumerate() {
         let mut sum = L::zero();
         for (x, scale) in x.iter().zip(scale) {
@@ -48,14 +50,15 @@ pub fn batch_mean<L: Lanes, const G: usize, const F: usize, const C: usize>(
 /// The variance of each of `C` channels over a batch, divided by the number of values: `variance[c]`, the same in all
 /// lanes.
 #[inline(always)]
-pub fn batch_variance<L: Lanes, const G: usize, const F: usize, const C: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn batch_variance<L: Lanes, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]],
     mean: &[[Row<L::Elem>; C]; 1],
-    scale: &[[Row<L::Elem>; 1]; G],
+    scale: &[[Row<L::Elem>; 1]],
     variance: &mut [[Row<L::Elem>; C]; 1],
 ) {
+    assert!(scale.len() == x.len());
     let inner = F / C;
-    let n = count::<L, G>(scale, inner);
+    let n = count::<L>(scale, inner);
     for (c, variance) in variance[0].iter_mut().enumerate() {
         let mean = L::load(&mean[0][c]);
         let mut sum = L::zero();
@@ -72,13 +75,13 @@ pub fn batch_variance<L: Lanes, const G: usize, const F: usize, const C: usize>(
 
 /// The variance as an estimate of that of all data: times n / (n - 1), and as it is for one value.
 #[inline(always)]
-pub fn unbiased<L: Lanes, const G: usize, const C: usize>(
+pub fn unbiased<L: Lanes, const C: usize>(
     variance: &[[Row<L::Elem>; C]; 1],
-    scale: &[[Row<L::Elem>; 1]; G],
+    scale: &[[Row<L::Elem>; 1]],
     inner: usize,
     estimate: &mut [[Row<L::Elem>; C]; 1],
 ) {
-    let n = count::<L, G>(scale, inner);
+    let n = count::<L>(scale, inner);
     let one = L::splat(L::Elem::from_f64(1.0));
     let factor = L::select(n.gt(one), n / (n - one), one);
     for (variance, estimate) in variance[0].iter().zip(&mut estimate[0]) {
@@ -95,8 +98,8 @@ fn of_channel<L: Lanes>(vector: Option<&[Row<L::Elem>]>, c: usize, default: L) -
 /// (x - mean) / sqrt(variance + eps), times weight plus bias, channel by channel. `finish` is given group, feature and
 /// the value.
 #[inline(always)]
-pub fn normalize<L: Lanes, const G: usize, const F: usize, const C: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn normalize<L: Lanes, const F: usize, const C: usize>(
+    x: &[[Row<L::Elem>; F]],
     mean: &[[Row<L::Elem>; C]; 1],
     variance: &[[Row<L::Elem>; C]; 1],
     eps: L::Elem,
@@ -121,20 +124,21 @@ pub fn normalize<L: Lanes, const G: usize, const F: usize, const C: usize>(
 /// Of each channel the sum of d_y, `sums[c]`, and that of d_y times the normalised value, `sums[C + c]`; the same in all
 /// lanes. `S` is 2 `C`.
 #[inline(always)]
-pub fn channel_sums<L: Lanes, const G: usize, const F: usize, const C: usize, const S: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn channel_sums<L: Lanes, const F: usize, const C: usize, const S: usize>(
+    x: &[[Row<L::Elem>; F]],
     mean: &[[Row<L::Elem>; C]; 1],
     variance: &[[Row<L::Elem>; C]; 1],
-    scale: &[[Row<L::Elem>; 1]; G],
-    d_y: &[[Row<L::Elem>; F]; G],
+    scale: &[[Row<L::Elem>; 1]],
+    d_y: &[[Row<L::Elem>; F]],
     eps: L::Elem,
     sums: &mut [[Row<L::Elem>; S]; 1],
 ) {
+    assert!(scale.len() == x.len() && d_y.len() == x.len());
     let inner = F / C;
     for c in 0..C {
         let mean = L::load(&mean[0][c]);
         let (mut sum, mut product) = (L::zero(), L::zero());
-        for g in 0..G {
+        for g in 0..x.len() {
             let mask = mask::<L>(&scale[g][0]);
             let place = c * inner..(c + 1) * inner;
             for (x, d) in x[g][place.clone()].iter().zip(&d_y[g][place]) {
@@ -154,19 +158,20 @@ pub fn channel_sums<L: Lanes, const G: usize, const F: usize, const C: usize, co
 /// [`channel_sums`]. `finish` is given group, feature and the gradient, which is 0 for padding.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-pub fn normalize_gradient<L: Lanes, const G: usize, const F: usize, const C: usize, const S: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn normalize_gradient<L: Lanes, const F: usize, const C: usize, const S: usize>(
+    x: &[[Row<L::Elem>; F]],
     mean: &[[Row<L::Elem>; C]; 1],
     variance: &[[Row<L::Elem>; C]; 1],
-    scale: &[[Row<L::Elem>; 1]; G],
-    d_y: &[[Row<L::Elem>; F]; G],
+    scale: &[[Row<L::Elem>; 1]],
+    d_y: &[[Row<L::Elem>; F]],
     sums: &[[Row<L::Elem>; S]; 1],
     weight: Option<&[Row<L::Elem>]>,
     eps: L::Elem,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(scale.len() == x.len() && d_y.len() == x.len());
     let inner = F / C;
-    let n = count::<L, G>(scale, inner);
+    let n = count::<L>(scale, inner);
     let one = L::splat(L::Elem::ONE);
     for c in 0..C {
         let mean = L::load(&mean[0][c]);
@@ -175,7 +180,7 @@ pub fn normalize_gradient<L: Lanes, const G: usize, const F: usize, const C: usi
         // y mean(d y), as what x - mean is multiplied by.
         let slope = L::load(&sums[0][C + c]) / n * share;
         let share = share * of_channel(weight, c, one);
-        for g in 0..G {
+        for g in 0..x.len() {
             let factor = mask::<L>(&scale[g][0]) * share;
             for f in c * inner..(c + 1) * inner {
                 let d = L::load(&d_y[g][f]) - mean_d;
@@ -278,8 +283,8 @@ fn of_block<L: Lanes>(x: &[Row<L::Elem>], centered: bool, eps: L::Elem) -> (L, L
 /// Each of `B` equal blocks of every sample with its mean taken off, if `centered`, and divided by its deviation:
 /// (x - mean) / sqrt(variance + eps). `finish` is given group, feature and the value.
 #[inline(always)]
-pub fn block_normalize<L: Lanes, const G: usize, const F: usize, const B: usize>(
-    x: &[[Row<L::Elem>; F]; G],
+pub fn block_normalize<L: Lanes, const F: usize, const B: usize>(
+    x: &[[Row<L::Elem>; F]],
     centered: bool,
     eps: L::Elem,
     mut finish: impl FnMut(usize, usize, L),
@@ -299,16 +304,17 @@ pub fn block_normalize<L: Lanes, const G: usize, const F: usize, const B: usize>
 /// The gradient by x of [`block_normalize`]: (d - mean(d) - y mean(d y)) / sqrt(variance + eps), without mean(d) where
 /// blocks are not centred.
 #[inline(always)]
-pub fn block_normalize_gradient<L: Lanes, const G: usize, const F: usize, const B: usize>(
-    x: &[[Row<L::Elem>; F]; G],
-    d_y: &[[Row<L::Elem>; F]; G],
+pub fn block_normalize_gradient<L: Lanes, const F: usize, const B: usize>(
+    x: &[[Row<L::Elem>; F]],
+    d_y: &[[Row<L::Elem>; F]],
     centered: bool,
     eps: L::Elem,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(d_y.len() == x.len());
     let inner = F / B;
     let n = L::splat(L::Elem::from_f64(inner as f64));
-    for g in 0..G {
+    for g in 0..x.len() {
         for b in 0..B {
             let place = b * inner..(b + 1) * inner;
             let (mean, share) = of_block::<L>(&x[g][place.clone()], centered, eps);

@@ -3,17 +3,19 @@
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 
-/// Turns `n` samples of `F` values, one after the other, into lanes: `lanes[g][f][l]` is value `f` of sample `16 g + l`.
+/// Turns `n` samples of `F` values, one after the other, into lanes: `lanes[g][f][l]` is value `f` of sample
+/// `16 (first + g) + l`, `first` being the first group of `lanes`.
 ///
 /// Lanes behind the last sample repeat the first, so that they hold no value that the data does not. Does nothing
 /// without a sample.
 #[inline(always)]
-pub fn rows<L: Lanes, const F: usize, const G: usize>(
+pub fn rows<L: Lanes, const F: usize>(
     samples: &[L::Elem],
     n: usize,
-    lanes: &mut [[Row<L::Elem>; F]; G],
+    first: usize,
+    lanes: &mut [[Row<L::Elem>; F]],
 ) {
-    part::<L, F, F, G>(samples, 0, n, lanes);
+    part::<L, F, F>(samples, 0, n, first, lanes);
 }
 
 /// The same of the `F` values from `at` on, of samples that are rows of `W` values.
@@ -21,18 +23,19 @@ pub fn rows<L: Lanes, const F: usize, const G: usize>(
 /// # Panics
 /// If `at + F` is beyond `W`.
 #[inline(always)]
-pub fn part<L: Lanes, const W: usize, const F: usize, const G: usize>(
+pub fn part<L: Lanes, const W: usize, const F: usize>(
     samples: &[L::Elem],
     at: usize,
     n: usize,
-    lanes: &mut [[Row<L::Elem>; F]; G],
+    first: usize,
+    lanes: &mut [[Row<L::Elem>; F]],
 ) {
     let (samples, _) = samples.as_chunks::<W>();
-    let Some(first) = samples.first() else { return };
+    let Some(repeated) = samples.first() else { return };
     for (g, group) in lanes.iter_mut().enumerate() {
         let sample = |lane: usize| {
-            let index = g * LANES + lane;
-            let row = if index < n { samples.get(index).unwrap_or(first) } else { first };
+            let index = (first + g) * LANES + lane;
+            let row = if index < n { samples.get(index).unwrap_or(repeated) } else { repeated };
             &row[at..at + F]
         };
         for start in (0..F / LANES * LANES).step_by(LANES) {
@@ -57,11 +60,7 @@ pub fn part<L: Lanes, const W: usize, const F: usize, const G: usize>(
 
 /// Turns lanes into the first `n` samples of `F` values, one after the other.
 #[inline(always)]
-pub fn unpack<L: Lanes, const F: usize, const G: usize>(
-    lanes: &[[Row<L::Elem>; F]; G],
-    n: usize,
-    samples: &mut [L::Elem],
-) {
+pub fn unpack<L: Lanes, const F: usize>(lanes: &[[Row<L::Elem>; F]], n: usize, samples: &mut [L::Elem]) {
     let (samples, _) = samples.as_chunks_mut::<F>();
     let n = n.min(samples.len());
     for (group, samples) in lanes.iter().zip(samples[..n].chunks_mut(LANES)) {
@@ -168,11 +167,7 @@ pub fn store_at<L: Lanes>(lanes: L, rows: &mut [Row<L::Elem>], at: usize, count:
 
 /// Classes as lanes, one for each of `T` positions of a sample; behind the last sample the first is repeated.
 #[inline(always)]
-pub fn classes<E: Element, const T: usize, const G: usize>(
-    classes: &[u32],
-    n: usize,
-    lanes: &mut [[Row<E>; T]; G],
-) {
+pub fn classes<E: Element, const T: usize>(classes: &[u32], n: usize, lanes: &mut [[Row<E>; T]]) {
     let (samples, _) = classes.as_chunks::<T>();
     let Some(first) = samples.first() else { return };
     for (g, group) in lanes.iter_mut().enumerate() {

@@ -179,8 +179,8 @@ impl Windows {
 
 /// The largest number of every window; NaN where it has one. `finish` is given group, window and the number.
 #[inline(always)]
-pub fn max<L: Lanes, const G: usize, const X: usize>(
-    x: &[[Row<L::Elem>; X]; G],
+pub fn max<L: Lanes, const X: usize>(
+    x: &[[Row<L::Elem>; X]],
     windows: Windows,
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -215,14 +215,15 @@ fn is_larger<L: Lanes>(value: L, largest: L) -> L::Mask {
 /// The gradient by x of [`max`], for windows that share no place: each gives its own to the first of its largest
 /// numbers. `finish` is given group, feature and the gradient, which is 0 where no window reaches.
 #[inline(always)]
-pub fn max_gradient<L: Lanes, const G: usize, const X: usize, const Y: usize>(
-    x: &[[Row<L::Elem>; X]; G],
-    y: &[[Row<L::Elem>; Y]; G],
-    d_y: &[[Row<L::Elem>; Y]; G],
+pub fn max_gradient<L: Lanes, const X: usize, const Y: usize>(
+    x: &[[Row<L::Elem>; X]],
+    y: &[[Row<L::Elem>; Y]],
+    d_y: &[[Row<L::Elem>; Y]],
     windows: Windows,
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    for g in 0..G {
+    assert!(y.len() == x.len() && d_y.len() == x.len());
+    for g in 0..x.len() {
         windows.uncovered(
             #[inline(always)]
             |f| finish(g, f, L::zero()),
@@ -250,8 +251,8 @@ pub fn max_gradient<L: Lanes, const G: usize, const X: usize, const Y: usize>(
 /// Which place of every window, counted in row-major order, holds the number that [`max`] finds. `finish` is given
 /// group, window and the place.
 #[inline(always)]
-pub fn max_place<L: Lanes, const G: usize, const X: usize>(
-    x: &[[Row<L::Elem>; X]; G],
+pub fn max_place<L: Lanes, const X: usize>(
+    x: &[[Row<L::Elem>; X]],
     windows: Windows,
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -286,12 +287,13 @@ pub fn max_place<L: Lanes, const G: usize, const X: usize>(
 /// The gradient by x of [`max`], whatever windows share, from the places of [`max_place`]. Windows that take a feature
 /// are added in row-major order. `finish` is given group, feature and the gradient.
 #[inline(always)]
-pub fn max_gradient_at<L: Lanes, const G: usize, const Y: usize>(
-    place: &[[Row<L::Elem>; Y]; G],
-    d_y: &[[Row<L::Elem>; Y]; G],
+pub fn max_gradient_at<L: Lanes, const Y: usize>(
+    place: &[[Row<L::Elem>; Y]],
+    d_y: &[[Row<L::Elem>; Y]],
     windows: Windows,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(place.len() == d_y.len());
     for (g, (place, d_y)) in place.iter().zip(d_y).enumerate() {
         windows.features(
             #[inline(always)]
@@ -323,8 +325,8 @@ fn share<E: Element>(windows: Windows, count: Option<usize>, row: usize, column:
 /// The sum of every window, over `count` or, without that, over how many numbers it has. `finish` is given group, window
 /// and the mean.
 #[inline(always)]
-pub fn mean<L: Lanes, const G: usize, const X: usize>(
-    x: &[[Row<L::Elem>; X]; G],
+pub fn mean<L: Lanes, const X: usize>(
+    x: &[[Row<L::Elem>; X]],
     windows: Windows,
     count: Option<usize>,
     mut finish: impl FnMut(usize, usize, L),
@@ -349,14 +351,14 @@ pub fn mean<L: Lanes, const G: usize, const X: usize>(
 /// The gradient by x of [`mean`]. Windows that take a feature are added in row-major order. `finish` is given group,
 /// feature and the gradient.
 #[inline(always)]
-pub fn mean_gradient<L: Lanes, const G: usize, const Y: usize>(
-    d_y: &[[Row<L::Elem>; Y]; G],
+pub fn mean_gradient<L: Lanes, const Y: usize>(
+    d_y: &[[Row<L::Elem>; Y]],
     windows: Windows,
     count: Option<usize>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     if windows.height.is_apart() && windows.width.is_apart() {
-        return mean_gradient_apart::<L, G, Y>(d_y, windows, count, finish);
+        return mean_gradient_apart::<L, Y>(d_y, windows, count, finish);
     }
     for (g, d_y) in d_y.iter().enumerate() {
         windows.features(
@@ -377,8 +379,8 @@ pub fn mean_gradient<L: Lanes, const G: usize, const Y: usize>(
 
 /// [`mean_gradient`] for windows that share no place: one after the other, with the same bits.
 #[inline(always)]
-fn mean_gradient_apart<L: Lanes, const G: usize, const Y: usize>(
-    d_y: &[[Row<L::Elem>; Y]; G],
+fn mean_gradient_apart<L: Lanes, const Y: usize>(
+    d_y: &[[Row<L::Elem>; Y]],
     windows: Windows,
     count: Option<usize>,
     mut finish: impl FnMut(usize, usize, L),

@@ -4,6 +4,8 @@
 //! and on nothing else: neither the instruction set nor the number of threads changes it. The generator is Philox4x32-10
 //! as in `crate::random`; one block of four words serves four features of a sample.
 
+use core::ops::Range;
+
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 use crate::math64;
@@ -57,17 +59,18 @@ fn unit(word: u32) -> f64 {
     f64::from(word >> 8) * (1.0 / f64::from(1 << 24))
 }
 
-/// Uniform draws from [0, 1) for `F` features of every sample of a batch; `stream` is the layer's number. `finish` is
-/// given group, feature and the draws of sixteen samples.
+/// Uniform draws from [0, 1) for `F` features of every sample of some groups of a batch; `stream` is the layer's number.
+/// `finish` is given group, counted from the first of `groups`, feature and the draws of sixteen samples.
 #[inline(always)]
-pub fn uniform<L: Lanes, const G: usize, const F: usize>(
+pub fn uniform<L: Lanes, const F: usize>(
     draws: Draws,
     stream: usize,
+    groups: Range<usize>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    for g in 0..G {
+    for (g, group) in groups.enumerate() {
         for number in 0..F.div_ceil(4) {
-            let words = block(draws, stream as u32, g, number);
+            let words = block(draws, stream as u32, group, number);
             for (f, words) in (4 * number..F).zip(&words) {
                 let row: Row<L::Elem> = core::array::from_fn(|lane| L::Elem::from_f64(unit(words[lane])));
                 finish(g, f, L::load(&row));
@@ -78,14 +81,15 @@ pub fn uniform<L: Lanes, const G: usize, const F: usize>(
 
 /// Draws from the standard normal distribution (Box and Muller, 1958), as [`uniform`].
 #[inline(always)]
-pub fn normal<L: Lanes, const G: usize, const F: usize>(
+pub fn normal<L: Lanes, const F: usize>(
     draws: Draws,
     stream: usize,
+    groups: Range<usize>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    for g in 0..G {
+    for (g, group) in groups.enumerate() {
         for number in 0..F.div_ceil(2) {
-            let words = block(draws, stream as u32 | NORMAL, g, number);
+            let words = block(draws, stream as u32 | NORMAL, group, number);
             for (f, pair) in (2 * number..F).zip(words.chunks_exact(2)) {
                 let row: Row<L::Elem> =
                     core::array::from_fn(|lane| L::Elem::from_f64(bell(pair[0][lane], pair[1][lane])));
@@ -132,9 +136,13 @@ mod tests {
     #[test]
     fn rows_hold_the_single_draws() {
         let mut rows = [[[0.0f64; LANES]; 7]; 2];
-        uniform::<Plain<f64>, 2, 7>(DRAWS, 3, |g, f, z| z.store(&mut rows[g][f]));
+        uniform::<Plain<f64>, 7>(DRAWS, 3, 0..2, |g, f, z| z.store(&mut rows[g][f]));
         let mut bells = [[[0.0f64; LANES]; 7]; 2];
-        normal::<Plain<f64>, 2, 7>(DRAWS, 3, |g, f, z| z.store(&mut bells[g][f]));
+        normal::<Plain<f64>, 7>(DRAWS, 3, 0..2, |g, f, z| z.store(&mut bells[g][f]));
+        let mut second = [[[[0.0f64; LANES]; 7]; 1]; 2];
+        uniform::<Plain<f64>, 7>(DRAWS, 3, 1..2, |g, f, z| z.store(&mut second[0][g][f]));
+        normal::<Plain<f64>, 7>(DRAWS, 3, 1..2, |g, f, z| z.store(&mut second[1][g][f]));
+        assert_eq!(second, [[rows[1]], [bells[1]]], "a part of the groups draws what it would in the whole");
         for sample in 0..32 {
             for feature in 0..7 {
                 let at = |rows: &[[[f64; LANES]; 7]; 2]| rows[sample / LANES][feature][sample % LANES];

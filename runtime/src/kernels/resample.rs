@@ -199,8 +199,8 @@ impl Maps {
 
 /// The result. `finish` is given group, feature and the number.
 #[inline(always)]
-pub fn forward<L: Lanes, const G: usize, const X: usize>(
-    x: &[[Row<L::Elem>; X]; G],
+pub fn forward<L: Lanes, const X: usize>(
+    x: &[[Row<L::Elem>; X]],
     maps: Maps,
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -228,8 +228,8 @@ pub fn forward<L: Lanes, const G: usize, const X: usize>(
 
 /// The gradient by x. `finish` is given group, feature and the gradient.
 #[inline(always)]
-pub fn gradient<L: Lanes, const G: usize, const Y: usize>(
-    d_y: &[[Row<L::Elem>; Y]; G],
+pub fn gradient<L: Lanes, const Y: usize>(
+    d_y: &[[Row<L::Elem>; Y]],
     maps: Maps,
     mut finish: impl FnMut(usize, usize, L),
 ) {

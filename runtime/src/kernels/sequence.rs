@@ -1,4 +1,4 @@
-//! Positions of sequences: parts of `[[Row; T * D]; G]` that a step of a recurrent cell works on, where they lie.
+//! Positions of sequences: parts of `[[Row; T * D]; groups]` that a step of a recurrent cell works on, where they lie.
 
 use crate::element::Element;
 use crate::lanes::{LANES, Row};
@@ -29,12 +29,13 @@ pub fn at_mut<E: Element, const D: usize, const N: usize>(
 ///
 /// # Panics
 /// When there is no such position.
-pub fn carry<E: Element, const D: usize, const N: usize, const G: usize>(
-    sequence: &[[Row<E>; N]; G],
+pub fn carry<E: Element, const D: usize, const N: usize>(
+    sequence: &[[Row<E>; N]],
     t: usize,
     samples: usize,
-    state: &mut [[Row<E>; D]; G],
+    state: &mut [[Row<E>; D]],
 ) {
+    assert!(sequence.len() == state.len());
     for (g, (from, to)) in sequence.iter().zip(state).enumerate() {
         let lanes = samples.saturating_sub(g * LANES).min(LANES);
         let [from] = at::<E, D, N>(from, t);

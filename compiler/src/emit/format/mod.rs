@@ -151,11 +151,11 @@ mod tests {
     #[test]
     fn entries_stand_in_lines() {
         let text = formatted(
-            "rt::entries! { f32; Load<'a, G> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]; G]); Loss<'a> = loss(d: &'a [Row; 1]) -> f32; }",
+            "rt::entries! { f32; Load<'a> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]]); Loss<'a> = loss(d: &'a [Row; 1]) -> f32; }",
         );
         assert!(
             text.ends_with(
-                "rt::entries! {\n    f32;\n    Load<'a, G> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]; G]);\n    \
+                "rt::entries! {\n    f32;\n    Load<'a> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]]);\n    \
                  Loss<'a> = loss(d: &'a [Row; 1]) -> f32;\n}\n"
             ),
             "{text}"

@@ -4,7 +4,7 @@
 //! instead, which is handed what belongs to the use, and the values that come from outside of it. Uses with the same
 //! calls share it; what is used once stays a list of calls.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::{Model, Run};
@@ -163,7 +163,7 @@ impl Model<'_> {
             Statement::Block { function, numbers, values, runs } => match self.blocks.get(*function) {
                 Some(block) if block.is_used_again() => {
                     let name = &block.name;
-                    let sizes = turbofish(&block.sizes().values(numbers), None);
+                    let sizes = turbofish(&block.sizes().values(numbers));
                     let simd = if memory == Memory::One { quote!(self.simd) } else { quote!(simd) };
                     quote!(#name #sizes(#simd, #(#values),*);)
                 }
@@ -180,7 +180,7 @@ impl Model<'_> {
         let mut handed: Vec<Handed> = Vec::new();
         let mut code = Vec::new();
         for run in runs {
-            let entry = self.entry(run, &groups(memory));
+            let entry = self.entry(run);
             let mut values = Vec::new();
             for argument in &run.arguments {
                 // What is handed all parameters may look at those of the block, too.
@@ -188,8 +188,12 @@ impl Model<'_> {
                 if whole.contains(&argument.kind) || run.returns {
                     return None;
                 }
+                if argument.kind == ArgumentKind::FirstGroup {
+                    values.push(quote!(0));
+                    continue;
+                }
                 let path = self.path(pass, argument, memory);
-                values.push(self.hand(&mut handed, &field, path, argument, memory));
+                values.push(self.hand(&mut handed, &field, path, argument));
             }
             code.push(quote!(simd.run(#entry(#(#values),*));));
         }
@@ -237,7 +241,6 @@ impl Model<'_> {
         field: &Ident,
         path: Vec<Ident>,
         argument: &Argument,
-        memory: Memory,
     ) -> TokenStream {
         let own = match path.as_slice() {
             [owner @ .., bundle, member] if bundle == field => {
@@ -255,7 +258,7 @@ impl Model<'_> {
                 };
                 (path, name, ty, Some(member))
             }
-            None => (path, argument.name.clone(), with_groups(argument.ty.clone(), &groups(memory)), None),
+            None => (path, argument.name.clone(), argument.ty.clone(), None),
         };
         let at = handed.iter().position(|known| known.path == path).unwrap_or_else(|| {
             let names = std::iter::once(wanted.clone()).chain((2..).map(|n| format_ident!("{wanted}_{n}")));
@@ -291,26 +294,4 @@ pub(super) fn reference(path: &[Ident], is_mut: bool, memory: Memory) -> TokenSt
     let reference = if is_mut { quote!(&mut) } else { quote!(&) };
     let owner = (memory == Memory::One && path.len() > 1).then(|| quote!(self.));
     quote!(#reference #owner #(#path).*)
-}
-
-/// The constant for the number of groups.
-pub(super) fn groups(memory: Memory) -> TokenStream {
-    match memory {
-        Memory::Scratch => quote!(PREDICT_GROUPS),
-        _ => quote!(GROUPS),
-    }
-}
-
-/// A type with this number of groups in place of the parameter of a layer's function.
-fn with_groups(ty: TokenStream, groups: &TokenStream) -> TokenStream {
-    let tokens = ty.into_iter().map(|token| match token {
-        TokenTree::Ident(ident) if ident == "G" => groups.clone(),
-        TokenTree::Group(group) => {
-            let inner = with_groups(group.stream(), groups);
-            let group = proc_macro2::Group::new(group.delimiter(), inner);
-            quote!(#group)
-        }
-        token => quote!(#token),
-    });
-    tokens.collect()
 }

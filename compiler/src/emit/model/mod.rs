@@ -321,18 +321,17 @@ impl<'a> Model<'a> {
 
     /// `simd.run(HiddenForward(…))`
     fn run(&self, pass: &Pass, run: &Run, memory: Memory) -> TokenStream {
-        let entry = self.entry(run, &blocks::groups(memory));
+        let entry = self.entry(run);
         let values = run.arguments.iter().map(|argument| self.argument(pass, argument, memory));
         let owner = (memory == Memory::One).then(|| quote!(self.));
         quote!(#owner simd.run(#entry(#(#values),*)))
     }
 
     /// The entry of a function, with the sizes that are parameters of it.
-    fn entry(&self, run: &Run, groups: &TokenStream) -> TokenStream {
+    fn entry(&self, run: &Run) -> TokenStream {
         let Some(emitted) = self.functions.get(run.function) else { return TokenStream::new() };
         let (entry, sizes) = (&emitted.entry, emitted.sizes().values(&run.numbers));
-        let groups = (emitted.is_generic && !sizes.is_empty()).then(|| groups.clone());
-        let sizes = turbofish(&sizes, groups);
+        let sizes = turbofish(&sizes);
         quote!(#entry #sizes)
     }
 
@@ -344,6 +343,7 @@ impl<'a> Model<'a> {
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
+            ArgumentKind::FirstGroup => quote!(0),
             _ => reference(&self.path(pass, argument, memory), argument.is_mut, memory),
         }
     }
@@ -361,6 +361,7 @@ impl<'a> Model<'a> {
             ArgumentKind::State => vec![format_ident!("state")],
             ArgumentKind::Gradients => vec![format_ident!("gradients")],
             ArgumentKind::Draws => vec![format_ident!("draws")],
+            ArgumentKind::FirstGroup => Vec::new(),
             ArgumentKind::Rates => vec![format_ident!("rates")],
         }
     }

@@ -23,12 +23,12 @@ impl Model<'_> {
         let store = quote! {
             /// Lanes become predictions, sample after sample.
             #[inline(always)]
-            fn store_outputs<L: Lanes<Elem = #element>, const G: usize>(lanes: &[[Row; #outputs]; G], outputs: &mut [#element]) {
-                rt::pack::unpack::<L, #outputs, G>(lanes, outputs.len() / #outputs, outputs);
+            fn store_outputs<L: Lanes<Elem = #element>>(lanes: &[[Row; #outputs]], outputs: &mut [#element]) {
+                rt::pack::unpack::<L, #outputs>(lanes, outputs.len() / #outputs, outputs);
             }
         };
         let store_line = quote! {
-            StoreOutputs<'a, G> = store_outputs(lanes: &'a [[Row; #outputs]; G], outputs: &'a mut [#element]);
+            StoreOutputs<'a> = store_outputs(lanes: &'a [[Row; #outputs]], outputs: &'a mut [#element]);
         };
         let targets = match self.info.target().filter(|_| self.plan.evaluate.is_some()) {
             Some((TargetKind::Values, len)) if len > 0 => {
@@ -36,12 +36,12 @@ impl Model<'_> {
                 let item = quote! {
                     /// Target values become lanes.
                     #[inline(always)]
-                    fn load_targets<L: Lanes<Elem = #element>, const G: usize>(targets: &[#element], lanes: &mut [[Row; #len]; G]) {
-                        rt::pack::rows::<L, #len, G>(targets, targets.len() / #len, lanes);
+                    fn load_targets<L: Lanes<Elem = #element>>(targets: &[#element], first_group: usize, lanes: &mut [[Row; #len]]) {
+                        rt::pack::rows::<L, #len>(targets, targets.len() / #len, first_group, lanes);
                     }
                 };
                 let line = quote! {
-                    LoadTargets<'a, G> = load_targets(targets: &'a [#element], lanes: &'a mut [[Row; #len]; G]);
+                    LoadTargets<'a> = load_targets(targets: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #len]]);
                 };
                 Some((item, line))
             }
@@ -59,12 +59,12 @@ impl Model<'_> {
             let item = quote! {
                 /// Samples become lanes; padding repeats the first sample.
                 #[inline(always)]
-                fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], lanes: &mut [[Row; #width]; G]) {
-                    rt::pack::rows::<L, #width, G>(samples, samples.len() / #width, lanes);
+                fn load_samples<L: Lanes<Elem = #element>>(samples: &[#element], first_group: usize, lanes: &mut [[Row; #width]]) {
+                    rt::pack::rows::<L, #width>(samples, samples.len() / #width, first_group, lanes);
                 }
             };
             let line = quote! {
-                LoadSamples<'a, G> = load_samples(samples: &'a [#element], lanes: &'a mut [[Row; #width]; G]);
+                LoadSamples<'a> = load_samples(samples: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #width]]);
             };
             return (item, line);
         }
@@ -74,23 +74,23 @@ impl Model<'_> {
             .zip(&self.info.inputs)
             .map(|(name, input)| (name, number(input.len())))
             .collect();
-        let arguments = inputs.iter().map(|(name, len)| quote!(#name: &mut [[Row; #len]; G]));
-        let fields = inputs.iter().map(|(name, len)| quote!(#name: &'a mut [[Row; #len]; G]));
+        let arguments = inputs.iter().map(|(name, len)| quote!(#name: &mut [[Row; #len]]));
+        let fields = inputs.iter().map(|(name, len)| quote!(#name: &'a mut [[Row; #len]]));
         let mut from = 0;
         let parts = inputs.iter().zip(&self.info.inputs).map(|((name, len), input)| {
             let at = number(from);
             from += input.len();
-            quote!(rt::pack::part::<L, #width, #len, G>(samples, #at, samples.len() / #width, #name);)
+            quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, first_group, #name);)
         });
         let item = quote! {
             /// Samples, rows of all inputs, become the lanes of each; padding repeats the first sample.
             #[inline(always)]
-            fn load_samples<L: Lanes<Elem = #element>, const G: usize>(samples: &[#element], #(#arguments),*) {
+            fn load_samples<L: Lanes<Elem = #element>>(samples: &[#element], first_group: usize, #(#arguments),*) {
                 #(#parts)*
             }
         };
         let line = quote! {
-            LoadSamples<'a, G> = load_samples(samples: &'a [#element], #(#fields),*);
+            LoadSamples<'a> = load_samples(samples: &'a [#element], first_group: usize, #(#fields),*);
         };
         (item, line)
     }
@@ -109,7 +109,7 @@ impl Model<'_> {
     /// `simd.run(LoadSamples(…))`, from the rows `x` to the places of a pass.
     pub(super) fn run_load(&self, pass: &Pass, memory: Memory) -> TokenStream {
         let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, memory));
-        quote!(simd.run(LoadSamples(x, #(&mut #places),*));)
+        quote!(simd.run(LoadSamples(x, 0, #(&mut #places),*));)
     }
 
     /// `predict`: one sample, no allocation.

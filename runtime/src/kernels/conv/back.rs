@@ -12,7 +12,6 @@ use crate::lanes::{LANES, Lanes, Row};
 #[inline(always)]
 pub fn input_gradient<
     L: Lanes,
-    const G: usize,
     const Y: usize,
     const K: usize,
     const P: usize,
@@ -20,7 +19,7 @@ pub fn input_gradient<
     const C: usize,
 >(
     window: &Window,
-    d_y: &[[Row<L::Elem>; Y]; G],
+    d_y: &[[Row<L::Elem>; Y]],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>]>,
     finish: impl FnMut(usize, usize, L),
@@ -28,26 +27,18 @@ pub fn input_gradient<
     assert!(window.fits(window.input.iter().product(), K, P));
     assert!(window.output.iter().product::<usize>() == Y && R <= window.channels());
     if L::IS_WIDE {
-        back_tiles::<L, G, Y, K, P, R, C>(window, d_y, weight, bias, finish);
+        back_tiles::<L, Y, K, P, R, C>(window, d_y, weight, bias, finish);
     } else if R == 1 {
-        back_tiles::<L, G, Y, K, P, 1, 4>(window, d_y, weight, bias, finish);
+        back_tiles::<L, Y, K, P, 1, 4>(window, d_y, weight, bias, finish);
     } else {
-        back_tiles::<L, G, Y, K, P, 2, 2>(window, d_y, weight, bias, finish);
+        back_tiles::<L, Y, K, P, 2, 2>(window, d_y, weight, bias, finish);
     }
 }
 
 #[inline(always)]
-fn back_tiles<
-    L: Lanes,
-    const G: usize,
-    const Y: usize,
-    const K: usize,
-    const P: usize,
-    const R: usize,
-    const C: usize,
->(
+fn back_tiles<L: Lanes, const Y: usize, const K: usize, const P: usize, const R: usize, const C: usize>(
     window: &Window,
-    d_y: &[[Row<L::Elem>; Y]; G],
+    d_y: &[[Row<L::Elem>; Y]],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>]>,
     mut finish: impl FnMut(usize, usize, L),

@@ -9,43 +9,27 @@ use crate::lanes::{LANES, Lanes, Row};
 ///
 /// `R` channels and `C` places are a tile. With `groups > 1`, `R` must divide both sixteen and the outputs of a part.
 #[inline(always)]
-pub fn forward<
-    L: Lanes,
-    const G: usize,
-    const X: usize,
-    const K: usize,
-    const P: usize,
-    const R: usize,
-    const C: usize,
->(
+pub fn forward<L: Lanes, const X: usize, const K: usize, const P: usize, const R: usize, const C: usize>(
     window: &Window,
-    x: &[[Row<L::Elem>; X]; G],
+    x: &[[Row<L::Elem>; X]],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     finish: impl FnMut(usize, usize, L),
 ) {
     assert!(window.fits(X, K, P));
     if L::IS_WIDE {
-        forward_tiles::<L, G, X, K, P, R, C>(window, x, weight, bias, finish);
+        forward_tiles::<L, X, K, P, R, C>(window, x, weight, bias, finish);
     } else if R == 1 {
-        forward_tiles::<L, G, X, K, P, 1, 4>(window, x, weight, bias, finish);
+        forward_tiles::<L, X, K, P, 1, 4>(window, x, weight, bias, finish);
     } else {
-        forward_tiles::<L, G, X, K, P, 2, 2>(window, x, weight, bias, finish);
+        forward_tiles::<L, X, K, P, 2, 2>(window, x, weight, bias, finish);
     }
 }
 
 #[inline(always)]
-fn forward_tiles<
-    L: Lanes,
-    const G: usize,
-    const X: usize,
-    const K: usize,
-    const P: usize,
-    const R: usize,
-    const C: usize,
->(
+fn forward_tiles<L: Lanes, const X: usize, const K: usize, const P: usize, const R: usize, const C: usize>(
     window: &Window,
-    x: &[[Row<L::Elem>; X]; G],
+    x: &[[Row<L::Elem>; X]],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, usize, L),

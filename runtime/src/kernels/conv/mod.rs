@@ -2,8 +2,8 @@
 //!
 //! | | shape | |
 //! |---|---|---|
-//! | x, d_x | `[G][C * H * W]` rows | group of sixteen samples, place in the image; lanes are samples |
-//! | y, d_y | `[G][O * OH * OW]` rows | as x |
+//! | x, d_x | `[groups][C * H * W]` rows | group of sixteen samples, place in the image; lanes are samples |
+//! | y, d_y | `[groups][O * OH * OW]` rows | as x |
 //! | weight | `[P][K]` rows | panel of sixteen output channels, `K = C / groups * KH * KW`; lanes are channels |
 //! | bias | `[P]` rows | lanes are output channels |
 //!

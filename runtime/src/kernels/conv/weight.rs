@@ -1,18 +1,23 @@
 //! The gradient of the weight.
 #![allow(unsafe_code, clippy::needless_range_loop)]
 
+use core::ops::Range;
+
 use super::{Window, moved_back};
 use crate::lanes::{LANES, Lanes, Row};
 
 /// d_W: for each weight the sum over samples and places of d_y x, samples within a group last. `finish` is given panel,
 /// element of the kernel and sixteen output channels, each once.
 ///
+/// A unit is one row of the kernel of one channel of a part: `units` says which of the `channels * kernel rows` are
+/// computed, so that elements `units.start * KW..units.end * KW` are finished, each with the bits that it has in the
+/// whole.
+///
 /// `R` output channels, `CT` channels and `KW` columns of the kernel are a tile. With `groups > 1`, `R` must divide both
 /// sixteen and the outputs of a part. Lanes of padding must be 0 in d_y.
 #[inline(always)]
 pub fn weight_gradient<
     L: Lanes,
-    const G: usize,
     const X: usize,
     const Y: usize,
     const R: usize,
@@ -20,25 +25,26 @@ pub fn weight_gradient<
     const KW: usize,
 >(
     window: &Window,
-    x: &[[Row<L::Elem>; X]; G],
-    d_y: &[[Row<L::Elem>; Y]; G],
+    units: Range<usize>,
+    x: &[[Row<L::Elem>; X]],
+    d_y: &[[Row<L::Elem>; Y]],
     finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(x.len() == d_y.len() && units.end <= window.channels() * window.kernel[0]);
     assert!(window.kernel[1] == KW && window.input.iter().product::<usize>() == X);
     assert!(window.output.iter().product::<usize>() == Y && CT <= window.channels());
     if L::IS_WIDE {
-        weight_tiles::<L, G, X, Y, R, CT, KW>(window, x, d_y, finish);
+        weight_tiles::<L, X, Y, R, CT, KW>(window, units, x, d_y, finish);
     } else if R == 1 || KW > 3 {
-        weight_tiles::<L, G, X, Y, 1, 1, KW>(window, x, d_y, finish);
+        weight_tiles::<L, X, Y, 1, 1, KW>(window, units, x, d_y, finish);
     } else {
-        weight_tiles::<L, G, X, Y, 2, 1, KW>(window, x, d_y, finish);
+        weight_tiles::<L, X, Y, 2, 1, KW>(window, units, x, d_y, finish);
     }
 }
 
 #[inline(always)]
 fn weight_tiles<
     L: Lanes,
-    const G: usize,
     const X: usize,
     const Y: usize,
     const R: usize,
@@ -46,24 +52,30 @@ fn weight_tiles<
     const KW: usize,
 >(
     window: &Window,
-    x: &[[Row<L::Elem>; X]; G],
-    d_y: &[[Row<L::Elem>; Y]; G],
+    units: Range<usize>,
+    x: &[[Row<L::Elem>; X]],
+    d_y: &[[Row<L::Elem>; Y]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    let (channels, outputs) = (window.channels(), window.output[0]);
+    let (channels, outputs, height) = (window.channels(), window.output[0], window.kernel[0]);
     for p in 0..outputs.div_ceil(LANES) {
         let of_panel = LANES.min(outputs - p * LANES);
-        let mut channel = 0;
-        while channel < channels {
+        let mut channel = units.start / height;
+        while channel * height < units.end {
             let first = moved_back(channel, CT, channels);
-            for ky in 0..window.kernel[0] {
+            for ky in 0..height {
+                // A tile that was moved back begins with channels that are done.
+                let is_asked =
+                    |c: usize| first + c >= channel && units.contains(&((first + c) * height + ky));
+                if !(0..CT).any(is_asked) {
+                    continue;
+                }
                 // Sums of the panel's outputs, lanes over samples; they are turned over when all are there.
                 let mut sums = [[[L::zero(); LANES]; KW]; CT];
                 let mut o = 0;
                 while o < of_panel {
                     let at = moved_back(o, R, LANES);
-                    let tile =
-                        weight_tile::<L, G, X, Y, R, CT, KW>(window, x, d_y, p * LANES + at, (first, ky));
+                    let tile = weight_tile::<L, X, Y, R, CT, KW>(window, x, d_y, p * LANES + at, (first, ky));
                     for r in 0..R {
                         for c in 0..CT {
                             for k in 0..KW {
@@ -73,8 +85,10 @@ fn weight_tiles<
                     }
                     o += R;
                 }
-                // A tile that was moved back begins with channels that are done.
-                for c in channel - first..CT {
+                for c in 0..CT {
+                    if !is_asked(c) {
+                        continue;
+                    }
                     for k in 0..KW {
                         let mut square = sums[c][k];
                         for lanes in &mut square[of_panel..] {
@@ -82,7 +96,7 @@ fn weight_tiles<
                         }
                         L::transpose(&mut square);
                         let sum = square.into_iter().fold(L::zero(), |sum, lanes| sum + lanes);
-                        finish(p, ((first + c) * window.kernel[0] + ky) * KW + k, sum);
+                        finish(p, ((first + c) * height + ky) * KW + k, sum);
                     }
                 }
             }
@@ -93,18 +107,10 @@ fn weight_tiles<
 
 /// Sums over groups and places for `R` outputs, `CT` channels of their part and a row of the kernel.
 #[inline(always)]
-fn weight_tile<
-    L: Lanes,
-    const G: usize,
-    const X: usize,
-    const Y: usize,
-    const R: usize,
-    const CT: usize,
-    const KW: usize,
->(
+fn weight_tile<L: Lanes, const X: usize, const Y: usize, const R: usize, const CT: usize, const KW: usize>(
     window: &Window,
-    x: &[[Row<L::Elem>; X]; G],
-    d_y: &[[Row<L::Elem>; Y]; G],
+    x: &[[Row<L::Elem>; X]],
+    d_y: &[[Row<L::Elem>; Y]],
     output: usize,
     (channel, ky): (usize, usize),
 ) -> [[[L; KW]; CT]; R] {
