@@ -4,7 +4,7 @@
 //! instead, which is handed what belongs to the use, and the values that come from outside of it. Uses with the same
 //! calls share it; what is used once stays a list of calls.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::{Model, Run};
@@ -269,6 +269,10 @@ impl Model<'_> {
         });
         let Some(known) = handed.get_mut(at) else { return TokenStream::new() };
         known.is_mut |= argument.is_mut;
+        // A function that needs the whole batch is handed an array, which is a slice to the others.
+        if member.is_none() && is_array(&argument.ty) {
+            known.ty = argument.ty.clone();
+        }
         let name = &known.name;
         match member {
             Some(member) if argument.is_mut => quote!(&mut #name.#member),
@@ -294,4 +298,15 @@ pub(super) fn reference(path: &[Ident], is_mut: bool, memory: Memory) -> TokenSt
     let reference = if is_mut { quote!(&mut) } else { quote!(&) };
     let owner = (memory == Memory::One && path.len() > 1).then(|| quote!(self.));
     quote!(#reference #owner #(#path).*)
+}
+
+/// Whether a type is an array, and no slice.
+fn is_array(ty: &TokenStream) -> bool {
+    ty.clone().into_iter().any(|token| match token {
+        TokenTree::Group(group) => group
+            .stream()
+            .into_iter()
+            .any(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';')),
+        _ => false,
+    })
 }
