@@ -1,5 +1,6 @@
 //! What it costs to run a kernel in parts: `cargo bench -p nnc-runtime --features threads --bench threads`.
 #![allow(clippy::print_stdout)]
+#![allow(clippy::extra_unused_type_parameters, reason = "every function of an entry has lanes")]
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,6 +1,7 @@
 //! Kernels in parts: every unit once, the same bits for any number of threads, and nothing left behind.
 //!
 //! Without the feature `threads` the same holds of one thread.
+#![allow(clippy::extra_unused_type_parameters, reason = "every function of an entry has lanes")]
 
 use std::sync::Mutex;
 

@@ -1,6 +1,7 @@
 //! Kernels in parts take no memory, on no thread.
 #![cfg(feature = "threads")]
 #![allow(unsafe_code)]
+#![allow(clippy::extra_unused_type_parameters, reason = "every function of an entry has lanes")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
