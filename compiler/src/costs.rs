@@ -85,7 +85,7 @@ fn values(model: &CompiledModel) -> Vec<(LayerId, usize)> {
                 (&other.name, other.layout, other.len, other.row)
                     == (&slot.name, slot.layout, slot.len, slot.row)
             };
-            let first = pass.values.iter().find(|value| value.slot == n);
+            let first = pass.values.iter().find(|value| value.slot == Some(n));
             if let Some(first) = first.filter(|_| !known.iter().any(is_same)) {
                 known.push(slot);
                 all.push((pass.graph.node(first.node).layer, slot.bytes(groups, size)));

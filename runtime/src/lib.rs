@@ -66,7 +66,7 @@ pub mod __private {
     pub use crate::lanes::{LANES, Lanes, Plain, Row};
     pub use crate::layout::{self, fill};
     pub use crate::math64;
-    pub use crate::memory::{Box, Tensor, Zero, Zeroed, zeros};
+    pub use crate::memory::{Box, OfRow, Tensors, Zero, Zeroed, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,

@@ -11,20 +11,20 @@ macro_rules! __entries {
     (
         $elem:ty;
         $(
-            $name:ident<$a:lifetime $(, $g:ident)?> =
+            $name:ident<$a:lifetime $(, $g:ident)*> =
                 $($word:ident)+ ($($arguments:tt)*) $(-> $out:ty)?;
         )*
     ) => {
-        $($crate::__entries! { @entry $elem; $name<$a $(, $g)?> = $($word)+ ($($arguments)*) $(-> $out)? })*
+        $($crate::__entries! { @entry $elem; $name<$a $(, $g)*> = $($word)+ ($($arguments)*) $(-> $out)? })*
     };
     (
         @entry $elem:ty;
-        $name:ident<$a:lifetime $(, $g:ident)?> =
+        $name:ident<$a:lifetime $(, $g:ident)*> =
             each $function:ident($($argument:ident: $ty:ty),* $(,)?)
     ) => {
-        $crate::__entries! { @entry $elem; $name<$a $(, $g)?> = $function($($argument: $ty),*) }
+        $crate::__entries! { @entry $elem; $name<$a $(, $g)*> = $function($($argument: $ty),*) }
 
-        impl<$a $(, const $g: usize)?> $crate::__private::Divide for $name<$a $(, $g)?> {
+        impl<$a $(, const $g: usize)*> $crate::__private::Divide for $name<$a $(, $g)*> {
             #[inline(always)]
             fn divide(self, at: usize) -> (Self, Self) {
                 let Self($($argument),*) = self;
@@ -35,18 +35,18 @@ macro_rules! __entries {
     };
     (
         @entry $elem:ty;
-        $name:ident<$a:lifetime $(, $g:ident)?> =
+        $name:ident<$a:lifetime $(, $g:ident)*> =
             $function:ident($($argument:ident: $ty:ty),* $(,)?) $(-> $out:ty)?
     ) => {
-        struct $name<$a $(, const $g: usize)?>($($ty),*);
+        struct $name<$a $(, const $g: usize)*>($($ty),*);
 
-        impl<$a $(, const $g: usize)?> $crate::__private::Kernel<$elem> for $name<$a $(, $g)?> {
+        impl<$a $(, const $g: usize)*> $crate::__private::Kernel<$elem> for $name<$a $(, $g)*> {
             type Output = $crate::__entries!(@output $($out)?);
 
             #[inline(always)]
             fn run<L: $crate::__private::Lanes<Elem = $elem>>(self) -> Self::Output {
                 // An argument may have the function's name.
-                let function = $function::<L $(, $g)?>;
+                let function = $function::<L $(, $g)*>;
                 let Self($($argument),*) = self;
                 function($($argument),*)
             }
@@ -56,59 +56,93 @@ macro_rules! __entries {
     (@output $out:ty) => { $out };
 }
 
-/// A struct of arrays, aligned for vectors, with a `ZERO`.
+/// Structs of arrays, aligned for vectors, with a `ZERO`. A struct may be a field of a later one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __memory {
-    (
+    ($(
         $(#[$about:meta])*
-        struct $name:ident { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
-    ) => {
+        struct $name:ident $(<$(const $size:ident: usize),*>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+    )*) => {$(
         $(#[$about])*
         #[repr(C, align(64))]
         #[derive(Clone, Copy)]
-        struct $name {
+        struct $name $(<$(const $size: usize),*>)? {
             $($(#[$docs])* $field: $ty,)*
         }
 
-        impl $crate::__private::Zero for $name {
+        impl $(<$(const $size: usize),*>)? $crate::__private::Zero for $name $(<$($size),*>)? {
             const ZERO: Self = Self { $($field: $crate::__private::Zero::ZERO,)* };
         }
 
-        impl $name {
+        // Those of the model's own structs are what memory starts from.
+        #[allow(dead_code)]
+        impl $(<$(const $size: usize),*>)? $name $(<$($size),*>)? {
             const ZERO: Self = $crate::__private::Zero::ZERO;
         }
-    };
+    )*};
 }
 
-/// A struct as of [`memory!`](crate::__memory), whose fields are tensors that are numbered in their order.
+/// Structs as of [`memory!`](crate::__memory), whose fields are tensors that are numbered in their order.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __tensors {
-    (
+    ($(
         $(#[$about:meta])*
-        struct $name:ident { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
-    ) => {
-        $crate::__memory! {
+        struct $name:ident $(<$(const $size:ident: usize),*>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+    )*) => {
+        $crate::__memory! {$(
             $(#[$about])*
-            struct $name { $($(#[$docs])* $field: $ty,)* }
+            struct $name $(<$(const $size: usize),*>)? { $($(#[$docs])* $field: $ty,)* }
+        )*}
+
+        $(
+        impl $(<$(const $size: usize),*>)? $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>
+            for $name $(<$($size),*>)?
+        {
+            const COUNT: usize = 0 $(+ <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT)*;
+
+            fn rows(&self, tensor: usize) -> &[Row] {
+                let before = 0;
+                $(
+                    let inside = <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT;
+                    if tensor < before + inside {
+                        return $crate::__private::Tensors::rows(&self.$field, tensor - before);
+                    }
+                    let before = before + inside;
+                )*
+                let _ = before;
+                &[]
+            }
+
+            fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
+                let before = 0;
+                $(
+                    let inside = <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT;
+                    if tensor < before + inside {
+                        return $crate::__private::Tensors::rows_mut(&mut self.$field, tensor - before);
+                    }
+                    let before = before + inside;
+                )*
+                let _ = before;
+                &mut []
+            }
         }
 
-        // A model needs one of them or both.
+        // A model needs one of them or both, of its own structs.
         #[allow(dead_code)]
-        impl $name {
+        impl $(<$(const $size: usize),*>)? $name $(<$($size),*>)? {
             /// The rows of tensor number `tensor`; none where there is no such tensor.
             fn rows(&self, tensor: usize) -> &[Row] {
-                let all: &[&[Row]] = &[$($crate::__private::Tensor::rows(&self.$field)),*];
-                all.get(tensor).copied().unwrap_or_default()
+                $crate::__private::Tensors::rows(self, tensor)
             }
 
             /// The rows of tensor number `tensor`; none where there is no such tensor.
             fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
-                let all: &mut [&mut [Row]] = &mut [$($crate::__private::Tensor::rows_mut(&mut self.$field)),*];
-                all.get_mut(tensor).map(::core::mem::take).unwrap_or_default()
+                $crate::__private::Tensors::rows_mut(self, tensor)
             }
         }
+        )*
     };
 }
 

@@ -53,32 +53,48 @@ impl<T: Zero, const N: usize> Zero for [T; N] {
     const ZERO: Self = [T::ZERO; N];
 }
 
-/// A tensor as it lies in memory: rows of sixteen, or panels of such rows.
-pub trait Tensor<E> {
-    /// Its rows, one panel behind the other.
-    fn rows(&self) -> &[Row<E>];
-    /// Its rows, one panel behind the other.
-    fn rows_mut(&mut self) -> &mut [Row<E>];
+/// Tensors as they lie in memory, numbered: one, rows of sixteen or panels of such rows, or a struct of several.
+pub trait Tensors<E> {
+    /// How many there are.
+    const COUNT: usize;
+    /// The rows of tensor number `tensor`, one panel behind the other; none where there is no such tensor.
+    fn rows(&self, tensor: usize) -> &[Row<E>];
+    /// The rows of tensor number `tensor`, one panel behind the other; none where there is no such tensor.
+    fn rows_mut(&mut self, tensor: usize) -> &mut [Row<E>];
 }
 
-impl<E: Element, const N: usize> Tensor<E> for [Row<E>; N] {
-    fn rows(&self) -> &[Row<E>] {
-        self
+impl<E: Element, const N: usize> Tensors<E> for [Row<E>; N] {
+    const COUNT: usize = 1;
+
+    fn rows(&self, tensor: usize) -> &[Row<E>] {
+        if tensor == 0 { self } else { &[] }
     }
 
-    fn rows_mut(&mut self) -> &mut [Row<E>] {
-        self
+    fn rows_mut(&mut self, tensor: usize) -> &mut [Row<E>] {
+        if tensor == 0 { self } else { &mut [] }
     }
 }
 
-impl<E: Element, const M: usize, const N: usize> Tensor<E> for [[Row<E>; M]; N] {
-    fn rows(&self) -> &[Row<E>] {
-        self.as_flattened()
+impl<E: Element, const M: usize, const N: usize> Tensors<E> for [[Row<E>; M]; N] {
+    const COUNT: usize = 1;
+
+    fn rows(&self, tensor: usize) -> &[Row<E>] {
+        if tensor == 0 { self.as_flattened() } else { &[] }
     }
 
-    fn rows_mut(&mut self) -> &mut [Row<E>] {
-        self.as_flattened_mut()
+    fn rows_mut(&mut self, tensor: usize) -> &mut [Row<E>] {
+        if tensor == 0 { self.as_flattened_mut() } else { &mut [] }
     }
+}
+
+/// The type of the numbers in a row.
+pub trait OfRow {
+    /// It.
+    type Elem;
+}
+
+impl<E: Element> OfRow for Row<E> {
+    type Elem = E;
 }
 
 /// `len` zeros on the heap.

@@ -6,11 +6,13 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::comments::docs;
+use super::shared::Place;
 use super::{element, names, number, scalar};
 use crate::graph::{Graph, Node, Op};
 use crate::plan::Plan;
 
-/// All constants of a module. What is equal is one constant, so that code of equal layers is equal too.
+/// All constants of a module. What is equal is one constant, so that code of equal layers is equal too. Sizes that layers
+/// of blocks hand to their kernels are a table, so that code of layers of other sizes is equal but for the place in it.
 #[derive(Debug, Default)]
 pub struct Constants {
     all: Vec<Constant>,
@@ -18,6 +20,8 @@ pub struct Constants {
     by_name: HashMap<String, usize>,
     /// A constant by what the operator calls it, and its type and value.
     by_value: HashMap<(String, String), usize>,
+    /// Words that layers of blocks use: their constants stand in a table each.
+    tables: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -26,10 +30,12 @@ struct Constant {
     name: Ident,
     /// What the operator calls it: `window`.
     word: String,
-    /// `const`, or `static` for a list.
-    keyword: TokenStream,
-    /// Type and value.
-    rest: TokenStream,
+    /// Whether the source lists it.
+    is_list: bool,
+    /// Its type.
+    ty: TokenStream,
+    /// Its value.
+    value: TokenStream,
     /// The text of the first layer that uses it.
     layer: String,
     /// How many others do.
@@ -50,14 +56,14 @@ impl Constants {
     }
 
     fn add(&mut self, graph: &Graph, node: &Node) {
-        let (word, keyword, rest) = match &node.op {
+        let (word, is_list, ty, value) = match &node.op {
             Op::Constant(name, values) => {
                 let (element, len) = (element(graph.precision), number(values.len()));
                 let values = values.iter().map(|value| scalar::literal(*value, graph.precision));
-                (name.as_str(), quote!(static), quote!([#element; #len] = [#(#values),*]))
+                (name.as_str(), true, quote!([#element; #len]), quote!([#(#values),*]))
             }
             Op::Operator(op) => match op.constant() {
-                Some((name, ty, value)) => (name, quote!(const), quote!(#ty = #value)),
+                Some((name, ty, value)) => (name, false, ty, value),
                 None => return,
             },
             _ => return,
@@ -66,36 +72,78 @@ impl Constants {
         if self.by_name.contains_key(&own) {
             return;
         }
-        let at = *self.by_value.entry((word.to_owned(), rest.to_string())).or_insert(self.all.len());
+        let layer = graph.layer(node.layer);
+        if !is_list && Place::of(&layer.name).is_some() && !self.tables.iter().any(|table| table == word) {
+            self.tables.push(word.to_owned());
+        }
+        let key = (word.to_owned(), format!("{ty} = {value}"));
+        let at = *self.by_value.entry(key).or_insert(self.all.len());
         match self.all.get_mut(at) {
             Some(known) => known.n_others += 1,
             None => {
-                let (name, layer) = (names::ident(&own), graph.layer(node.layer).text.clone());
-                self.all.push(Constant { name, word: word.to_owned(), keyword, rest, layer, n_others: 0 });
+                let (name, layer) = (names::ident(&own), layer.text.clone());
+                let word = word.to_owned();
+                self.all.push(Constant { name, word, is_list, ty, value, layer, n_others: 0 });
             }
         }
         self.by_name.insert(own, at);
     }
 
-    /// What the constant of a layer is called: `CONV1_WINDOW`.
-    pub fn name(&self, graph: &Graph, node: &Node, word: &str) -> Ident {
+    /// What the constant of a layer is called: `CONV1_WINDOW`, or `WINDOWS[2]`.
+    pub fn name(&self, graph: &Graph, node: &Node, word: &str) -> TokenStream {
         let own = own_name(graph, node, word);
-        let known = self.by_name.get(&own).and_then(|at| self.all.get(*at));
-        known.map_or_else(|| names::ident(&own), |constant| constant.name.clone())
+        let Some((at, constant)) = self.by_name.get(&own).and_then(|at| Some((*at, self.all.get(*at)?)))
+        else {
+            let name = names::ident(&own);
+            return quote!(#name);
+        };
+        if !self.is_in_table(constant) {
+            let name = &constant.name;
+            return quote!(#name);
+        }
+        let (table, before) = (table_name(word), self.all.iter().take(at));
+        let at = number(before.filter(|other| other.word == word && self.is_in_table(other)).count());
+        quote!(#table[#at])
+    }
+
+    fn is_in_table(&self, constant: &Constant) -> bool {
+        !constant.is_list && self.tables.contains(&constant.word)
     }
 
     /// Their items.
     pub fn items(&self) -> TokenStream {
-        let items = self.all.iter().map(|Constant { name, word, keyword, rest, layer, n_others }| {
-            let docs = docs([match n_others {
-                0 => format!("`{word}` of `{layer}`."),
-                1 => format!("`{word}` of `{layer}` and of another layer."),
-                n => format!("`{word}` of `{layer}` and of {n} other layers."),
-            }]);
-            quote!(#docs #keyword #name: #rest;)
+        let of = |constant: &Constant| {
+            let layer = &constant.layer;
+            match constant.n_others {
+                0 => format!("`{layer}`"),
+                1 => format!("`{layer}` and of another layer"),
+                n => format!("`{layer}` and of {n} other layers"),
+            }
+        };
+        let own = self.all.iter().filter(|constant| !self.is_in_table(constant)).map(|constant| {
+            let Constant { name, word, is_list, ty, value, .. } = constant;
+            let docs = docs([format!("`{word}` of {}.", of(constant))]);
+            let keyword = if *is_list { quote!(static) } else { quote!(const) };
+            quote!(#docs #keyword #name: #ty = #value;)
         });
-        quote!(#(#items)*)
+        let tables = self.tables.iter().map(|word| {
+            let inside =
+                || self.all.iter().filter(|constant| self.is_in_table(constant) && constant.word == *word);
+            let list = inside().enumerate().map(|(n, constant)| format!("{n}: {}.", of(constant)));
+            let docs =
+                docs([format!("Each `{word}` of the layers; number"), String::new()].into_iter().chain(list));
+            let (name, len, values) =
+                (table_name(word), number(inside().count()), inside().map(|c| &c.value));
+            let ty = inside().map(|constant| &constant.ty).next();
+            quote!(#docs static #name: [#ty; #len] = [#(#values),*];)
+        });
+        quote!(#(#own)* #(#tables)*)
     }
+}
+
+/// `WINDOWS`
+fn table_name(word: &str) -> Ident {
+    names::ident(&format!("{word}s").to_uppercase())
 }
 
 fn own_name(graph: &Graph, node: &Node, word: &str) -> String {

@@ -13,6 +13,7 @@ use super::parameters::trained_type;
 use super::rows::rows;
 use super::scan::StepFunction;
 use super::shared::{Names, Place, skeleton};
+use super::sizes::{Sizes, Skeleton};
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId};
 use crate::plan::{Access, Function, Step};
@@ -27,32 +28,87 @@ pub struct Emitted {
     pub entry: Ident,
     /// Functions of its own that come before it, and its doc comment.
     pub docs: TokenStream,
-    /// The function.
-    pub item: TokenStream,
-    /// What it is but for names, if other layers may share it.
-    pub skeleton: Option<String>,
+    /// Its body.
+    pub code: TokenStream,
+    /// The type of its numbers.
+    pub element: TokenStream,
+    /// What it returns.
+    pub returns: Option<TokenStream>,
+    /// Whether the number of groups is a parameter of it.
+    pub is_generic: bool,
+    /// What it is but for names and sizes, if other layers may share it.
+    pub skeleton: Option<Skeleton>,
+    /// The numbers in the code of each function that is this one but for sizes, if other layers may share it.
+    pub numbers: Vec<Vec<usize>>,
     /// The layers that share it.
     pub layers: Vec<String>,
-    /// Its line in the table of entries.
-    pub line: TokenStream,
-    /// The arguments' names, in order.
+    /// The arguments, in order.
     pub arguments: Vec<Argument>,
 }
 
 impl Emitted {
     /// The function with its comments.
     pub fn tokens(&self) -> TokenStream {
-        let (docs, item) = (&self.docs, &self.item);
+        let (docs, item) = (&self.docs, self.item());
         let shared = (self.layers.len() > 1).then(|| {
             let list = self.layers.iter().map(|layer| format!("`{layer}`")).collect::<Vec<_>>().join(", ");
-            super::comments::docs([String::new(), format!("Shared by {list}.")])
+            let sizes = self.sizes();
+            let of_first =
+                if sizes.names().next().is_some() { " Sizes above are those of the first." } else { "" };
+            super::comments::docs([String::new(), format!("Shared by {list}.{of_first}")])
         });
         quote!(#docs #shared #item)
     }
 
+    /// The function.
+    fn item(&self) -> TokenStream {
+        let (name, element, sizes) = (&self.name, &self.element, self.sizes());
+        let (types, code) = sizes.put(&self.types(), self.code.clone());
+        let arguments = self.arguments.iter().zip(types).map(|(argument, ty)| {
+            let name = &argument.name;
+            if argument.is_mut { quote!(#name: &mut #ty) } else { quote!(#name: &#ty) }
+        });
+        let groups = self.is_generic.then(|| quote!(, const G: usize));
+        let sizes = sizes.names().map(|name| quote!(, const #name: usize));
+        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
+        // Operators index several arrays with one counter, as a person would write it.
+        quote! {
+            #[inline(always)]
+            fn #name<L: Lanes<Elem = #element> #groups #(#sizes)*>(#(#arguments),*) #returns {
+                #code
+            }
+        }
+    }
+
+    /// Its line in the table of entries.
+    pub fn line(&self) -> TokenStream {
+        let (entry, name, sizes) = (&self.entry, &self.name, self.sizes());
+        let (types, _) = sizes.put(&self.types(), TokenStream::new());
+        let arguments = self.arguments.iter().zip(types).map(|(argument, ty)| {
+            let name = &argument.name;
+            if argument.is_mut { quote!(#name: &'a mut #ty) } else { quote!(#name: &'a #ty) }
+        });
+        let groups = self.is_generic.then(|| quote!(, G));
+        let sizes = sizes.names().map(|name| quote!(, #name));
+        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
+        quote!(#entry<'a #groups #(#sizes)*> = #name(#(#arguments),*) #returns;)
+    }
+
+    fn types(&self) -> Vec<TokenStream> {
+        self.arguments.iter().map(|argument| argument.ty.clone()).collect()
+    }
+
+    /// The sizes that are parameters of it.
+    pub fn sizes(&self) -> Sizes {
+        let Some(skeleton) = &self.skeleton else { return Sizes::default() };
+        let is_taken =
+            |name: &Ident| mentions(&self.code, name) || matches!(name.to_string().as_str(), "G" | "L");
+        Sizes::new(skeleton, &self.numbers, is_taken)
+    }
+
     /// Whether two functions are the same to the last token.
     pub fn is_same(&self, other: &Self) -> bool {
-        let text = |emitted: &Self| format!("{} {}", emitted.docs, emitted.item);
+        let text = |emitted: &Self| format!("{} {}", emitted.docs, emitted.item());
         text(self) == text(other)
     }
 }
@@ -143,41 +199,41 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let returns_total = function.steps.iter().any(|step| has_total(cx, step));
     let element = cx.element();
     let (start, end, returns) = if returns_total {
-        (quote!(let mut total = L::zero();), quote!(total.sum()), quote!(-> #element))
+        (quote!(let mut total = L::zero();), quote!(total.sum()), Some(element.clone()))
     } else {
-        (TokenStream::new(), TokenStream::new(), TokenStream::new())
+        (TokenStream::new(), TokenStream::new(), None)
     };
     let docs = docs(function_docs(cx, function));
-    let code = quote!(#start #(#body)* #end);
+    let locals: Vec<Ident> = function.locals.iter().map(|id| cx.value_name(*id)).collect();
+    let declared = function.locals.iter().zip(&locals).map(|(id, name)| {
+        let zero = cx.zero(*id);
+        quote!(let #name = &mut #zero;)
+    });
+    let code = quote!(#(#declared)* #start #(#body)* #end);
     let (code, arguments) =
-        if is_shared { names.share(code, arguments, cx.graph()) } else { (code, arguments) };
+        if is_shared { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
     // What depends on no sample knows no groups either.
     let in_groups = arguments.iter().any(|argument| mentions(&argument.ty, &names::ident("G")));
     let is_generic = cx.domain == Domain::Batch && function.direction == Direction::Forward && in_groups;
-    let generic = is_generic.then(|| quote!(, const G: usize));
-    let fields = arguments.iter().map(|argument| {
-        let (name, ty) = (&argument.name, &argument.ty);
-        if argument.is_mut { quote!(#name: &mut #ty) } else { quote!(#name: &#ty) }
-    });
-    let entry_fields = arguments.iter().map(|argument| {
-        let (name, ty) = (&argument.name, &argument.ty);
-        if argument.is_mut { quote!(#name: &'a mut #ty) } else { quote!(#name: &'a #ty) }
-    });
     let entry = names::type_ident(name);
     let name = names::ident(name);
-    let entry_generic = is_generic.then(|| quote!(, G));
-    // Operators index several arrays with one counter, as a person would write it.
     let repeated = steps.iter().flatten().map(|step| &step.item);
     let docs = quote!(#(#repeated)* #docs);
-    let item = quote! {
-        #[inline(always)]
-        fn #name<L: Lanes<Elem = #element> #generic>(#(#fields),*) #returns {
-            #code
-        }
-    };
-    let line = quote!(#entry<'a #entry_generic> = #name(#(#entry_fields),*) #returns;);
-    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &item));
-    Emitted { name, entry, docs, item, skeleton, layers: vec![layer.clone()], line, arguments }
+    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &locals, &code));
+    let numbers = skeleton.iter().map(Skeleton::values).collect();
+    Emitted {
+        name,
+        entry,
+        docs,
+        code,
+        element,
+        returns,
+        is_generic,
+        skeleton,
+        numbers,
+        layers: vec![layer.clone()],
+        arguments,
+    }
 }
 
 /// Whether a kernel before this one makes a gradient of the same parameter.

@@ -174,7 +174,7 @@ impl KernelCx<'_> {
         };
         let mut lanes: HashMap<NodeId, TokenStream> = HashMap::from([(self.id, quote!(z))]);
         let mut statements: Vec<TokenStream> = Vec::new();
-        if self.function.writes.contains(&self.id) {
+        if self.function.stores(self.id) {
             statements.push(self.cx.store(self.id, &feature, &quote!(z)));
         }
         for (n, id) in self.epilogue.iter().enumerate() {
@@ -184,7 +184,7 @@ impl KernelCx<'_> {
             statements.extend(lets);
             statements.push(quote!(let #name = #value;));
             let name = quote!(#name);
-            if self.function.writes.contains(id) {
+            if self.function.stores(*id) {
                 statements.push(self.cx.store(*id, &feature, &name));
             }
             lanes.insert(*id, name);

@@ -3,6 +3,7 @@
 //! Every emitted function is one template. Operators emit their own loops through [`KernelCx`], which knows how their
 //! operands are called and what is done with each value before it is stored.
 
+mod bundles;
 mod comments;
 mod constants;
 mod format;
@@ -18,6 +19,7 @@ mod rows;
 mod scalar;
 mod scan;
 mod shared;
+mod sizes;
 
 pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};
@@ -25,6 +27,7 @@ pub use kernel::KernelCx;
 pub use model::emit;
 pub(crate) use names::{ident as identifier, is_taken};
 
+use bundles::Layout;
 use constants::Constants;
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Literal, TokenStream};
@@ -57,6 +60,8 @@ pub struct PassCx<'a> {
     pub constants: &'a Constants,
     /// What the function calls its values.
     pub names: &'a Names,
+    /// Where parameters lie.
+    pub parameters: &'a Layout,
 }
 
 /// Which element of a value is meant.
@@ -152,9 +157,15 @@ impl<'a> PassCx<'a> {
         }
     }
 
-    /// What a parameter is called: a field of `Parameters`.
-    pub fn parameter_name(&self, id: ParameterId) -> proc_macro2::Ident {
-        names::ident(&self.graph().parameter(id).name)
+    /// What a parameter is called: its place in `Parameters`.
+    pub fn parameter_name(&self, id: ParameterId) -> TokenStream {
+        let name = &self.graph().parameter(id).name;
+        if self.names.is_shared() {
+            // The function will be handed it by itself.
+            let name = names::ident(name);
+            return quote!(#name);
+        }
+        self.parameters.place(name)
     }
 
     /// Lanes of a value that lies in memory.
@@ -183,6 +194,9 @@ impl<'a> PassCx<'a> {
             };
         }
         if let (Op::Broadcast { inner, len }, Some(operand)) = (&node.op, node.inputs.first()) {
+            if self.domain == Domain::Single {
+                return self.load_channel(*operand, *inner, *len, node.len(), feature);
+            }
             return self.load(*operand, &feature.of_broadcast(*inner, *len, node.len()));
         }
         if let Op::Constant(name, values) = &node.op {
@@ -204,6 +218,36 @@ impl<'a> PassCx<'a> {
             Domain::Batch => quote!(L::load(&#name[g][#k])),
             Domain::Single if narrow && n > 1 => quote!(L::splat(#name[0][0])),
             Domain::Single => quote!(L::load(&#name[#k])),
+        }
+    }
+
+    /// The number of an operand that all features of a row have in common, each of its numbers being that of `inner`
+    /// features, whole rows.
+    fn load_channel(
+        &self,
+        operand: NodeId,
+        inner: usize,
+        len: usize,
+        whole: usize,
+        feature: &Feature,
+    ) -> TokenStream {
+        let (row, rows) = (feature.tokens(), inner / LANES);
+        let (share, numbers) = (number(rows), number(len));
+        let at = match (rows == 1, rows * len == whole / LANES) {
+            (true, true) => row,
+            (true, false) => quote!(#row % #numbers),
+            (false, true) => quote!(#row / #share),
+            (false, false) => quote!(#row / #share % #numbers),
+        };
+        match self.graph().node(operand).op {
+            Op::Parameter(parameter) => {
+                let name = self.parameter_name(parameter);
+                quote!(rt::pack::splat::<L>(&parameters.#name, #at))
+            }
+            _ => {
+                let name = self.value_name(operand);
+                quote!(rt::pack::splat::<L>(#name, #at))
+            }
         }
     }
 
@@ -234,6 +278,21 @@ impl<'a> PassCx<'a> {
             (Domain::Single, feature) => {
                 let p = feature.tokens();
                 quote!((L::index() + L::splat((16 * #p) as #element)))
+            }
+        }
+    }
+
+    /// Zeros for a value that is the same for all samples.
+    pub fn zero(&self, id: NodeId) -> TokenStream {
+        let len = self.graph().node(id).len();
+        match self.domain {
+            Domain::Single => {
+                let rows = number(len.div_ceil(LANES));
+                quote!([ZERO_ROW; #rows])
+            }
+            Domain::Batch => {
+                let len = number(len);
+                quote!([[ZERO_ROW; #len]; 1])
             }
         }
     }

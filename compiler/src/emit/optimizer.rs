@@ -533,7 +533,7 @@ impl Optimizer {
     }
 
     /// The call that updates one row of parameter number `number`, called `parameter`.
-    pub fn call(&self, number: usize, parameter: Ident) -> UpdateCall<'_> {
+    pub fn call(&self, number: usize, parameter: TokenStream) -> UpdateCall<'_> {
         let group = self.source.group_of.get(number).copied().unwrap_or(0);
         UpdateCall { optimizer: self, parameter, group, is_later: false }
     }
@@ -543,7 +543,7 @@ impl Optimizer {
 #[derive(Debug, Clone)]
 pub struct UpdateCall<'a> {
     optimizer: &'a Optimizer,
-    parameter: Ident,
+    parameter: TokenStream,
     group: usize,
     /// Whether another use of the parameter has put its gradient there before.
     is_later: bool,

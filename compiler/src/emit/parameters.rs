@@ -3,18 +3,14 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use super::bundles::{Item, Layout};
 use super::comments::docs;
+use super::number;
 use super::optimizer::Optimizer;
 use super::scalar::{Style, Writer};
-use super::{names, number};
 use crate::graph::{Graph, Parameter, Role};
 use crate::program::Precision;
 use crate::scalar::{Scalar, Variable};
-
-/// The field of a parameter.
-pub fn field(parameter: &Parameter) -> Ident {
-    names::ident(&parameter.name)
-}
 
 pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
     let (rows, inputs) = parameter.rows();
@@ -28,10 +24,39 @@ pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
     }
 }
 
+/// Where the parameters lie in their struct.
+pub fn layout(graph: &Graph) -> Layout {
+    Layout::new(graph.parameters.iter().map(|parameter| item(parameter, true)).collect(), true)
+}
+
+/// Where what is kept of each trained parameter lies, `parameters` being where they lie themselves.
+pub fn trained_layout(graph: &Graph, parameters: &Layout) -> Layout {
+    if trained_type(graph) == "Parameters" {
+        return parameters.clone();
+    }
+    let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
+    Layout::like(trained.map(|parameter| item(parameter, false)).collect(), parameters)
+}
+
+fn item(parameter: &Parameter, has_docs: bool) -> Item {
+    Item {
+        name: parameter.name.clone(),
+        layer: parameter.name.rsplit_once('.').map_or("", |(layer, _)| layer).to_owned(),
+        ty: field_type(parameter),
+        docs: match has_docs {
+            true => format!(
+                "`{}`, `{:?}`, starts as `{}`.",
+                parameter.name, parameter.shape, parameter.initializer.text
+            ),
+            false => String::new(),
+        },
+    }
+}
+
 /// `struct Parameters`, its zero, and its tensors as rows.
-pub fn parameters_item(graph: &Graph) -> TokenStream {
+pub fn parameters_item(layout: &Layout, taken: &[String]) -> TokenStream {
     let about = "Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.";
-    tensors_item(&format_ident!("Parameters"), about, &graph.parameters.iter().collect::<Vec<_>>(), true)
+    tensors_item(&format_ident!("Parameters"), about, layout, taken, true)
 }
 
 /// The type of what is kept of each trained parameter: `Parameters`, where there is nothing else.
@@ -44,35 +69,27 @@ pub fn trained_type(graph: &Graph) -> Ident {
 }
 
 /// `struct TrainedParameters`, where what is kept of each trained parameter has a form of its own.
-fn trained_item(graph: &Graph, has_rows: bool) -> TokenStream {
+fn trained_item(graph: &Graph, layout: &Layout, taken: &[String], has_rows: bool) -> TokenStream {
     let ty = trained_type(graph);
     if ty == "Parameters" {
         return TokenStream::new();
     }
-    let trained: Vec<&Parameter> =
-        graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained).collect();
-    tensors_item(&ty, "One number for each of a trained parameter, in the same form.", &trained, has_rows)
+    let about = "One number for each of a trained parameter, in the same form.";
+    tensors_item(&ty, about, layout, taken, has_rows)
 }
 
 /// A struct of tensors.
-fn tensors_item(ty: &Ident, about: &str, tensors: &[&Parameter], has_rows: bool) -> TokenStream {
-    let has_docs = ty == "Parameters";
-    let fields = tensors.iter().map(|parameter| {
-        let (name, ty) = (field(parameter), field_type(parameter));
-        let docs = docs([format!(
-            "`{}`, `{:?}`, starts as `{}`.",
-            parameter.name, parameter.shape, parameter.initializer.text
-        )]);
-        let docs = has_docs.then_some(docs);
-        quote!(#docs #name: #ty,)
-    });
+fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String], has_rows: bool) -> TokenStream {
+    let (fields, structs) = layout.structs(&ty.to_string(), taken);
     let about = docs([about.to_owned()]);
     let kind = if has_rows { quote!(tensors) } else { quote!(memory) };
     quote! {
         rt::#kind! {
+            #structs
+
             #about
             struct #ty {
-                #(#fields)*
+                #fields
             }
         }
     }
@@ -84,11 +101,12 @@ pub fn number_of_kept(graph: &Graph, tensor: &TokenStream) -> TokenStream {
 }
 
 /// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
-pub fn state_item(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
+pub fn state_item(graph: &Graph, optimizer: &Optimizer, layout: &Layout, taken: &[String]) -> TokenStream {
     let states = &optimizer.states;
     let is_kept = !states.is_empty() || optimizer.source.accumulate > 1 || optimizer.clips_norm();
     let ty = trained_type(graph);
-    let trained = (is_kept || optimizer.source.stores_gradients()).then(|| trained_item(graph, is_kept));
+    let trained =
+        (is_kept || optimizer.source.stores_gradients()).then(|| trained_item(graph, layout, taken, is_kept));
     if states.is_empty() {
         return trained.unwrap_or_default();
     }

@@ -130,7 +130,7 @@ impl<'a> Rows<'a> {
     }
 
     fn is_stored(&self, id: NodeId) -> bool {
-        self.function.writes.contains(&id)
+        self.function.stores(id)
     }
 
     /// What the lanes of a value are called: one that is kept in memory has its name taken by its argument.

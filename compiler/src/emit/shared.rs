@@ -8,8 +8,10 @@
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
+use super::bundles::Layout;
 use super::function::{Argument, ArgumentKind};
 use super::kernel::mentions;
+use super::sizes::Skeleton;
 use super::{names, parameters};
 use crate::graph::{Graph, NodeId, Op};
 use crate::plan::{Function, Pass, unique};
@@ -38,13 +40,24 @@ impl Place {
         Some(Self { path, inside, block })
     }
 
+    /// What names of the same use begin with: `repeat.2.`, `layer2.first.`
+    pub fn key(&self) -> &str {
+        &self.inside
+    }
+
+    /// The name of the block: `basic`, or `first` of `layer2.first`.
+    pub fn word(&self) -> &str {
+        let block = self.block.trim_end_matches('.');
+        block.rsplit('.').next().unwrap_or(block)
+    }
+
     /// The name of a function without the place.
     pub fn without(&self, name: &str) -> String {
         strip(name, &self.path).unwrap_or(name).to_owned()
     }
 
     /// The name of a value, parameter or layer of this use without the place; `None` for one from elsewhere.
-    fn short(&self, name: &str) -> Option<String> {
+    pub fn short(&self, name: &str) -> Option<String> {
         let gradients = name.len() - name.trim_start_matches("d_").len();
         let (gradients, name) = name.split_at_checked(gradients)?;
         let short = strip(name, &self.block).or_else(|| strip(name, &self.inside))?;
@@ -70,7 +83,7 @@ impl Names {
     pub fn new(place: Place, pass: &Pass, function: &Function) -> Self {
         let mut names = Self { place: None, values: Vec::new() };
         let mut inside = Vec::new();
-        for id in function.reads.iter().chain(&function.writes) {
+        for id in function.reads.iter().chain(&function.writes).chain(&function.locals) {
             let Some(value) = pass.value(*id) else { continue };
             // A scale is that of every layer.
             if matches!(pass.graph.node(*id).op, Op::SampleScale) {
@@ -113,6 +126,11 @@ impl Names {
         short.unwrap_or_else(|| name.to_owned())
     }
 
+    /// Whether layers of blocks may share the function.
+    pub fn is_shared(&self) -> bool {
+        self.place.is_some()
+    }
+
     /// The names that are in use, if the function has its own.
     pub fn all(&self) -> Option<impl Iterator<Item = &str>> {
         self.place.as_ref().map(|_| self.values.iter().map(|(_, name)| name.as_str()))
@@ -124,6 +142,7 @@ impl Names {
         code: TokenStream,
         arguments: Vec<Argument>,
         graph: &Graph,
+        layout: &Layout,
     ) -> (TokenStream, Vec<Argument>) {
         let mut fields = Fields { names: self, code: &code, all: Vec::new() };
         // Once to see which of them the function changes.
@@ -134,7 +153,7 @@ impl Names {
             arguments.into_iter().partition(|argument| owners.contains(&argument.kind));
         let at = values.iter().position(|argument| argument.is_mut).unwrap_or(values.len());
         if !owned.is_empty() {
-            values.splice(at..at, fields.all.into_iter().filter_map(|field| field.argument(graph)));
+            values.splice(at..at, fields.all.into_iter().filter_map(|field| field.argument(graph, layout)));
         }
         (new, values)
     }
@@ -256,29 +275,32 @@ impl Field {
     }
 
     /// The argument.
-    fn argument(self, graph: &Graph) -> Option<Argument> {
+    fn argument(self, graph: &Graph, layout: &Layout) -> Option<Argument> {
         let mut all = graph.parameters.iter();
-        let parameter = all.find(|parameter| parameters::field(parameter) == self.name.as_str())?;
-        let (kind, ty) = (ArgumentKind::Field(self.path()), parameters::field_type(parameter));
+        let parameter = all.find(|parameter| names::ident(&parameter.name) == self.name.as_str())?;
+        let path = self.path(layout.path(&parameter.name));
+        let (kind, ty) = (ArgumentKind::Field(path), parameters::field_type(parameter));
         Some(Argument { name: self.argument, is_mut: self.is_mut, kind, ty })
     }
 
     /// The field as an expression.
-    fn path(&self) -> Vec<Ident> {
-        let name = names::ident(&self.name);
-        match &self.owner {
-            Owner::Parameters => vec![format_ident!("parameters"), name],
-            Owner::Gradients => vec![format_ident!("gradients"), name],
-            Owner::State(state) => vec![format_ident!("state"), names::ident(state), name],
-        }
+    fn path(&self, place: Vec<Ident>) -> Vec<Ident> {
+        let mut path = match &self.owner {
+            Owner::Parameters => vec![format_ident!("parameters")],
+            Owner::Gradients => vec![format_ident!("gradients")],
+            Owner::State(state) => vec![format_ident!("state"), names::ident(state)],
+        };
+        path.extend(place);
+        path
     }
 }
 
-/// The code of a function without its name, comments, and the names of its arguments: functions that differ in nothing
-/// else are one.
-pub fn skeleton(name: &Ident, arguments: &[Argument], code: &TokenStream) -> String {
-    let names: Vec<String> = arguments.iter().map(|argument| argument.name.to_string()).collect();
-    anonymous(code.clone(), &names, &name.to_string()).to_string()
+/// The code of a function without its name, comments, the names of its arguments and locals, and sizes: functions that
+/// differ in nothing else are one.
+pub fn skeleton(name: &Ident, arguments: &[Argument], locals: &[Ident], code: &TokenStream) -> Skeleton {
+    let names = arguments.iter().map(|argument| &argument.name).chain(locals);
+    let names: Vec<String> = names.map(Ident::to_string).collect();
+    Skeleton::new(arguments, anonymous(code.clone(), &names, &name.to_string()))
 }
 
 fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStream {

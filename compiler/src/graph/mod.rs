@@ -239,6 +239,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         ValueLayout::BatchLane
     }
 
+    /// What its work for a batch can be divided along; nothing changes with how many parts there are.
+    fn along(&self, _graph: &Graph, node: &Node) -> Option<crate::plan::Along> {
+        crate::plan::along_groups(node, self.layout())
+    }
+
     /// Floating-point operations a sample.
     fn flops(&self, graph: &Graph, node: &Node) -> u64;
 

@@ -590,20 +590,9 @@ impl Operator for FoldedFactor {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, variance, eps) = (cx.panels(cx.node.len()), cx.operand(0), cx.real(self.eps));
-        let weight = if cx.node.inputs.len() > 1 {
-            let weight = cx.operand(1);
-            quote!(L::load(&(#weight)[p]))
-        } else {
-            quote!(L::splat(1.0))
-        };
-        let finish = cx.finish(&[quote!(p)]);
-        quote! {
-            for p in 0..#panels {
-                let z = #weight / (L::load(&(#variance)[p]) + L::splat(#eps)).sqrt();
-                #finish
-            }
-        }
+        let (variance, weight, out) = (cx.operand(0), cx.optional(1), cx.output());
+        let (panels, eps) = (cx.panels(cx.node.len()), cx.real(self.eps));
+        quote!(rt::norm::folded_factor_one::<L, #panels>(#variance, #weight, #eps, #out);)
     }
 
     #[cfg(feature = "reference")]
@@ -651,20 +640,9 @@ impl Operator for FoldedShift {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, mean, factor) = (cx.panels(cx.node.len()), cx.operand(0), cx.operand(1));
-        let bias = if cx.node.inputs.len() > 2 {
-            let bias = cx.operand(2);
-            quote!(L::load(&(#bias)[p]))
-        } else {
-            quote!(L::zero())
-        };
-        let finish = cx.finish(&[quote!(p)]);
-        quote! {
-            for p in 0..#panels {
-                let z = (-L::load(&(#mean)[p])).mul_add(L::load(&(#factor)[p]), #bias);
-                #finish
-            }
-        }
+        let (mean, factor, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
+        let (panels, out) = (cx.panels(cx.node.len()), cx.output());
+        quote!(rt::norm::folded_shift_one::<L, #panels>(#mean, #factor, #bias, #out);)
     }
 
     #[cfg(feature = "reference")]

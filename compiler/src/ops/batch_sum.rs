@@ -9,7 +9,7 @@ use quote::quote;
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Graph, Node, NodeId, Operator, ValueLayout};
-use crate::plan::Strategy;
+use crate::plan::{Along, LANES, Strategy};
 
 /// d_b = sum over samples of d_y.
 #[derive(Debug)]
@@ -26,6 +26,10 @@ impl Operator for BatchSum {
 
     fn layout(&self) -> ValueLayout {
         ValueLayout::Parameter
+    }
+
+    fn along(&self, _: &Graph, node: &Node) -> Option<Along> {
+        Some(Along::Panels(node.len().div_ceil(LANES)))
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
@@ -89,6 +93,10 @@ impl Operator for SampleRows {
 
     fn layout(&self) -> ValueLayout {
         ValueLayout::SampleRows
+    }
+
+    fn along(&self, _: &Graph, node: &Node) -> Option<Along> {
+        Some(Along::Panels(node.row().div_ceil(LANES)))
     }
 
     fn flops(&self, _: &Graph, _: &Node) -> u64 {

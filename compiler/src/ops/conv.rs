@@ -10,7 +10,7 @@ use super::spread;
 use crate::differentiate::Gradient;
 use crate::emit::{KernelCx, number};
 use crate::graph::{Graph, Node, NodeId, Operator, ValueLayout};
-use crate::plan::{LANES, Strategy, StrategyKind, thousands};
+use crate::plan::{Along, LANES, Strategy, StrategyKind, thousands};
 
 /// What the constant of the sizes is called behind the layer's name.
 const WINDOW: &str = "window";
@@ -341,6 +341,11 @@ impl Operator for ConvWeightGradient {
 
     fn layout(&self) -> ValueLayout {
         ValueLayout::Parameter
+    }
+
+    fn along(&self, _: &Graph, _: &Node) -> Option<Along> {
+        let [height, width] = self.0.kernel;
+        Some(Along::Taps(self.0.channels() * height, width))
     }
 
     fn constant(&self) -> Option<(&'static str, TokenStream, TokenStream)> {

@@ -23,7 +23,7 @@ use super::{Argument, ArgumentKind, Arguments, Default, InCells, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator, ValueLayout};
-use crate::plan::{LANES, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
+use crate::plan::{Along, LANES, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
 
 /// The layer.
 #[derive(Debug)]
@@ -432,6 +432,10 @@ impl Operator for DenseWeightGradient {
 
     fn layout(&self) -> ValueLayout {
         ValueLayout::Parameter
+    }
+
+    fn along(&self, _: &Graph, _: &Node) -> Option<Along> {
+        Some(Along::Panels(self.units.div_ceil(LANES)))
     }
 
     fn flops(&self, graph: &Graph, node: &Node) -> u64 {

@@ -6,7 +6,7 @@
 
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
-use super::{Pass, Strategy, StrategyKind, rows};
+use super::{LANES, Pass, Strategy, StrategyKind, Work, rows};
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -19,10 +19,14 @@ pub struct Function {
     pub direction: Direction,
     /// What it does, in order.
     pub steps: Vec<Step>,
+    /// What its work is like.
+    pub work: Work,
     /// Values that it reads from memory.
     pub reads: Vec<NodeId>,
     /// Values that it writes to memory.
     pub writes: Vec<NodeId>,
+    /// Values that it alone needs, and keeps while it runs.
+    pub locals: Vec<NodeId>,
     /// What it does with parameters.
     pub parameters: Access,
     /// Whether it draws random numbers.
@@ -68,6 +72,11 @@ pub enum Step {
 }
 
 impl Function {
+    /// Whether it stores a value, in memory or in a local of its own.
+    pub fn stores(&self, id: NodeId) -> bool {
+        self.writes.contains(&id) || self.locals.contains(&id)
+    }
+
     /// Whether it runs a step over and over.
     pub fn repeats(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))
@@ -141,6 +150,7 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
             *slot = Some(at);
         }
     }
+    join_figures(graph, &mut functions, &mut place);
     name(graph, &mut functions);
     memory_use(graph, &mut functions, &place)?;
     Ok(functions)
@@ -165,13 +175,37 @@ fn order(graph: &Graph) -> Vec<NodeId> {
         }
     }
     let mut order = Vec::with_capacity(graph.nodes.len());
-    for id in figures_first(graph) {
+    for id in updates_last(graph, figures_first(graph)) {
         if !held.iter().any(|(_, gradient)| *gradient == id) {
             order.push(id);
         }
         order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
     }
     order
+}
+
+/// The same nodes, of each layer backward first what is handed on and then what updates its parameters, so that work
+/// that is divided alike stands together.
+fn updates_last(graph: &Graph, order: Vec<NodeId>) -> Vec<NodeId> {
+    let place = |id: &NodeId| (graph.node(*id).layer, graph.node(*id).direction);
+    let is_of_update =
+        |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Parameter);
+    let mut out = Vec::with_capacity(order.len());
+    for together in order.chunk_by(|a, b| place(a) == place(b)) {
+        let (last, first): (Vec<NodeId>, Vec<NodeId>) = match together.first().map(place) {
+            Some((_, Direction::Backward)) => together.iter().copied().partition(is_of_update),
+            _ => (Vec::new(), together.to_vec()),
+        };
+        // What is made of a gradient of a parameter stays behind it.
+        let is_needed =
+            first.iter().any(|id| graph.node(*id).inputs.iter().any(|input| last.contains(input)));
+        if is_needed {
+            out.extend_from_slice(together);
+        } else {
+            out.extend(first.into_iter().chain(last));
+        }
+    }
+    out
 }
 
 /// All nodes in an order in which they can be computed: first what depends on parameters alone, so that the tile of a
@@ -253,17 +287,21 @@ fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
 fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(usize, usize), String> {
     let node = graph.node(id);
     // A step that is repeated is one function, whatever its values are called.
-    let same = functions.last().is_some_and(|function| {
-        graph.is_step() || function.layer == node.layer && function.direction == node.direction
+    let new = Work::of(graph, id);
+    let work = functions.last().and_then(|function| {
+        let is_same = function.layer == node.layer && function.direction == node.direction;
+        if graph.is_step() { Some(new) } else { function.work.with(new).filter(|_| is_same) }
     });
-    if !same {
+    if work.is_none() {
         functions.push(Function {
             name: String::new(),
             layer: if graph.is_step() { LayerId(0) } else { node.layer },
             direction: node.direction,
             steps: Vec::new(),
+            work: new,
             reads: Vec::new(),
             writes: Vec::new(),
+            locals: Vec::new(),
             parameters: Access::None,
             draws: false,
             partial: None,
@@ -271,6 +309,7 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
     }
     let at = functions.len() - 1;
     let Some(function) = functions.last_mut() else { return Ok((0, 0)) };
+    function.work = work.unwrap_or(new);
     match &node.op {
         Op::Operator(op) => {
             let updated =
@@ -306,6 +345,63 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
     Ok((at, function.steps.len() - 1))
 }
 
+/// Figures of parameters alone, such as the factors of a normalisation in prediction, are computed by the function that
+/// uses them, if it is the only one.
+fn join_figures(graph: &Graph, functions: &mut Vec<Function>, place: &mut [Option<(usize, usize)>]) {
+    if graph.is_step() {
+        return;
+    }
+    for figures in (0..functions.len()).rev() {
+        let Some(function) = functions.get(figures) else { continue };
+        let nodes: Vec<NodeId> = function.steps.iter().flat_map(Step::nodes).collect();
+        let is_joined = function.steps.iter().all(|step| is_of_parameters(graph, step))
+            && nodes.iter().all(|id| fits_local(graph, *id));
+        if !is_joined {
+            continue;
+        }
+        let reads =
+            |node: NodeId| graph.node(node).inputs.iter().any(|input| nodes.contains(&graph.source(*input)));
+        let mut users: Vec<usize> = Vec::new();
+        for id in graph.ids().filter(|id| reads(*id)) {
+            match place.get(id.0 as usize).copied().flatten() {
+                Some((at, _)) => push_new(&mut users, at),
+                None => {}
+            }
+        }
+        users.retain(|at| *at != figures);
+        let [user] = users.as_slice() else { continue };
+        let (user, steps) = (*user, std::mem::take(&mut functions[figures].steps));
+        let n_steps = steps.len();
+        for at in place.iter_mut().flatten() {
+            match at.0 {
+                function if function == user => at.1 += n_steps,
+                function if function == figures => at.0 = user,
+                _ => {}
+            }
+        }
+        if let Some(function) = functions.get_mut(user) {
+            function.steps.splice(0..0, steps);
+        }
+        functions.remove(figures);
+        for at in place.iter_mut().flatten().filter(|at| at.0 > figures) {
+            at.0 -= 1;
+        }
+    }
+}
+
+/// Bytes up to which a function keeps a value by itself, on the stack.
+const LOCAL_BYTES: usize = 16 << 10;
+
+/// Whether a function may keep a value by itself: one that is the same for all samples, and small.
+fn fits_local(graph: &Graph, id: NodeId) -> bool {
+    let node = graph.node(id);
+    let is_root = graph.roots().contains(&id);
+    !node.batched
+        && !is_root
+        && graph.layout(id) == ValueLayout::Splat
+        && node.len() * LANES * 4 <= LOCAL_BYTES
+}
+
 /// Names functions after layer and direction; a layer that comes again is counted.
 fn name(graph: &Graph, functions: &mut [Function]) {
     let mut known: Vec<String> = Vec::new();
@@ -314,6 +410,9 @@ fn name(graph: &Graph, functions: &mut [Function]) {
         let stem = match function.direction {
             Direction::Forward if function.steps.iter().all(|step| is_of_parameters(graph, step)) => {
                 format!("{layer}_fold")
+            }
+            Direction::Forward if function.steps.iter().all(|step| is_statistic(graph, step)) => {
+                format!("{layer}_statistics")
             }
             Direction::Forward => format!("{layer}_forward"),
             // One of several losses, which are put together in the layer `loss`.
@@ -326,7 +425,14 @@ fn name(graph: &Graph, functions: &mut [Function]) {
                 "loss_and_gradient".to_owned()
             }
             Direction::Loss => "loss_value".to_owned(),
-            Direction::Backward => format!("{layer}_backward"),
+            Direction::Backward => match updated(graph, function) {
+                Some(_) if !known.contains(&format!("{layer}_update")) => format!("{layer}_update"),
+                Some(parameter) => format!("{}_update", graph.parameter(parameter).name.replace('.', "_")),
+                None if function.steps.iter().all(|step| is_statistic(graph, step)) => {
+                    format!("{layer}_backward_sums")
+                }
+                None => format!("{layer}_backward"),
+            },
         };
         let mut name = stem.clone();
         let mut n = 1;
@@ -337,6 +443,23 @@ fn name(graph: &Graph, functions: &mut [Function]) {
         known.push(name.clone());
         function.name = name;
     }
+}
+
+/// Whether a step computes what is the same for all samples, of a batch.
+fn is_statistic(graph: &Graph, step: &Step) -> bool {
+    step.nodes().iter().all(|id| !graph.node(*id).batched)
+}
+
+/// The first parameter that a function updates, if it does nothing else but make ready for that.
+fn updated(graph: &Graph, function: &Function) -> Option<ParameterId> {
+    let is_ready = |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Table);
+    let update = |step: &Step| match step {
+        Step::Kernel { update, .. } => *update,
+        Step::Rows { .. } => None,
+    };
+    let mut steps = function.steps.iter();
+    let is_update = steps.all(|step| update(step).is_some() || step.nodes().iter().all(is_ready));
+    function.steps.iter().find_map(update).filter(|_| is_update)
 }
 
 /// Whether a step computes what is the same for all samples, from parameters alone.
@@ -402,6 +525,10 @@ fn memory_use(
         function.writes = computed.into_iter().filter(|id| stored.contains(id)).collect();
         let mut list = reads.get(n).cloned().unwrap_or_default();
         list.retain(|id| !function.writes.contains(id));
+        let elsewhere = |id: &NodeId| reads.iter().enumerate().any(|(m, list)| m != n && list.contains(id));
+        let is_local = |id: &NodeId| !graph.is_step() && fits_local(graph, *id) && !elsewhere(id);
+        (function.locals, function.writes) =
+            std::mem::take(&mut function.writes).into_iter().partition(is_local);
         list.sort();
         function.reads = list;
         function.parameters = access(graph, function);

@@ -23,8 +23,8 @@ pub struct Value {
     pub from: usize,
     /// The last function that needs it.
     pub until: usize,
-    /// Its slot.
-    pub slot: usize,
+    /// Its slot; `None` for what a function keeps by itself.
+    pub slot: Option<usize>,
 }
 
 /// Memory for one value at a time.
@@ -61,7 +61,7 @@ impl Slot {
 /// The values that pass between functions, with names and lives. Slots are given out on the way.
 pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
     let mut nodes: BTreeSet<NodeId> =
-        functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes)).copied().collect();
+        functions.iter().flat_map(|f| f.reads.iter().chain(&f.writes).chain(&f.locals)).copied().collect();
     nodes.extend(graph.inputs.iter().map(|input| input.node));
     nodes.insert(graph.output);
     let loss_at = functions.iter().position(|function| function.direction == Direction::Loss);
@@ -71,8 +71,9 @@ pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
         let read = functions.iter().rposition(|function| function.reads.contains(&node));
         let from = written.unwrap_or(0);
         let mut until = read.unwrap_or(from).max(from);
-        // What the forward part made is looked at when the loss is not finite; the output is the result.
-        if graph.node(node).direction == Direction::Forward
+        // What the forward part made is looked at when the loss of a step is not finite; the output is the result.
+        if !graph.updates.is_empty()
+            && graph.node(node).direction == Direction::Forward
             && matches!(graph.node(node).op, Op::Pointwise(_) | Op::Operator(_))
         {
             until = until.max(loss_at.unwrap_or(functions.len()));
@@ -99,10 +100,10 @@ pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
             },
             from,
             until,
-            slot: usize::MAX,
+            slot: None,
         });
     }
-    assign(graph, &mut values);
+    assign(graph, functions, &mut values);
     values
 }
 
@@ -221,13 +222,16 @@ fn is_reserved(name: &str) -> bool {
 }
 
 /// Gives each value the first slot of its form that is free for its life.
-fn assign(graph: &Graph, values: &mut [Value]) {
+fn assign(graph: &Graph, functions: &[Function], values: &mut [Value]) {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by_key(|n| values.get(*n).map_or((0, 0), |value| (value.from, value.node.0)));
     // Form of each slot, and the last function that needs what is in it.
     let mut slots: Vec<(ValueLayout, (usize, usize), usize)> = Vec::new();
     for n in order {
         let Some(value) = values.get_mut(n) else { continue };
+        if functions.iter().any(|function| function.locals.contains(&value.node)) {
+            continue;
+        }
         // What is given stays where it was put: the caller fills it before the first function.
         let given =
             matches!(graph.node(value.node).op, Op::Input(_) | Op::Target | Op::SampleScale | Op::Carried(_));
@@ -237,13 +241,13 @@ fn assign(graph: &Graph, values: &mut [Value]) {
         let until = if given { usize::MAX } else { value.until };
         match free {
             Some(slot) => {
-                value.slot = slot;
+                value.slot = Some(slot);
                 if let Some(known) = slots.get_mut(slot) {
                     known.2 = until;
                 }
             }
             None => {
-                value.slot = slots.len();
+                value.slot = Some(slots.len());
                 slots.push((value.layout, (value.len, value.row), until));
             }
         }
@@ -252,10 +256,10 @@ fn assign(graph: &Graph, values: &mut [Value]) {
 
 /// The slots that the values were given.
 pub fn slots(values: &[Value]) -> Vec<Slot> {
-    let count = values.iter().map(|value| value.slot + 1).max().unwrap_or(0);
+    let count = values.iter().filter_map(|value| value.slot).map(|slot| slot + 1).max().unwrap_or(0);
     (0..count)
         .map(|slot| {
-            let mut inside: Vec<&Value> = values.iter().filter(|value| value.slot == slot).collect();
+            let mut inside: Vec<&Value> = values.iter().filter(|value| value.slot == Some(slot)).collect();
             inside.sort_by_key(|value| value.from);
             let first = inside.first();
             Slot {

@@ -2,6 +2,7 @@
 //!
 //! A plan is made from graphs and prints (`nnc expand --stage plan`); it knows nothing of Rust tokens.
 
+mod along;
 mod broadcast;
 mod functions;
 mod memory;
@@ -12,6 +13,7 @@ mod strategy;
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
+pub use along::{Along, Work, along_groups};
 pub use functions::{Access, Function, Step};
 pub(crate) use memory::unique;
 pub use memory::{Slot, Value};
@@ -73,7 +75,7 @@ const MOST_PREDICT_GROUPS: usize = 16;
 pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
     let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph));
     let predict = pass(&graphs.predict)?;
-    let single = make_pass(&graphs.predict)?;
+    let single = make_pass(&broadcast::broadcast_rows(&graphs.predict))?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);

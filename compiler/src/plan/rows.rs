@@ -11,7 +11,7 @@ use crate::graph::{Graph, NodeId, Op, Spread};
 use crate::scalar::{Variable, cost};
 
 /// Statements up to which a pass is written out feature by feature.
-const STATEMENTS_UNROLLED: usize = 160;
+const STATEMENTS_UNROLLED: usize = 64;
 /// Features up to which it is.
 const FEATURES_UNROLLED: usize = 16;
 /// Vector instructions above which a value is kept for a later pass instead of being computed again.

@@ -227,6 +227,34 @@ pub fn folded_shift<L: Lanes, const C: usize>(
     }
 }
 
+/// [`folded_factor`] with lanes over channels, as the code for one sample has them.
+#[inline(always)]
+pub fn folded_factor_one<L: Lanes, const P: usize>(
+    variance: &[Row<L::Elem>; P],
+    weight: Option<&[Row<L::Elem>; P]>,
+    eps: L::Elem,
+    factor: &mut [Row<L::Elem>; P],
+) {
+    for p in 0..P {
+        let weight = weight.map_or(L::splat(L::Elem::ONE), |weight| L::load(&weight[p]));
+        (weight / (L::load(&variance[p]) + L::splat(eps)).sqrt()).store(&mut factor[p]);
+    }
+}
+
+/// [`folded_shift`] with lanes over channels, as the code for one sample has them.
+#[inline(always)]
+pub fn folded_shift_one<L: Lanes, const P: usize>(
+    mean: &[Row<L::Elem>; P],
+    factor: &[Row<L::Elem>; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    shift: &mut [Row<L::Elem>; P],
+) {
+    for p in 0..P {
+        let bias = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
+        (-L::load(&mean[p])).mul_add(L::load(&factor[p]), bias).store(&mut shift[p]);
+    }
+}
+
 /// Mean, or 0 where blocks are not centred, and 1 / sqrt(variance + eps) of the values of one block of a sample.
 #[inline(always)]
 fn of_block<L: Lanes>(x: &[Row<L::Elem>], centered: bool, eps: L::Elem) -> (L, L) {

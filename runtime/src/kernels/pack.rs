@@ -136,6 +136,12 @@ pub fn load_at<L: Lanes>(rows: &[Row<L::Elem>], at: usize, count: usize) -> L {
     }
 }
 
+/// One feature of one sample, in all lanes.
+#[inline(always)]
+pub fn splat<L: Lanes>(rows: &[Row<L::Elem>], at: usize) -> L {
+    L::splat(rows.as_flattened()[at])
+}
+
 /// Sixteen features of a value that repeats the same `period` numbers, from feature `from` on.
 #[inline(always)]
 pub fn load_repeated<L: Lanes>(numbers: &[Row<L::Elem>], from: usize, period: usize) -> L {

@@ -62,12 +62,12 @@ fn unit(word: u32) -> f64 {
 #[inline(always)]
 pub fn uniform<L: Lanes, const G: usize, const F: usize>(
     draws: Draws,
-    stream: u32,
+    stream: usize,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     for g in 0..G {
         for number in 0..F.div_ceil(4) {
-            let words = block(draws, stream, g, number);
+            let words = block(draws, stream as u32, g, number);
             for (f, words) in (4 * number..F).zip(&words) {
                 let row: Row<L::Elem> = core::array::from_fn(|lane| L::Elem::from_f64(unit(words[lane])));
                 finish(g, f, L::load(&row));
@@ -80,12 +80,12 @@ pub fn uniform<L: Lanes, const G: usize, const F: usize>(
 #[inline(always)]
 pub fn normal<L: Lanes, const G: usize, const F: usize>(
     draws: Draws,
-    stream: u32,
+    stream: usize,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     for g in 0..G {
         for number in 0..F.div_ceil(2) {
-            let words = block(draws, stream | NORMAL, g, number);
+            let words = block(draws, stream as u32 | NORMAL, g, number);
             for (f, pair) in (2 * number..F).zip(words.chunks_exact(2)) {
                 let row: Row<L::Elem> =
                     core::array::from_fn(|lane| L::Elem::from_f64(bell(pair[0][lane], pair[1][lane])));

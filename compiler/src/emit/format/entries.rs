@@ -33,8 +33,10 @@ fn broken(entry: &str) -> String {
     };
     let mut pieces = split(&entry[open + 1..close], ',');
     // The name of the entry stands before its first argument, and what it gives behind its last.
+    let name = &entry[..=open];
+    let (entry_name, function) = name.split_at(name.find(" = ").map_or(0, |at| at + 2));
     if let Some(first) = pieces.first_mut() {
-        first.insert_str(0, &entry[..=open]);
+        first.insert_str(0, if name.len() > WIDTH / 2 { function.trim_start() } else { name });
     }
     if let Some(last) = pieces.last_mut() {
         last.push_str(&entry[close..]);
@@ -43,11 +45,14 @@ fn broken(entry: &str) -> String {
     for (n, piece) in pieces.iter_mut().enumerate() {
         piece.push(if n == last { ';' } else { ',' });
     }
+    if name.len() > WIDTH / 2 {
+        pieces.insert(0, entry_name.to_owned());
+    }
     filled(pieces.iter().map(String::as_str), 4, 8)
 }
 
 /// Cuts at the separators that are not inside brackets.
-fn split(text: &str, separator: char) -> Vec<String> {
+pub fn split(text: &str, separator: char) -> Vec<String> {
     let mut parts = Vec::new();
     let mut depth = 0;
     let mut part = String::new();

@@ -46,9 +46,11 @@ pub fn filled<'a>(pieces: impl Iterator<Item = &'a str>, first: usize, depth: us
     out
 }
 
-/// Whether a line opens a list of arguments.
+/// Whether a line opens a list of arguments, or of the parameters of a function.
 fn opens_arguments(line: &str) -> bool {
-    line.ends_with('(') && !line.trim_start().starts_with("//") && !line.trim_start().starts_with("#[")
+    let text = line.trim_start();
+    let is_function = line.ends_with('<') && text.starts_with("fn ");
+    is_function || line.ends_with('(') && !text.starts_with("//") && !text.starts_with("#[")
 }
 
 /// Whether a line opens a list of pairs.

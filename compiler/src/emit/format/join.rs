@@ -3,6 +3,7 @@
 //! The formatter gives up early on type arguments, struct literals and calls. Its text has one element a line, indented
 //! by four, which is all that is relied on here.
 
+use super::entries::split;
 use super::{WIDTH, indent};
 
 /// Columns of a line that holds a list of texts.
@@ -11,6 +12,7 @@ const WIDTH_OF_TEXT: usize = 120;
 /// The text with lists on one line where they fit.
 pub fn join(text: &str) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    type_arguments(&mut lines);
     chains(&mut lines);
     calls(&mut lines);
     // Inner lists first; an outer one can be joined once they are.
@@ -18,6 +20,32 @@ pub fn join(text: &str) -> String {
     let mut out = lines.join("\n");
     out.push('\n');
     out
+}
+
+/// `f::<` … `>(a, b);` becomes `f::<…>(a, b);`, with an argument a line if that is too long.
+fn type_arguments(lines: &mut Vec<String>) {
+    let mut at = 0;
+    while at < lines.len() {
+        let joined = if lines[at].ends_with("::<") { list(lines, at) } else { None };
+        let Some((end, line)) = joined else {
+            at += 1;
+            continue;
+        };
+        let depth = indent(&line);
+        let (open, close) = (line.find(">(").map(|open| open + 2), line.rfind(')'));
+        let replaced = match (open, close) {
+            (Some(open), Some(close)) if line.len() > WIDTH && open < close => {
+                let mut parts = vec![line[..open].to_owned()];
+                let arguments = split(&line[open..close], ',').into_iter();
+                parts.extend(arguments.map(|argument| format!("{}{argument},", " ".repeat(depth + 4))));
+                parts.push(format!("{}{}", " ".repeat(depth), &line[close..]));
+                parts
+            }
+            _ => vec![line],
+        };
+        lines.splice(at..=end, replaced);
+        at += 1;
+    }
 }
 
 /// `simd` / `.run(…` becomes `simd.run(…`.
@@ -111,9 +139,10 @@ fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
     let elements = elements.trim_end_matches(',');
     let line =
         if close == '}' { format!("{open} {elements} {last}") } else { format!("{open}{elements}{last}") };
-    // Type arguments read badly when broken, even in a long line, and so do a name and its place in a table of them.
+    // Type arguments of a call read badly when broken, even in a long line, and so do a name and its place in a table of them.
     let is_text = elements.split(", ").all(|element| element.starts_with('"') && element.ends_with('"'));
-    let fits = line.len() <= WIDTH || close == '>' || is_text && line.len() <= WIDTH_OF_TEXT;
+    let is_call = close == '>' && !text.starts_with("fn ");
+    let fits = line.len() <= WIDTH || is_call || is_text && line.len() <= WIDTH_OF_TEXT;
     fits.then_some((end, line))
 }
 

@@ -1,16 +1,18 @@
 //! The memory of a model: parameters, optimizer states, the arena of a step, the scratch of a prediction.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::Model;
+use super::blocks::Memory;
+use crate::emit::bundles::{Item, Layout};
 use crate::emit::comments::docs;
 use crate::emit::parameters::{parameters_item, state_item, trained_type};
 use crate::emit::{names, number};
 use crate::graph::{NodeId, ValueLayout};
-use crate::plan::{LANES, Pass, Slot};
+use crate::plan::{LANES, Pass, Plan, Slot};
 
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;
@@ -18,11 +20,14 @@ const STACK_BYTES: usize = 64 << 10;
 impl Model<'_> {
     /// `Parameters`, `State`, `Arena`, `Scratch`, and the zeros that they start from.
     pub(super) fn memory(&self) -> TokenStream {
-        let parameters = parameters_item(self.graph());
-        let state = self.optimizer.as_ref().map(|optimizer| state_item(self.graph(), optimizer));
+        let types = self.types();
+        let parameters = parameters_item(&self.parameters, &types);
+        let state = self
+            .optimizer
+            .as_ref()
+            .map(|optimizer| state_item(self.graph(), optimizer, &self.trained, &types));
         let arena = self.arena();
         let scratch = self.scratch();
-        let arena_fields = self.arena_slots();
         let has_state = self.optimizer.as_ref().is_some_and(|optimizer| !optimizer.states.is_empty());
         let zero_state = has_state.then(|| {
             quote!(
@@ -36,7 +41,7 @@ impl Model<'_> {
                 static ZERO_GRADIENTS: rt::Zeroed<#trained> = rt::Zeroed::new(#trained::ZERO);
             )
         });
-        let zero_arena = (!arena_fields.is_empty()).then(|| {
+        let zero_arena = (!arena.is_empty()).then(|| {
             quote!(
                 static ZERO_ARENA: rt::Zeroed<Arena> = rt::Zeroed::new(Arena::ZERO);
             )
@@ -53,45 +58,11 @@ impl Model<'_> {
         }
     }
 
-    /// Fields of the arena: the slots of training and evaluation, which never run at once. Name, type, docs.
-    pub(super) fn arena_slots(&self) -> BTreeMap<usize, (Ident, TokenStream, String)> {
-        let mut fields: BTreeMap<usize, (Ident, TokenStream, String)> = BTreeMap::new();
-        for pass in self.plan.train.iter().chain(&self.plan.evaluate) {
-            for slot in &pass.slots {
-                let ty = slot_type(slot, &quote!(GROUPS));
-                let name = names::ident(&slot.name);
-                let known = fields
-                    .values()
-                    .any(|(known, known_ty, ..)| *known == name && known_ty.to_string() == ty.to_string());
-                if !known {
-                    let mut name = name;
-                    while fields.values().any(|(known, ..)| *known == name) {
-                        name = format_ident!("{name}_evaluate");
-                    }
-                    fields.insert(fields.len(), (name, ty, slot_docs(slot)));
-                }
-            }
-            for len in pass.functions.iter().filter_map(|function| function.partial) {
-                let name = format_ident!("partial_{len}");
-                if !fields.values().any(|(known, ..)| *known == name) {
-                    let len = number(len);
-                    let docs = "partial sums of a blocked layer.".to_owned();
-                    fields.insert(fields.len(), (name, quote!([[Row; #len]; GROUPS]), docs));
-                }
-            }
-        }
-        fields
-    }
-
     pub(super) fn arena(&self) -> TokenStream {
-        let fields = self.arena_slots();
+        let (fields, structs) = self.arena.layout.structs("Values", &self.types());
         if fields.is_empty() {
             return TokenStream::new();
         }
-        let declared = fields.values().map(|(name, ty, text)| {
-            let docs = (!text.is_empty()).then(|| docs([text]));
-            quote!(#docs #name: #ty,)
-        });
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
         let slots =
             self.plan.train.iter().chain(&self.plan.evaluate).next().map(|pass| pass.slots.as_slice());
@@ -99,10 +70,18 @@ impl Model<'_> {
         let about = docs([format!("The values of a step: {} bytes.", crate::plan::thousands(bytes))]);
         quote! {
             rt::memory! {
+                #structs
+
                 #about
-                struct Arena { #(#declared)* }
+                struct Arena { #fields }
             }
         }
+    }
+
+    /// Names of types that the module has already.
+    pub(super) fn types(&self) -> Vec<String> {
+        let entries = self.functions.iter().map(|emitted| emitted.entry.to_string());
+        entries.chain([self.info.name.clone()]).collect()
     }
 
     /// Whether the scratch of a prediction is too large for the stack.
@@ -147,23 +126,92 @@ impl Model<'_> {
     }
 
     /// The field that holds a value in a pass.
-    pub(super) fn place(&self, pass: &Pass, id: NodeId, in_arena: bool) -> TokenStream {
-        let Some(value) = pass.value(id) else { return quote!(()) };
-        let Some(slot) = pass.slots.get(value.slot) else { return quote!(()) };
-        if !in_arena {
-            let name = names::ident(&slot.name);
-            return quote!(scratch.#name);
-        }
-        let ty = slot_type(slot, &quote!(GROUPS));
-        let name = names::ident(&slot.name);
-        let fields = self.arena_slots();
-        let found = fields.values().find(|(field, field_ty, _)| {
-            field_ty.to_string() == ty.to_string()
-                && (*field == name || field.to_string().starts_with(&format!("{name}_evaluate")))
-        });
-        let field = found.map_or(name, |(field, ..)| field.clone());
-        quote!(arena.#field)
+    pub(super) fn place(&self, pass: &Pass, id: NodeId, memory: Memory) -> TokenStream {
+        let path = self.value_path(pass, id, memory);
+        quote!(#(#path).*)
     }
+
+    /// The same, its parts. In the code for one sample a value has its own name, or in large models that of a slot that
+    /// it shares.
+    pub(super) fn value_path(&self, pass: &Pass, id: NodeId, memory: Memory) -> Vec<Ident> {
+        let Some(value) = pass.value(id) else { return Vec::new() };
+        if memory == Memory::One && !self.shares_slots_of_one() {
+            return vec![names::ident(&value.name)];
+        }
+        let Some(slot) = value.slot.and_then(|slot| pass.slots.get(slot)) else { return Vec::new() };
+        let name = names::ident(&slot.name);
+        match memory {
+            Memory::Train | Memory::Evaluate => {
+                let mut path = vec![format_ident!("arena")];
+                path.extend(self.arena.path(slot));
+                path
+            }
+            Memory::Scratch => vec![format_ident!("scratch"), name],
+            Memory::One => vec![name],
+        }
+    }
+}
+
+/// Where the values of a step lie.
+#[derive(Debug, Default)]
+pub(super) struct Arena {
+    pub(super) layout: Layout,
+    /// The field for a slot of this name and type.
+    names: HashMap<(String, String), String>,
+}
+
+impl Arena {
+    /// The slots of training and evaluation, which never run at once. What both have is one.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let mut names: HashMap<(String, String), String> = HashMap::new();
+        let mut items: Vec<Item> = Vec::new();
+        for pass in plan.train.iter().chain(&plan.evaluate) {
+            let slots = pass.slots.iter().enumerate().map(|(n, slot)| Item {
+                name: slot.name.clone(),
+                layer: layer_of(pass, n),
+                ty: slot_type(slot, &quote!(GROUPS)),
+                docs: slot_docs(slot),
+            });
+            let partial = pass.functions.iter().filter_map(|function| function.partial).map(|len| {
+                let features = number(len);
+                Item {
+                    name: format!("partial_{len}"),
+                    layer: String::new(),
+                    ty: quote!([[Row; #features]; GROUPS]),
+                    docs: "partial sums of a blocked layer.".to_owned(),
+                }
+            });
+            for mut item in slots.chain(partial) {
+                let key = (item.name.clone(), item.ty.to_string());
+                if names.contains_key(&key) {
+                    continue;
+                }
+                // An evaluation's value of the same name may have another form.
+                while items.iter().any(|known| known.name == item.name) {
+                    item.name.push_str("_evaluate");
+                }
+                names.insert(key, item.name.clone());
+                items.push(item);
+            }
+        }
+        Self { layout: Layout::new(items, false), names }
+    }
+
+    /// The place of a slot.
+    fn path(&self, slot: &Slot) -> Vec<Ident> {
+        let key = (slot.name.clone(), slot_type(slot, &quote!(GROUPS)).to_string());
+        self.layout.path(self.names.get(&key).unwrap_or(&slot.name))
+    }
+}
+
+/// The layer of the first value in a slot.
+fn layer_of(pass: &Pass, slot: usize) -> String {
+    let inside = pass.values.iter().filter(|value| value.slot == Some(slot));
+    // A slot that begins with a gradient is lent from use to use: it belongs to none.
+    let first = inside.min_by_key(|value| value.from);
+    let first = first.filter(|value| pass.graph.node(value.node).gradient_of.is_none());
+    let layer = first.map(|value| pass.graph.layer(pass.graph.node(value.node).layer).name.clone());
+    layer.unwrap_or_default()
 }
 
 /// What a slot holds besides the value that it is named after.

@@ -1,21 +1,26 @@
 //! The module of one model: constants, memory, functions, and the type that users see.
 
+mod blocks;
 mod memory;
 mod predict;
 mod train;
 mod update;
 
+use blocks::{BlockFunction, Memory, Statement, reference};
+use memory::Arena;
 use nnc_grammar::span::SourceMap;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use super::bundles::Layout;
 use super::comments::docs;
 use super::constants::Constants;
 use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::optimizer::Optimizer;
-use super::parameters::{initialize, initialize_state, trained_type};
+use super::parameters::{initialize, initialize_state, layout, trained_layout, trained_type};
 use super::shared::{Names, Place};
+use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Carried, Direction, Graph};
 use crate::plan::{Function, LANES, Pass, Plan, thousands};
@@ -36,13 +41,31 @@ struct Model<'a> {
     element: TokenStream,
     /// Constants of the module.
     constants: &'a Constants,
+    /// Where parameters lie.
+    parameters: Layout,
+    /// Where what is kept of each trained parameter lies.
+    trained: Layout,
+    /// Where the values of a step lie.
+    arena: Arena,
     /// Functions by name, in order of emission.
     functions: Vec<Emitted>,
+    /// Functions of blocks.
+    blocks: Vec<BlockFunction>,
 }
 
-/// A step of a public method: run this entry.
+/// A step of a public method: run the entry of this function.
+#[derive(Debug, Clone)]
 struct Run {
-    emitted: Emitted,
+    /// The function, by its place in the model's.
+    function: usize,
+    /// The layer.
+    layer: String,
+    /// The numbers in its code, if other layers may share it.
+    numbers: Vec<usize>,
+    /// What it is handed.
+    arguments: Vec<Argument>,
+    /// Whether it returns something.
+    returns: bool,
     direction: Direction,
 }
 
@@ -61,24 +84,35 @@ impl<'a> Model<'a> {
             .and_then(|train| train.graph.optimizer.as_ref())
             .map(|optimizer| Optimizer::new(optimizer, precision));
         let element = super::element(precision);
-        Self { program, plan, info, sources, optimizer, element, constants, functions: Vec::new() }
+        let parameters = layout(&plan.predict.graph);
+        let arena = Arena::new(plan);
+        let trained = trained_layout(&plan.predict.graph, &parameters);
+        Self {
+            program,
+            plan,
+            info,
+            sources,
+            optimizer,
+            element,
+            constants,
+            parameters,
+            arena,
+            functions: Vec::new(),
+            trained,
+            blocks: Vec::new(),
+        }
     }
 
     /// Emits the functions of a pass. A function that is there already is used again; one of the same name that
     /// differs gets `suffix`.
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
         let (sources, constants) = (self.sources, self.constants);
-        let cx = PassCx { pass, domain, sources, constants, names: &Names::default() };
-        pass.functions
-            .iter()
-            .map(|planned| {
-                let emitted = self.one(cx, planned, suffix);
-                Run { emitted, direction: planned.direction }
-            })
-            .collect()
+        let parameters = &self.parameters.clone();
+        let cx = PassCx { pass, domain, sources, constants, names: &Names::default(), parameters };
+        pass.functions.iter().map(|planned| self.one(cx, planned, suffix)).collect()
     }
 
-    fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Emitted {
+    fn one(&mut self, cx: PassCx<'_>, planned: &Function, suffix: &str) -> Run {
         let place = Place::of(&cx.graph().layer(planned.layer).name).filter(|_| !planned.repeats());
         let planned_name = place.as_ref().map_or(planned.name.clone(), |place| place.without(&planned.name));
         let name = match cx.domain {
@@ -86,51 +120,70 @@ impl<'a> Model<'a> {
             Domain::Batch => planned_name,
         };
         let emitted = function(cx, planned, &name, self.optimizer.as_ref());
-        if place.is_some() {
-            return self.shared(cx, planned, emitted);
+        let mut run = Run {
+            function: 0,
+            layer: cx.graph().layer(planned.layer).name.clone(),
+            numbers: emitted.numbers.first().cloned().unwrap_or_default(),
+            arguments: emitted.arguments.clone(),
+            returns: emitted.returns.is_some(),
+            direction: planned.direction,
+        };
+        run.function = match &emitted.skeleton {
+            Some(_) => self.shared(cx, planned, emitted),
+            None => self.own(cx, planned, emitted, suffix),
+        };
+        if let Some(known) = self.functions.get(run.function) {
+            let renamed = run.arguments.into_iter().zip(&known.arguments);
+            let renamed = renamed.map(|(argument, known)| Argument { name: known.name.clone(), ..argument });
+            run.arguments = renamed.collect();
         }
-        match self.functions.iter().find(|known| known.name == emitted.name) {
-            Some(known) if known.is_same(&emitted) => emitted,
-            None => {
-                self.functions.push(emitted.clone());
-                emitted
-            }
-            Some(_) => {
-                let stem = format!("{name}_{suffix}");
-                let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}_{n}")));
-                for name in names {
-                    let renamed = function(cx, planned, &name, self.optimizer.as_ref());
-                    match self.functions.iter().find(|known| known.name == renamed.name) {
-                        Some(known) if known.is_same(&renamed) => return renamed,
-                        Some(_) => {}
-                        None => {
-                            self.functions.push(renamed.clone());
-                            return renamed;
-                        }
-                    }
-                }
-                emitted
-            }
-        }
+        run
     }
 
-    /// A function of a layer in a block: one that is there already, of any layer of a block, if they differ in nothing
-    /// but names. Others of one name are counted.
-    fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> Emitted {
-        let stem = emitted.name.to_string();
-        let known = self.functions.iter_mut().find(|known| known.skeleton == emitted.skeleton);
-        if let Some(known) = known {
+    /// The place of a function of a layer of the model itself.
+    fn own(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted, suffix: &str) -> usize {
+        let stem = format!("{}_{suffix}", emitted.name);
+        let names = std::iter::once(stem.clone()).chain((2..).map(|n| format!("{stem}_{n}")));
+        let optimizer = self.optimizer.as_ref();
+        let renamed = names.map(|name| function(cx, planned, &name, optimizer));
+        for emitted in std::iter::once(emitted).chain(renamed) {
+            match self.functions.iter().position(|known| known.name == emitted.name) {
+                Some(known) if self.functions.get(known).is_some_and(|known| known.is_same(&emitted)) => {
+                    return known;
+                }
+                Some(_) => {}
+                None => {
+                    self.functions.push(emitted);
+                    break;
+                }
+            }
+        }
+        self.functions.len().saturating_sub(1)
+    }
+
+    /// The place of a function of a layer in a block: one that is there already, of any layer of a block, if they differ
+    /// in nothing but names and sizes. Others of one name are counted.
+    fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> usize {
+        let fits = |known: &Emitted| match (&known.skeleton, &emitted.skeleton) {
+            (Some(known), Some(new)) => known.fits(new),
+            _ => false,
+        };
+        if let Some(at) = self.functions.iter().position(fits)
+            && let Some(known) = self.functions.get_mut(at)
+        {
             for layer in emitted.layers {
                 if !known.layers.contains(&layer) {
                     known.layers.push(layer);
                 }
             }
-            let arguments = emitted.arguments.into_iter().zip(&known.arguments);
-            let arguments = arguments
-                .map(|(argument, known)| Argument { name: known.name.clone(), ..argument })
-                .collect();
-            return Emitted { arguments, ..known.clone() };
+            for numbers in emitted.numbers {
+                if !known.numbers.contains(&numbers) {
+                    known.numbers.push(numbers);
+                }
+            }
+            return at;
         }
+        let stem = emitted.name.to_string();
         let taken = |name: &String| self.functions.iter().any(|known| known.name == name);
         let emitted = if taken(&stem) {
             let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
@@ -139,8 +192,8 @@ impl<'a> Model<'a> {
         } else {
             emitted
         };
-        self.functions.push(emitted.clone());
-        emitted
+        self.functions.push(emitted);
+        self.functions.len() - 1
     }
 
     /// Whether a training step draws random numbers.
@@ -158,13 +211,19 @@ impl<'a> Model<'a> {
         let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "inference"));
         let predict = self.pass(&plan.predict, Domain::Batch, "inference");
         let single = self.pass(&plan.single, Domain::Single, "one");
+        let with = |pass: &Option<Pass>, runs: Option<Vec<Run>>| pass.clone().zip(runs);
+        let train = with(&plan.train, train).map(|(pass, runs)| self.statements(&pass, runs, Memory::Train));
+        let evaluate =
+            with(&plan.evaluate, evaluate).map(|(pass, runs)| self.statements(&pass, runs, Memory::Evaluate));
+        let predict = self.statements(&plan.predict, predict, Memory::Scratch);
+        let single = self.statements(&plan.single, single, Memory::One);
         let (load, store) = self.borders();
         let memory = self.memory();
         let methods = self.model_type(train.as_deref(), evaluate.as_deref(), &predict, &single);
         let header = self.header();
         let element = &self.element;
         let functions: Vec<TokenStream> = self.functions.iter().map(Emitted::tokens).collect();
-        let lines: Vec<&TokenStream> = self.functions.iter().map(|emitted| &emitted.line).collect();
+        let lines: Vec<TokenStream> = self.functions.iter().map(Emitted::line).collect();
         let (load_item, load_lines) = load;
         let (store_item, store_lines) = store;
         let (update_all, update_lines) = self.update_all();
@@ -174,6 +233,7 @@ impl<'a> Model<'a> {
         });
         let info = info_item(self.info);
         let constants = self.constants();
+        let blocks = self.block_functions();
         quote! {
             #header
             use ::nnc::__private as rt;
@@ -189,6 +249,7 @@ impl<'a> Model<'a> {
             #load_item
             #store_item
             #(#functions)*
+            #blocks
             #update
             rt::entries! {
                 #element;
@@ -259,39 +320,62 @@ impl<'a> Model<'a> {
     }
 
     /// `simd.run(HiddenForward(…))`
-    fn run(&self, pass: &Pass, run: &Run, in_arena: bool) -> TokenStream {
-        let entry = &run.emitted.entry;
-        let values = run.emitted.arguments.iter().map(|argument| self.argument(pass, argument, in_arena));
-        quote!(simd.run(#entry(#(#values),*)))
+    fn run(&self, pass: &Pass, run: &Run, memory: Memory) -> TokenStream {
+        let entry = self.entry(run, &blocks::groups(memory));
+        let values = run.arguments.iter().map(|argument| self.argument(pass, argument, memory));
+        let owner = (memory == Memory::One).then(|| quote!(self.));
+        quote!(#owner simd.run(#entry(#(#values),*)))
     }
 
-    fn argument(&self, pass: &Pass, argument: &Argument, in_arena: bool) -> TokenStream {
-        let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
+    /// The entry of a function, with the sizes that are parameters of it.
+    fn entry(&self, run: &Run, groups: &TokenStream) -> TokenStream {
+        let Some(emitted) = self.functions.get(run.function) else { return TokenStream::new() };
+        let (entry, sizes) = (&emitted.entry, emitted.sizes().values(&run.numbers));
+        let groups = (emitted.is_generic && !sizes.is_empty()).then(|| groups.clone());
+        let sizes = turbofish(&sizes, groups);
+        quote!(#entry #sizes)
+    }
+
+    /// What a function is handed.
+    fn argument(&self, pass: &Pass, argument: &Argument, memory: Memory) -> TokenStream {
         match &argument.kind {
-            ArgumentKind::Value(id) => {
-                let place = self.place(pass, *id, in_arena);
-                quote!(#reference #place)
-            }
-            ArgumentKind::Partial(len) => {
-                let name = format_ident!("partial_{len}");
-                let memory = if in_arena { quote!(arena) } else { quote!(scratch) };
-                quote!(#reference #memory.#name)
-            }
+            ArgumentKind::Parameters if memory == Memory::One => quote!(&self.parameters),
+            // They are references.
             ArgumentKind::Parameters => quote!(parameters),
-            ArgumentKind::Field(path) => quote!(#reference #(#path).*),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
-            ArgumentKind::Draws => quote!(&draws),
-            ArgumentKind::Rates => quote!(&rates),
+            _ => reference(&self.path(pass, argument, memory), argument.is_mut, memory),
         }
+    }
+
+    /// The place of what a function is handed.
+    fn path(&self, pass: &Pass, argument: &Argument, memory: Memory) -> Vec<Ident> {
+        match &argument.kind {
+            ArgumentKind::Value(id) => self.value_path(pass, *id, memory),
+            ArgumentKind::Partial(len) => {
+                let owner = if memory == Memory::Scratch { "scratch" } else { "arena" };
+                vec![format_ident!("{owner}"), format_ident!("partial_{len}")]
+            }
+            ArgumentKind::Field(path) => path.clone(),
+            ArgumentKind::Parameters => vec![format_ident!("parameters")],
+            ArgumentKind::State => vec![format_ident!("state")],
+            ArgumentKind::Gradients => vec![format_ident!("gradients")],
+            ArgumentKind::Draws => vec![format_ident!("draws")],
+            ArgumentKind::Rates => vec![format_ident!("rates")],
+        }
+    }
+
+    /// What the struct of what is kept of each trained parameter is called.
+    fn trained_kind(&self) -> &'static str {
+        if trained_type(self.graph()) == "Parameters" { "Parameters" } else { "TrainedParameters" }
     }
 
     fn model_type(
         &self,
-        train: Option<&[Run]>,
-        evaluate: Option<&[Run]>,
-        predict: &[Run],
-        single: &[Run],
+        train: Option<&[Statement]>,
+        evaluate: Option<&[Statement]>,
+        predict: &[Statement],
+        single: &[Statement],
     ) -> TokenStream {
         let name = names::ident(&self.info.name);
         let graph = self.graph();

@@ -3,8 +3,9 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{Model, Run, array_type};
-use crate::emit::function::ArgumentKind;
+use super::blocks::{Memory, Statement};
+use super::{Model, array_type};
+use crate::emit::kernel::mentions;
 use crate::emit::{names, number};
 use crate::graph::NodeId;
 use crate::plan::{LANES, Pass};
@@ -106,13 +107,13 @@ impl Model<'_> {
     }
 
     /// `simd.run(LoadSamples(…))`, from the rows `x` to the places of a pass.
-    pub(super) fn run_load(&self, pass: &Pass, in_arena: bool) -> TokenStream {
-        let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, in_arena));
+    pub(super) fn run_load(&self, pass: &Pass, memory: Memory) -> TokenStream {
+        let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, memory));
         quote!(simd.run(LoadSamples(x, #(&mut #places),*));)
     }
 
     /// `predict`: one sample, no allocation.
-    pub(super) fn predict_one(&self, single: &[Run]) -> TokenStream {
+    pub(super) fn predict_one(&self, single: &[Statement]) -> TokenStream {
         let pass = &self.plan.single;
         let element = &self.element;
         let output_ty = array_type(&self.info.output, element);
@@ -126,17 +127,10 @@ impl Model<'_> {
             flat.push(flatten(&quote!(#name), input.shape.len()));
             vectors.push(quote!(let #name = rt::pack::vector::<#element, #rows>(#name);));
         }
-        // What each value is called in `one`: by its own name, or in large models by that of a slot it shares.
-        let shares = self.shares_slots_of_one();
-        let place = |id: NodeId| {
-            let value = pass.value(id);
-            let slot = value.and_then(|value| pass.slots.get(value.slot)).map(|slot| &slot.name);
-            let name = if shares { slot } else { value.map(|value| &value.name) };
-            names::ident(name.map_or("", String::as_str))
-        };
+        let place = |id: NodeId| self.value_path(pass, id, Memory::One).pop();
         let mut declared: Vec<(Ident, usize)> = Vec::new();
         for id in pass.functions.iter().flat_map(|function| &function.writes) {
-            let name = place(*id);
+            let Some(name) = place(*id) else { continue };
             if !declared.iter().any(|(known, _)| *known == name) {
                 declared.push((name, pass.graph.node(*id).len()));
             }
@@ -145,23 +139,7 @@ impl Model<'_> {
             let rows = number(len.div_ceil(LANES));
             quote!(let mut #name = [ZERO_ROW; #rows];)
         });
-        let runs = single.iter().map(|run| {
-            let entry = &run.emitted.entry;
-            let values = run.emitted.arguments.iter().map(|argument| {
-                let name = &argument.name;
-                let reference = if argument.is_mut { quote!(&mut) } else { quote!(&) };
-                match &argument.kind {
-                    ArgumentKind::Parameters => quote!(&self.parameters),
-                    ArgumentKind::Field(path) => quote!(&self.#(#path).*),
-                    ArgumentKind::Value(id) => {
-                        let place = place(*id);
-                        quote!(#reference #place)
-                    }
-                    _ => quote!(#reference #name),
-                }
-            });
-            quote!(self.simd.run(#entry(#(#values),*));)
-        });
+        let runs = single.iter().map(|statement| self.statement(pass, statement, Memory::One));
         let output = place(pass.graph.output);
         let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
         let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#(#flat),*)));
@@ -187,22 +165,21 @@ impl Model<'_> {
     }
 
     /// Whether the values of one sample share memory: they lie on the stack, which is small.
-    fn shares_slots_of_one(&self) -> bool {
+    pub(super) fn shares_slots_of_one(&self) -> bool {
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
         let values = self.plan.single.values.iter().map(|value| value.len.next_multiple_of(LANES) * size);
         values.sum::<usize>() > STACK_OF_ONE
     }
 
-    pub(super) fn model_impl(&self, name: &Ident, predict: &[Run]) -> TokenStream {
+    pub(super) fn model_impl(&self, name: &Ident, predict: &[Statement]) -> TokenStream {
         let pass = &self.plan.predict;
         let element = &self.element;
         let inputs = number(self.info.input.iter().product());
         let outputs = number(self.info.output.iter().product());
-        let runs = predict.iter().map(|run| {
-            let run = self.run(pass, run, false);
-            quote!(#run;)
-        });
-        let (load, output) = (self.run_load(pass, false), self.place(pass, pass.graph.output, false));
+        let runs = predict.iter().map(|statement| self.statement(pass, statement, Memory::Scratch));
+        let runs: Vec<TokenStream> = runs.collect();
+        let load = self.run_load(pass, Memory::Scratch);
+        let output = self.place(pass, pass.graph.output, Memory::Scratch);
         let mut from = 0;
         let parts = self.info.inputs.iter().map(|input| {
             let start = number(from);
@@ -216,11 +193,7 @@ impl Model<'_> {
         } else {
             quote!(let mut scratch = Scratch::ZERO;)
         };
-        let needs_parameters = predict.iter().any(|run| {
-            let reads =
-                |kind: &ArgumentKind| matches!(kind, ArgumentKind::Parameters | ArgumentKind::Field(_));
-            run.emitted.arguments.iter().any(|argument| reads(&argument.kind))
-        });
+        let needs_parameters = runs.iter().any(|run| mentions(run, &names::ident("parameters")));
         let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
         quote! {
             impl rt::Model for #name {

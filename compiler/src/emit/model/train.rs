@@ -3,7 +3,8 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
-use super::{Model, Run, array_type};
+use super::blocks::{Memory, Statement};
+use super::{Model, array_type};
 use crate::emit::comments::docs;
 use crate::emit::number;
 use crate::emit::parameters::number_of_kept;
@@ -119,7 +120,12 @@ impl Model<'_> {
         }
     }
 
-    pub(super) fn train_impl(&self, name: &Ident, train: &[Run], evaluate: &[Run]) -> TokenStream {
+    pub(super) fn train_impl(
+        &self,
+        name: &Ident,
+        train: &[Statement],
+        evaluate: &[Statement],
+    ) -> TokenStream {
         let (Some(train_pass), Some(evaluate_pass)) = (&self.plan.train, &self.plan.evaluate) else {
             return TokenStream::new();
         };
@@ -128,32 +134,13 @@ impl Model<'_> {
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
-        let before = train.iter().filter(|run| run.direction == Direction::Forward).map(|run| {
-            let run = self.run(train_pass, run, true);
-            quote!(#run;)
-        });
-        let loss = train.iter().filter(|run| run.direction == Direction::Loss).map(|run| {
-            let code = self.run(train_pass, run, true);
-            if run.emitted.line.to_string().contains("->") {
-                quote!(let loss = #code;)
-            } else {
-                quote!(#code;)
-            }
-        });
-        let after = train.iter().filter(|run| run.direction == Direction::Backward).map(|run| {
-            let run = self.run(train_pass, run, true);
-            quote!(#run;)
-        });
-        let evaluate_runs = evaluate.iter().map(|run| {
-            let code = self.run(evaluate_pass, run, true);
-            if run.emitted.line.to_string().contains("->") {
-                quote!(let loss = #code;)
-            } else {
-                quote!(#code;)
-            }
-        });
-        let load_train = self.load_batch(train_pass);
-        let load_evaluate = self.load_batch(evaluate_pass);
+        let of = |direction| train.iter().filter(move |statement| statement.direction() == direction);
+        let before = of(Direction::Forward).map(|step| self.statement(train_pass, step, Memory::Train));
+        let loss = of(Direction::Loss).map(|step| self.with_loss(train_pass, step, Memory::Train));
+        let after = of(Direction::Backward).map(|step| self.statement(train_pass, step, Memory::Train));
+        let evaluate_runs = evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate));
+        let load_train = self.load_batch(train_pass, Memory::Train);
+        let load_evaluate = self.load_batch(evaluate_pass, Memory::Evaluate);
         let state = has_state.then(|| quote!(let state = &mut *self.state;));
         let rates = optimizer
             .filter(|_| !stores)
@@ -278,13 +265,20 @@ impl Model<'_> {
         }
     }
 
+    /// A statement, of which the total of the losses is called `loss`.
+    fn with_loss(&self, pass: &Pass, statement: &Statement, memory: Memory) -> TokenStream {
+        let code = self.statement(pass, statement, memory);
+        let returns = matches!(statement, Statement::Layer(run) if run.returns);
+        if returns { quote!(let loss = #code) } else { code }
+    }
+
     /// Statements that bring a batch into the arena.
-    pub(super) fn load_batch(&self, pass: &Pass) -> TokenStream {
+    pub(super) fn load_batch(&self, pass: &Pass, memory: Memory) -> TokenStream {
         let graph = &pass.graph;
-        let load = self.run_load(pass, true);
+        let load = self.run_load(pass, memory);
         let find = |wanted: fn(&Op) -> bool| graph.ids().find(|id| wanted(&graph.node(*id).op));
         let target = find(|op| matches!(op, Op::Target)).filter(|id| pass.value(*id).is_some()).map(|id| {
-            let place = self.place(pass, id, true);
+            let place = self.place(pass, id, memory);
             match self.info.target() {
                 Some((TargetKind::Class, _)) => quote! {
                     if let rt::Target::Classes(classes) = target {
@@ -300,7 +294,7 @@ impl Model<'_> {
         });
         let scale =
             find(|op| matches!(op, Op::SampleScale)).filter(|id| pass.value(*id).is_some()).map(|id| {
-                let place = self.place(pass, id, true);
+                let place = self.place(pass, id, memory);
                 let element = &self.element;
                 let value = match graph.loss.as_ref().map(|loss| loss.reduction) {
                     Some(Reduction::Sum) => quote!(1.0),
@@ -318,8 +312,8 @@ impl Model<'_> {
     /// Statements that bring running figures nearer to those of the batch.
     fn tracking(&self, pass: &Pass) -> Vec<TokenStream> {
         let statement = |tracking: &crate::graph::Tracking| {
-            let place = self.place(pass, tracking.value, true);
-            let name = crate::emit::parameters::field(pass.graph.parameter(tracking.buffer));
+            let place = self.place(pass, tracking.value, Memory::Train);
+            let name = self.parameters.place(&pass.graph.parameter(tracking.buffer).name);
             let momentum = crate::emit::scalar::literal(tracking.momentum, crate::program::Precision::F64);
             quote!(rt::norm::track(&#place, #momentum, &mut parameters.#name);)
         };
@@ -329,7 +323,7 @@ impl Model<'_> {
     /// Statements that keep the states of cells for the next step.
     fn carry(&self, pass: &Pass) -> TokenStream {
         let places = self.carried(pass).into_iter().zip(&pass.graph.carried).map(|(to, carried)| {
-            let (from, position) = (self.place(pass, carried.value, true), number(carried.position));
+            let (from, position) = (self.place(pass, carried.value, Memory::Train), number(carried.position));
             quote!(rt::sequence::carry(&#from, #position, samples, &mut #to);)
         });
         places.collect()
@@ -340,7 +334,7 @@ impl Model<'_> {
         let graph = &pass.graph;
         let leaf = |n: usize| graph.ids().find(|id| graph.node(*id).op == Op::Carried(n as u32));
         let leaves = (0..graph.carried.len()).filter_map(leaf);
-        leaves.map(|id| self.place(pass, id, true)).collect()
+        leaves.map(|id| self.place(pass, id, Memory::Train)).collect()
     }
 
     /// Methods for what is kept of cells' states; nothing where no state is.
@@ -395,7 +389,7 @@ impl Model<'_> {
             let layer = number(function.layer.0 as usize);
             let handed_on = function.writes.iter().filter(|id| reads.contains(id));
             handed_on.map(move |id| {
-                let place = self.place(pass, *id, true);
+                let place = self.place(pass, *id, Memory::Train);
                 quote!((#layer, &#place))
             })
         });

@@ -6,7 +6,7 @@ use quote::quote;
 use super::Model;
 use crate::emit::comments::comment;
 use crate::emit::number;
-use crate::emit::parameters::{field, trained_type};
+use crate::emit::parameters::trained_type;
 use crate::graph::{Parameter, Role};
 use crate::scalar::Variable;
 
@@ -94,7 +94,7 @@ impl Model<'_> {
 
     fn update_tensor(&self, n: usize, parameter: &Parameter) -> TokenStream {
         let Some(optimizer) = &self.optimizer else { return TokenStream::new() };
-        let name = field(parameter);
+        let name = self.parameters.place(&parameter.name);
         let call = optimizer.call(n, name.clone());
         let indices: &[TokenStream] =
             if parameter.is_matrix { &[quote!(p), quote!(i)] } else { &[quote!(p)] };

@@ -1,0 +1,90 @@
+//! What the work of a function can be divided along, for threads.
+//!
+//! A part of the work computes its own results whole, in the order in which the whole work does, so that no bit depends
+//! on how many parts there are. What is not divided alike is not in one function, where it takes long enough to be
+//! divided at all.
+
+use crate::costs::flops;
+use crate::graph::{Graph, Node, NodeId, Op, ValueLayout};
+
+use super::LANES;
+
+/// What work can be divided along.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Along {
+    /// Groups of sixteen samples.
+    Groups,
+    /// Panels of sixteen outputs of a weight, so many.
+    Panels(usize),
+    /// Rows of a convolution's kernel, of each of its channels: so many, of so many weights each.
+    Taps(usize, usize),
+}
+
+impl Along {
+    /// How many units there are for a batch of so many groups.
+    pub fn units(self, groups: usize) -> usize {
+        match self {
+            Self::Groups => groups,
+            Self::Panels(units) | Self::Taps(units, _) => units,
+        }
+    }
+}
+
+/// Work, as far as functions have to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// What all of it can be divided along.
+    pub along: Option<Along>,
+    /// Whether a part of it takes so long that another thread may help.
+    pub is_long: bool,
+}
+
+/// Operations on numbers in a microsecond, about: what a core of a few years ago does with a good kernel.
+const FLOPS: u64 = 40_000;
+/// Bytes from and to memory in a microsecond, about.
+const BYTES: u64 = 10_000;
+/// Microseconds from which on work is divided: waking another thread and waiting for it takes one to five.
+const LONG: u64 = 20;
+
+impl Work {
+    /// The work of a node for a batch.
+    pub fn of(graph: &Graph, id: NodeId) -> Self {
+        let node = graph.node(id);
+        let samples = graph.batch.next_multiple_of(LANES) as u64;
+        let operands: usize = node.inputs.iter().map(|input| in_memory(graph, *input)).sum();
+        let bytes = (operands + in_memory(graph, id)) as u64 * 4;
+        let time = (samples * flops(graph, node) / FLOPS).max(samples * bytes / BYTES);
+        Self { along: along(graph, node), is_long: time >= LONG }
+    }
+
+    /// Both together, if they may be in one function.
+    pub fn with(self, other: Self) -> Option<Self> {
+        let is_long = self.is_long || other.is_long;
+        match self.along == other.along {
+            true => Some(Self { is_long, ..self }),
+            false if is_long => None,
+            false => Some(Self { along: None, is_long }),
+        }
+    }
+}
+
+/// Numbers of a value for a sample: none of what is the same for all.
+fn in_memory(graph: &Graph, id: NodeId) -> usize {
+    let node = graph.node(graph.source(id));
+    if node.batched { node.len() } else { 0 }
+}
+
+/// What the work of a node can be divided along.
+fn along(graph: &Graph, node: &Node) -> Option<Along> {
+    match &node.op {
+        Op::Operator(op) if op.draw().is_some() => None,
+        Op::Operator(op) => op.along(graph, node),
+        Op::Pointwise(_) | Op::Reduce(_) if node.batched => Some(Along::Groups),
+        _ => None,
+    }
+}
+
+/// What a value that lies for each group of samples can be divided along, and no other.
+pub fn along_groups(node: &Node, layout: ValueLayout) -> Option<Along> {
+    (node.batched && layout == ValueLayout::BatchLane).then_some(Along::Groups)
+}
