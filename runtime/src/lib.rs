@@ -3,13 +3,16 @@
 //! The core is `no_std`, with an allocator, and has no dependency: lanes of sixteen numbers, kernels over them, functions
 //! of numbers, random numbers, and the traits [`model::Model`] and [`model::Train`] that every emitted model has. Features
 //! add the rest: `std` (files, the training loop, metrics), `data` (CSV, IDX, NPY, texts), `images` (folders of PNG files) and
-//! `jpeg`, `ndarray` (batches as arrays).
+//! `jpeg`, `ndarray` (batches as arrays), `threads` (several cores).
 //!
 //! Emitted code reaches the core through [`__private`], which belongs to the compiler of the same version.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
+// Threads without the rest of `std`: no package is built so, but the sources may be.
+#[cfg(all(feature = "threads", not(feature = "std")))]
+extern crate std;
 
 #[doc(hidden)]
 pub mod abi;
@@ -24,6 +27,7 @@ mod memory;
 pub mod model;
 mod random;
 mod simd;
+pub mod threads;
 
 #[cfg(feature = "std")]
 pub mod checkpoint;
@@ -48,6 +52,7 @@ pub use element::Element;
 pub use error::Error;
 pub use random::{Rng, orthogonal};
 pub use simd::{Kernel, Set, Simd};
+pub use threads::Threads;
 
 /// What emitted code uses. Not for people: it changes with the compiler.
 #[doc(hidden)]
@@ -68,6 +73,7 @@ pub mod __private {
     };
     pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};
+    pub use crate::threads::{Divide, First, Taps, Threads};
     pub use crate::{
         __comment as comment, __entries as entries, __export_model as export_model, __groups as groups,
         __inherent as inherent, __memory as memory, __tensors as tensors,

@@ -2,6 +2,9 @@
 
 /// `Name<'a> = function(argument: type, …) -> type;`: a tuple struct of the arguments, and the
 /// [`Kernel`](crate::Kernel) that calls the function with them, once for each instruction set.
+///
+/// `Name<'a, G> = each function(argument: type, …);` can be [divided](crate::threads::Divide) too, all arguments at the
+/// same place: the function does the same for each unit of its work. It returns nothing.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __entries {
@@ -9,24 +12,45 @@ macro_rules! __entries {
         $elem:ty;
         $(
             $name:ident<$a:lifetime $(, $g:ident)*> =
-                $function:ident($($argument:ident: $ty:ty),* $(,)?) $(-> $out:ty)?;
+                $($word:ident)+ ($($arguments:tt)*) $(-> $out:ty)?;
         )*
     ) => {
-        $(
-            struct $name<$a $(, const $g: usize)*>($($ty),*);
+        $($crate::__entries! { @entry $elem; $name<$a $(, $g)*> = $($word)+ ($($arguments)*) $(-> $out)? })*
+    };
+    (
+        @entry $elem:ty;
+        $name:ident<$a:lifetime $(, $g:ident)*> =
+            each $function:ident($($argument:ident: $ty:ty),* $(,)?)
+    ) => {
+        $crate::__entries! { @entry $elem; $name<$a $(, $g)*> = $function($($argument: $ty),*) }
 
-            impl<$a $(, const $g: usize)*> $crate::__private::Kernel<$elem> for $name<$a $(, $g)*> {
-                type Output = $crate::__entries!(@output $($out)?);
-
-                #[inline(always)]
-                fn run<L: $crate::__private::Lanes<Elem = $elem>>(self) -> Self::Output {
-                    // An argument may have the function's name.
-                    let function = $function::<L $(, $g)*>;
-                    let Self($($argument),*) = self;
-                    function($($argument),*)
-                }
+        impl<$a $(, const $g: usize)*> $crate::__private::Divide for $name<$a $(, $g)*> {
+            #[inline(always)]
+            fn divide(self, at: usize) -> (Self, Self) {
+                let Self($($argument),*) = self;
+                $(let $argument = $crate::__private::Divide::divide($argument, at);)*
+                (Self($($argument.0),*), Self($($argument.1),*))
             }
-        )*
+        }
+    };
+    (
+        @entry $elem:ty;
+        $name:ident<$a:lifetime $(, $g:ident)*> =
+            $function:ident($($argument:ident: $ty:ty),* $(,)?) $(-> $out:ty)?
+    ) => {
+        struct $name<$a $(, const $g: usize)*>($($ty),*);
+
+        impl<$a $(, const $g: usize)*> $crate::__private::Kernel<$elem> for $name<$a $(, $g)*> {
+            type Output = $crate::__entries!(@output $($out)?);
+
+            #[inline(always)]
+            fn run<L: $crate::__private::Lanes<Elem = $elem>>(self) -> Self::Output {
+                // An argument may have the function's name.
+                let function = $function::<L $(, $g)*>;
+                let Self($($argument),*) = self;
+                function($($argument),*)
+            }
+        }
     };
     (@output) => { () };
     (@output $out:ty) => { $out };

@@ -1,0 +1,169 @@
+//! What becomes of a kernel's arguments when its work is divided: the type decides.
+//!
+//! Slices are divided, a unit of work for each element. What stands behind a reference and is no slice is shared: arrays
+//! and structs. There is no way to divide a `&mut` to something that is no slice, so that such an argument is found when
+//! the program is compiled.
+
+use core::mem::take;
+
+use crate::lanes::Row;
+
+/// Arguments, or a whole kernel, of which two parts can be made.
+pub trait Divide: Sized {
+    /// The first `at` units, and those after them. Where there are no more than `at`, the second part has none.
+    fn divide(self, at: usize) -> (Self, Self);
+}
+
+impl<T> Divide for &[T] {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        self.split_at(at.min(self.len()))
+    }
+}
+
+impl<T> Divide for &mut [T] {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        let at = at.min(self.len());
+        self.split_at_mut(at)
+    }
+}
+
+/// Shared: both parts read all of it.
+impl<T> Divide for &T {
+    #[inline(always)]
+    fn divide(self, _: usize) -> (Self, Self) {
+        (self, self)
+    }
+}
+
+impl<D: Divide> Divide for Option<D> {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        match self {
+            Some(whole) => {
+                let (first, second) = whole.divide(at);
+                (Some(first), Some(second))
+            }
+            None => (None, None),
+        }
+    }
+}
+
+/// The number of the first unit that a part has, counted in the whole work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct First(pub usize);
+
+impl Divide for First {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        (self, Self(self.0 + at))
+    }
+}
+
+/// The weight of a convolution, `[[Row; K]; P]`, in parts along `K`: `UNIT` rows of each panel, a row of the kernel, are
+/// a unit.
+#[derive(Debug)]
+pub struct Taps<'a, E, const P: usize, const UNIT: usize> {
+    panels: [&'a mut [Row<E>]; P],
+    /// The number in the whole weight of the first row that is here.
+    first: usize,
+}
+
+impl<'a, E, const P: usize, const UNIT: usize> Taps<'a, E, P, UNIT> {
+    /// All of a weight.
+    #[inline(always)]
+    pub fn new<const K: usize>(weight: &'a mut [[Row<E>; K]; P]) -> Self {
+        Self { panels: weight.each_mut().map(|panel| panel.as_mut_slice()), first: 0 }
+    }
+
+    /// Row `i` of a panel, counted in the whole weight.
+    ///
+    /// # Panics
+    /// Where another part has the row, or there is none.
+    #[inline(always)]
+    pub fn row(&mut self, panel: usize, i: usize) -> &mut Row<E> {
+        &mut self.panels[panel][i - self.first]
+    }
+}
+
+impl<E, const P: usize, const UNIT: usize> Divide for Taps<'_, E, P, UNIT> {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        let Self { panels: mut rest, first } = self;
+        let rows = at.saturating_mul(UNIT).min(rest.first().map_or(0, |panel| panel.len()));
+        let panels = rest.each_mut().map(|panel| {
+            let (before, after) = take(panel).split_at_mut(rows);
+            *panel = after;
+            before
+        });
+        (Self { panels, first }, Self { panels: rest, first: first + rows })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Divide, First, Taps};
+    use crate::lanes::LANES;
+
+    #[test]
+    fn slices_are_divided_and_end_where_they_end() {
+        let numbers = [1, 2, 3];
+        assert_eq!(numbers.as_slice().divide(1), ([1].as_slice(), [2, 3].as_slice()));
+        assert_eq!(numbers.as_slice().divide(3), (numbers.as_slice(), [].as_slice()));
+        assert_eq!(numbers.as_slice().divide(usize::MAX), (numbers.as_slice(), [].as_slice()));
+        let mut numbers = numbers;
+        let (first, second) = numbers.as_mut_slice().divide(2);
+        first[1] = 20;
+        second[0] = 30;
+        assert!(second.divide(9).1.is_empty());
+        assert_eq!(numbers, [1, 20, 30]);
+    }
+
+    #[test]
+    fn what_is_no_slice_is_shared() {
+        let array = [1, 2, 3];
+        let (first, second) = (&array).divide(1);
+        assert!(core::ptr::eq(first, &array) && core::ptr::eq(second, &array));
+    }
+
+    #[test]
+    fn an_option_is_divided_within() {
+        let numbers = [1, 2, 3];
+        let (first, second) = Some(numbers.as_slice()).divide(1);
+        assert_eq!((first, second), (Some([1].as_slice()), Some([2, 3].as_slice())));
+        assert_eq!(None::<&[u8]>.divide(1), (None, None));
+    }
+
+    #[test]
+    fn units_are_counted_in_the_whole() {
+        let (first, rest) = First(0).divide(3);
+        let (second, third) = rest.divide(2);
+        assert_eq!([first, second, third], [First(0), First(3), First(5)]);
+    }
+
+    #[test]
+    fn taps_are_divided_by_rows_of_the_kernel() {
+        let mut weight = [[[0; LANES]; 12]; 2];
+        let (mut first, rest) = Taps::<_, 2, 3>::new(&mut weight).divide(1);
+        let (mut second, mut third) = rest.divide(2);
+        for panel in 0..2 {
+            for i in 0..3 {
+                first.row(panel, i)[0] += 1000 + i;
+            }
+            for i in 3..9 {
+                second.row(panel, i)[0] += 2000 + i;
+            }
+            for i in 9..12 {
+                third.row(panel, i)[0] += 3000 + i;
+            }
+        }
+        let (_, none) = third.divide(5);
+        assert!(none.panels.iter().all(|panel| panel.is_empty()));
+        for panel in &weight {
+            let parts = [1000, 1000, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 3000, 3000, 3000];
+            let expected: [usize; 12] = core::array::from_fn(|i| parts[i] + i);
+            assert_eq!(panel.map(|row| row[0]), expected);
+        }
+    }
+}
