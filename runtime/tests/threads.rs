@@ -55,7 +55,7 @@ fn taps<L: Lanes<Elem = f64>>(first: First, d: &[[f64; 3]], mut weight: Taps<'_,
     for (unit, d) in d.iter().enumerate() {
         for (k, d) in d.iter().enumerate() {
             for panel in 0..2 {
-                let row = weight.row(panel, 3 * (first.0 + unit) + k);
+                let row = &mut weight[panel][3 * (first.0 + unit) + k];
                 (L::load(row) + L::splat(d * (panel + 1) as f64)).store(row);
             }
         }

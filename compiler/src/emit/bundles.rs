@@ -10,7 +10,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::comments::docs;
-use super::function::{Argument, ArgumentKind};
+use super::function::{Argument, ArgumentKind, Form};
 use super::names;
 use super::shared::Place;
 use super::sizes::{Sizes, Skeleton};
@@ -148,6 +148,7 @@ impl Layout {
             is_mut: false,
             kind: ArgumentKind::Parameters,
             ty: ty.clone(),
+            form: Form::Reference,
         };
         let arguments: Vec<Argument> = members.iter().map(argument).collect();
         let names = members.iter().map(|(_, name, _)| name);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use super::comments::{comment, docs};
@@ -16,7 +16,7 @@ use super::shared::{Names, Place, skeleton};
 use super::sizes::{Sizes, Skeleton};
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId, ValueLayout};
-use crate::plan::{Access, Function, Step};
+use crate::plan::{Access, Along, Function, Step};
 use crate::scalar::{Variable, formula};
 
 /// A function, and the entry that runs it.
@@ -34,6 +34,8 @@ pub struct Emitted {
     pub element: TokenStream,
     /// What it returns.
     pub returns: Option<TokenStream>,
+    /// Whether its work can be divided.
+    pub is_divided: bool,
     /// What it is but for names and sizes, if other layers may share it.
     pub skeleton: Option<Skeleton>,
     /// The numbers in the code of each function that is this one but for sizes, if other layers may share it.
@@ -89,7 +91,8 @@ impl Emitted {
             .map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&quote!('a)));
         let sizes = sizes.names().map(|name| quote!(, #name));
         let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
-        quote!(#entry<'a #(#sizes)*> = #name(#(#arguments),*) #returns;)
+        let each = self.is_divided.then(|| quote!(each));
+        quote!(#entry<'a #(#sizes)*> = #each #name(#(#arguments),*) #returns;)
     }
 
     fn types(&self) -> Vec<TokenStream> {
@@ -121,16 +124,31 @@ pub struct Argument {
     pub kind: ArgumentKind,
     /// Its type, without the reference.
     pub ty: TokenStream,
+    /// How it is handed over.
+    pub form: Form,
+}
+
+/// How an argument is handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// By reference.
+    Reference,
+    /// By value.
+    Value,
+    /// A weight, as what can be divided along the rows of a convolution's kernel.
+    Taps,
 }
 
 impl Argument {
     /// `x: &'a mut [[Row; 4]]`
     fn declared(&self, lifetime: &TokenStream) -> TokenStream {
         let Self { name, ty, .. } = self;
-        match (&self.kind, self.is_mut) {
-            (ArgumentKind::FirstGroup, _) => quote!(#name: #ty),
-            (_, true) => quote!(#name: &#lifetime mut #ty),
-            (_, false) => quote!(#name: &#lifetime #ty),
+        match (self.form, self.is_mut) {
+            (Form::Value, _) => quote!(#name: #ty),
+            (Form::Taps, _) if lifetime.is_empty() => quote!(mut #name: rt::Taps<'_, #ty>),
+            (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
+            (Form::Reference, true) => quote!(#name: &#lifetime mut #ty),
+            (Form::Reference, false) => quote!(#name: &#lifetime #ty),
         }
     }
 }
@@ -154,6 +172,10 @@ pub enum ArgumentKind {
     Draws,
     /// The number, in the batch, of the first group that the function is given.
     FirstGroup,
+    /// The number, in the weight, of the first panel that it is given.
+    FirstPanel,
+    /// Which rows of the kernel it is given, of so many.
+    Units(usize),
     /// Numbers of the step.
     Rates,
 }
@@ -220,8 +242,11 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         quote!(let #name = &mut #zero;)
     });
     let code = quote!(#(#declared)* #start #(#body)* #end);
+    let division = if cx.domain == Domain::Batch { function.division(cx.graph()) } else { None };
+    let has_fields = is_shared || matches!(division, Some(Along::Panels(_) | Along::Taps(..)));
     let (code, arguments) =
-        if is_shared { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
+        if has_fields { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
+    let arguments = arguments.into_iter().map(|argument| divided(cx, argument, division)).collect::<Vec<_>>();
     let lengths = lengths(cx, function, &arguments, &code);
     let code = quote!(#lengths #code);
     let entry = names::type_ident(name);
@@ -237,6 +262,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         code,
         element,
         returns,
+        is_divided: division.is_some(),
         skeleton,
         numbers,
         layers: vec![layer.clone()],
@@ -284,9 +310,14 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
         is_mut,
         kind: ArgumentKind::Value(*id),
         ty: cx.value_type(*id, function),
+        form: Form::Reference,
     };
     let mut arguments: Vec<Argument> = function.reads.iter().map(|id| value(id, false)).collect();
-    let fixed = |name: &str, is_mut, kind, ty| Argument { name: names::ident(name), is_mut, kind, ty };
+    let fixed = |name: &str, is_mut, kind, ty| {
+        let form = Form::Reference;
+        Argument { name: names::ident(name), is_mut, kind, ty, form }
+    };
+    let number = |name: &str, kind, ty| Argument { form: Form::Value, ..fixed(name, false, kind, ty) };
     let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
     if function.parameters != Access::None {
         let is_mut = function.parameters == Access::Update && !stores;
@@ -309,7 +340,17 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
     }
     if function.draws {
         arguments.push(fixed("draws", false, ArgumentKind::Draws, quote!(rt::random::Draws)));
-        arguments.push(fixed("first_group", false, ArgumentKind::FirstGroup, quote!(usize)));
+        arguments.push(number("first_group", ArgumentKind::FirstGroup, quote!(rt::First)));
+    }
+    match function.division(cx.graph()).filter(|_| cx.domain == Domain::Batch) {
+        Some(Along::Panels(_)) if turns(cx, function) => {
+            arguments.push(number("first_panel", ArgumentKind::FirstPanel, quote!(rt::First)));
+        }
+        Some(Along::Taps(units, _)) => {
+            let ty = quote!(::core::ops::Range<usize>);
+            arguments.push(number("units", ArgumentKind::Units(units), ty));
+        }
+        _ => {}
     }
     if let Some(len) = function.partial
         && cx.domain == Domain::Batch
@@ -319,6 +360,51 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
     }
     arguments.extend(function.writes.iter().filter(|id| !total(id)).map(|id| value(id, true)));
     arguments
+}
+
+/// Whether a function turns values over, so that lanes are features.
+fn turns(cx: PassCx<'_>, function: &Function) -> bool {
+    let mut nodes = function.steps.iter().flat_map(Step::nodes);
+    nodes.any(|id| cx.graph().layout(id) == ValueLayout::SampleRows)
+}
+
+/// An argument of a function whose work is divided: what has an element for each unit is a slice.
+fn divided(cx: PassCx<'_>, argument: Argument, division: Option<Along>) -> Argument {
+    let is_turned = |id: &NodeId| cx.graph().layout(*id) == ValueLayout::SampleRows;
+    match (division, &argument.kind) {
+        (Some(Along::Panels(_)), ArgumentKind::Field(_)) => {
+            Argument { ty: without_length(argument.ty), ..argument }
+        }
+        (Some(Along::Panels(_)), ArgumentKind::Value(id)) if is_turned(id) => {
+            Argument { ty: without_length(argument.ty), ..argument }
+        }
+        (Some(Along::Taps(_, unit)), ArgumentKind::Field(_)) if argument.is_mut => {
+            let (element, panels, unit) = (cx.element(), length(&argument.ty), super::number(unit));
+            Argument { ty: quote!(#element, #panels, #unit), form: Form::Taps, ..argument }
+        }
+        _ => argument,
+    }
+}
+
+/// `[[Row; 25]]` for `[[Row; 25]; 1]`.
+fn without_length(ty: TokenStream) -> TokenStream {
+    let (element, _) = parts(ty);
+    quote!([#element])
+}
+
+/// `1` for `[[Row; 25]; 1]`.
+fn length(ty: &TokenStream) -> TokenStream {
+    parts(ty.clone()).1
+}
+
+/// Element and length of the type of an array.
+fn parts(ty: TokenStream) -> (TokenStream, TokenStream) {
+    let Some(TokenTree::Group(array)) = ty.into_iter().next() else { return Default::default() };
+    let tokens: Vec<TokenTree> = array.stream().into_iter().collect();
+    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
+    let at = tokens.iter().rposition(is_end).unwrap_or(tokens.len());
+    let (element, length) = tokens.split_at(at);
+    (element.iter().cloned().collect(), length.iter().skip(1).cloned().collect())
 }
 
 /// Whether a function looks at parameters, apart from updating them.

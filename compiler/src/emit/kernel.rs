@@ -9,7 +9,7 @@ use super::optimizer::UpdateCall;
 use super::scalar::{Style, Writer, literal};
 use super::{Domain, Feature, PassCx, number};
 use crate::graph::{Graph, Node, NodeId, Op, Spread};
-use crate::plan::{Function, LANES, Strategy};
+use crate::plan::{Along, Function, LANES, Strategy};
 use crate::scalar::{Scalar, Variable};
 
 /// What an operator is given to emit its code.
@@ -92,6 +92,23 @@ impl KernelCx<'_> {
     /// Groups of samples: the length of the function's slices, or a constant.
     pub fn groups(&self) -> TokenStream {
         self.cx.groups(self.function)
+    }
+
+    /// The number of the first panel that the function is given.
+    pub fn first_panel(&self) -> TokenStream {
+        match self.function.division(self.graph) {
+            Some(Along::Panels(_)) => quote!(first_panel.0),
+            _ => quote!(0),
+        }
+    }
+
+    /// Which of so many rows of a kernel the function is given.
+    pub fn units(&self, all: usize) -> TokenStream {
+        let all = number(all);
+        match self.function.division(self.graph) {
+            Some(Along::Taps(..)) => quote!(units),
+            _ => quote!(0..#all),
+        }
     }
 
     /// Rows of 16 that hold `features` features.

@@ -9,7 +9,7 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::bundles::Layout;
-use super::function::{Argument, ArgumentKind};
+use super::function::{Argument, ArgumentKind, Form};
 use super::kernel::mentions;
 use super::sizes::Skeleton;
 use super::{names, parameters};
@@ -280,7 +280,7 @@ impl Field {
         let parameter = all.find(|parameter| names::ident(&parameter.name) == self.name.as_str())?;
         let path = self.path(layout.path(&parameter.name));
         let (kind, ty) = (ArgumentKind::Field(path), parameters::field_type(parameter));
-        Some(Argument { name: self.argument, is_mut: self.is_mut, kind, ty })
+        Some(Argument { name: self.argument, is_mut: self.is_mut, kind, ty, form: Form::Reference })
     }
 
     /// The field as an expression.

@@ -114,18 +114,18 @@ impl Operator for SampleRows {
     fn emit(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {
         let (features, all) = (cx.node.row(), cx.node.len());
         let samples = cx.samples();
-        let (d_y, rows) = (cx.operand(0), cx.output());
+        let (d_y, first, rows) = (cx.operand(0), cx.first_panel(), cx.output());
         if all > features {
             let rows_of_all = cx.rows_of(all / features);
             let (features, all) = (cx.number(features), cx.number(all));
             return quote! {
                 rt::dense::transpose_gradient_positions::<L, #all, #features, #rows_of_all>(
-                    #d_y, 0, #rows
+                    #d_y, #first, #rows
                 );
             };
         }
         let features = cx.number(features);
-        quote!(rt::dense::transpose_gradient::<L, #features, #samples>(#d_y, 0, #rows);)
+        quote!(rt::dense::transpose_gradient::<L, #features, #samples>(#d_y, #first, #rows);)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> proc_macro2::TokenStream {

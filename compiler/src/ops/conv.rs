@@ -371,14 +371,14 @@ impl Operator for ConvWeightGradient {
         let window = cx.constant(WINDOW);
         let (x, d_y) = (cx.operand(0), cx.operand(1));
         // Rows of the kernel of every channel.
-        let units = cx.number(self.0.weights() / self.0.kernel[1].max(1));
+        let units = cx.units(self.0.weights() / self.0.kernel[1].max(1));
         let (from, to) = (cx.number(self.0.input_len()), cx.number(self.0.output_len()));
         let (rows, channels) = weight_tile(&self.0);
         let (rows, channels, columns) = (cx.number(rows), cx.number(channels), cx.number(self.0.kernel[1]));
         let finish = cx.closure(&["p", "i"]);
         quote! {
             rt::conv::weight_gradient::<L, #from, #to, #rows, #channels, #columns>(
-                &#window, 0..#units, #x, #d_y, #finish
+                &#window, #units, #x, #d_y, #finish
             );
         }
     }

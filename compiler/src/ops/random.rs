@@ -51,7 +51,7 @@ impl Operator for Random {
         let (stream, finish) = (cx.number(self.0.stream as usize), cx.closure(&["g", "o"]));
         let function = if self.0.is_normal { quote!(normal) } else { quote!(uniform) };
         quote! {
-            rt::random::#function::<L, #features>(*draws, #stream, first_group..first_group + #groups, #finish);
+            rt::random::#function::<L, #features>(*draws, #stream, first_group.0..first_group.0 + #groups, #finish);
         }
     }
 

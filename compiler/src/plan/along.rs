@@ -77,7 +77,7 @@ fn in_memory(graph: &Graph, id: NodeId) -> usize {
 /// What the work of a node can be divided along.
 fn along(graph: &Graph, node: &Node) -> Option<Along> {
     match &node.op {
-        Op::Operator(op) if op.draw().is_some() => None,
+        Op::Operator(op) if op.mixes_samples() => None,
         Op::Operator(op) => op.along(graph, node),
         Op::Pointwise(_) | Op::Reduce(_) if node.batched => Some(Along::Groups),
         _ => None,

@@ -6,7 +6,7 @@
 
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
-use super::{LANES, Pass, Strategy, StrategyKind, Work, rows};
+use super::{Along, LANES, Pass, Strategy, StrategyKind, Work, rows};
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -81,6 +81,25 @@ impl Function {
     /// the groups.
     pub fn is_by_group(&self, graph: &Graph) -> bool {
         !self.steps.iter().flat_map(Step::nodes).any(|id| graph.needs_batch(id))
+    }
+
+    /// What its work is divided along, if there are threads for it and it is worth their while.
+    pub fn division(&self, graph: &Graph) -> Option<Along> {
+        let along = self.work.along.filter(|along| along.units(graph.batch.div_ceil(LANES)) > 1)?;
+        let is_by_itself = |id: &NodeId| match along {
+            Along::Groups => graph.layout(*id) == ValueLayout::BatchLane,
+            Along::Panels(_) => graph.layout(*id) == ValueLayout::SampleRows,
+            Along::Taps(..) => false,
+        };
+        let is_divided = match along {
+            Along::Groups => self.is_by_group(graph) && self.parameters != Access::Update,
+            Along::Panels(_) => self.partial.is_none(),
+            Along::Taps(..) => true,
+        };
+        let has_total =
+            self.steps.iter().flat_map(Step::nodes).any(|id| matches!(graph.node(id).op, Op::Total));
+        let is_whole = graph.is_step() || has_total || !self.work.is_long;
+        (!is_whole && is_divided && self.writes.iter().all(is_by_itself)).then_some(along)
     }
 
     /// Whether it runs a step over and over.

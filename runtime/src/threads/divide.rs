@@ -5,6 +5,7 @@
 //! the program is compiled.
 
 use core::mem::take;
+use core::ops::{Index, IndexMut, Range};
 
 use crate::lanes::Row;
 
@@ -61,12 +62,30 @@ impl Divide for First {
     }
 }
 
+/// Numbers of units.
+impl Divide for Range<usize> {
+    #[inline(always)]
+    fn divide(self, at: usize) -> (Self, Self) {
+        let middle = self.start.saturating_add(at).min(self.end);
+        (self.start..middle, middle..self.end)
+    }
+}
+
 /// The weight of a convolution, `[[Row; K]; P]`, in parts along `K`: `UNIT` rows of each panel, a row of the kernel, are
-/// a unit.
+/// a unit. `taps[panel][i]` is row `i` of a panel, counted in the whole weight.
 #[derive(Debug)]
 pub struct Taps<'a, E, const P: usize, const UNIT: usize> {
-    panels: [&'a mut [Row<E>]; P],
-    /// The number in the whole weight of the first row that is here.
+    panels: [Panel<'a, E>; P],
+}
+
+/// Some rows of a panel of a weight, by their numbers in the whole of it.
+///
+/// # Panics
+/// On being asked for a row that another part has, or that there is not.
+#[derive(Debug)]
+pub struct Panel<'a, E> {
+    rows: &'a mut [Row<E>],
+    /// The number of the first row that is here.
     first: usize,
 }
 
@@ -74,30 +93,53 @@ impl<'a, E, const P: usize, const UNIT: usize> Taps<'a, E, P, UNIT> {
     /// All of a weight.
     #[inline(always)]
     pub fn new<const K: usize>(weight: &'a mut [[Row<E>; K]; P]) -> Self {
-        Self { panels: weight.each_mut().map(|panel| panel.as_mut_slice()), first: 0 }
+        Self { panels: weight.each_mut().map(|panel| Panel { rows: panel.as_mut_slice(), first: 0 }) }
     }
+}
 
-    /// Row `i` of a panel, counted in the whole weight.
-    ///
-    /// # Panics
-    /// Where another part has the row, or there is none.
+impl<'a, E, const P: usize, const UNIT: usize> Index<usize> for Taps<'a, E, P, UNIT> {
+    type Output = Panel<'a, E>;
+
     #[inline(always)]
-    pub fn row(&mut self, panel: usize, i: usize) -> &mut Row<E> {
-        &mut self.panels[panel][i - self.first]
+    fn index(&self, panel: usize) -> &Self::Output {
+        &self.panels[panel]
+    }
+}
+
+impl<E, const P: usize, const UNIT: usize> IndexMut<usize> for Taps<'_, E, P, UNIT> {
+    #[inline(always)]
+    fn index_mut(&mut self, panel: usize) -> &mut Self::Output {
+        &mut self.panels[panel]
+    }
+}
+
+impl<E> Index<usize> for Panel<'_, E> {
+    type Output = Row<E>;
+
+    #[inline(always)]
+    fn index(&self, i: usize) -> &Row<E> {
+        &self.rows[i - self.first]
+    }
+}
+
+impl<E> IndexMut<usize> for Panel<'_, E> {
+    #[inline(always)]
+    fn index_mut(&mut self, i: usize) -> &mut Row<E> {
+        &mut self.rows[i - self.first]
     }
 }
 
 impl<E, const P: usize, const UNIT: usize> Divide for Taps<'_, E, P, UNIT> {
     #[inline(always)]
-    fn divide(self, at: usize) -> (Self, Self) {
-        let Self { panels: mut rest, first } = self;
-        let rows = at.saturating_mul(UNIT).min(rest.first().map_or(0, |panel| panel.len()));
-        let panels = rest.each_mut().map(|panel| {
-            let (before, after) = take(panel).split_at_mut(rows);
-            *panel = after;
-            before
+    fn divide(mut self, at: usize) -> (Self, Self) {
+        let panels = self.panels.each_mut().map(|panel| {
+            let at = at.saturating_mul(UNIT).min(panel.rows.len());
+            let (before, after) = take(&mut panel.rows).split_at_mut(at);
+            let first = panel.first;
+            (panel.rows, panel.first) = (after, first + at);
+            Panel { rows: before, first }
         });
-        (Self { panels, first }, Self { panels: rest, first: first + rows })
+        (Self { panels }, self)
     }
 }
 
@@ -149,17 +191,17 @@ mod tests {
         let (mut second, mut third) = rest.divide(2);
         for panel in 0..2 {
             for i in 0..3 {
-                first.row(panel, i)[0] += 1000 + i;
+                first[panel][i][0] += 1000 + i;
             }
             for i in 3..9 {
-                second.row(panel, i)[0] += 2000 + i;
+                second[panel][i][0] += 2000 + i;
             }
             for i in 9..12 {
-                third.row(panel, i)[0] += 3000 + i;
+                third[panel][i][0] += 3000 + i;
             }
         }
         let (_, none) = third.divide(5);
-        assert!(none.panels.iter().all(|panel| panel.is_empty()));
+        assert!(none.panels.iter().all(|panel| panel.rows.is_empty()));
         for panel in &weight {
             let parts = [1000, 1000, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 3000, 3000, 3000];
             let expected: [usize; 12] = core::array::from_fn(|i| parts[i] + i);

@@ -70,17 +70,22 @@ fn chains(lines: &mut Vec<String>) {
     }
 }
 
-/// `simd.run(` / `Entry(` … `),` / `);` becomes `simd.run(Entry(` … `));`.
+/// `simd.run(` / `Entry(` … `),` / `);` becomes `simd.run(Entry(` … `));`, and likewise `threads.run(simd, 4, Entry(` …
+/// `));`.
 fn calls(lines: &mut Vec<String>) {
     let mut at = 0;
     while at + 1 < lines.len() {
         let depth = indent(&lines[at]);
-        let opens = lines[at].ends_with("simd.run(") && lines[at + 1].ends_with('(');
+        let is_run = lines[at].ends_with("simd.run(") || lines[at].ends_with("threads.run(");
+        let is_short = |line: &&String| line.ends_with(',') && !line.contains(['(', '[', '{']);
+        let n = if is_run { lines[at + 1..].iter().take_while(is_short).count() } else { 0 };
+        let entry = at + 1 + n;
+        let opens = is_run && lines.get(entry).is_some_and(|line| line.ends_with('('));
         let behind = |from: usize, depth: usize| {
             let n = lines.get(from..)?.iter().position(|line| indent(line) <= depth)?;
             Some(from + n)
         };
-        let inner = behind(at + 2, depth + 4).filter(|end| opens && lines[*end].trim_start() == "),");
+        let inner = behind(entry + 1, depth + 4).filter(|end| opens && lines[*end].trim_start() == "),");
         let Some(end) = inner.filter(|end| lines.get(end + 1).is_some_and(|line| line.trim_start() == ");"))
         else {
             at += 1;
@@ -88,11 +93,12 @@ fn calls(lines: &mut Vec<String>) {
         };
         lines[end + 1] = format!("{}));", " ".repeat(depth));
         lines.remove(end);
-        for line in &mut lines[at + 2..end] {
+        for line in &mut lines[entry + 1..end] {
             line.drain(..4);
         }
-        let entry = lines.remove(at + 1);
-        lines[at].push_str(entry.trim_start());
+        let before: Vec<String> = lines.drain(at + 1..=entry).collect();
+        let before: Vec<&str> = before.iter().map(|line| line.trim_start()).collect();
+        lines[at].push_str(&before.join(" "));
         at += 1;
     }
 }

@@ -7,12 +7,13 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
-use super::{Model, Run};
+use super::{Model, Run, units};
 use crate::emit::comments::docs;
-use crate::emit::function::{Argument, ArgumentKind};
-use crate::emit::names;
+use crate::emit::function::{Argument, ArgumentKind, Form};
+use crate::emit::kernel::mentions;
 use crate::emit::shared::{Place, skeleton};
 use crate::emit::sizes::{Sizes, Skeleton, turbofish};
+use crate::emit::{names, number};
 use crate::graph::Direction;
 use crate::plan::Pass;
 
@@ -89,6 +90,10 @@ impl BlockFunction {
         Sizes::new(&self.skeleton, &self.numbers, |_| false)
     }
 
+    fn has_threads(&self) -> bool {
+        mentions(&self.code, &format_ident!("threads"))
+    }
+
     fn is_used_again(&self) -> bool {
         self.uses.len() > 1
     }
@@ -103,11 +108,12 @@ impl BlockFunction {
         });
         let generics: Vec<TokenStream> = sizes.names().map(|name| quote!(const #name: usize)).collect();
         let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
+        let threads = self.has_threads().then(|| quote!(threads: rt::Threads,));
         let uses = self.uses.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let docs = docs([format!("The layers of `{}`, {}: {uses}.", self.word, self.what)]);
         quote! {
             #docs
-            fn #name #generics(simd: rt::Simd, #(#arguments),*) {
+            fn #name #generics(simd: rt::Simd, #threads #(#arguments),*) {
                 #code
             }
         }
@@ -165,7 +171,8 @@ impl Model<'_> {
                     let name = &block.name;
                     let sizes = turbofish(&block.sizes().values(numbers));
                     let simd = if memory == Memory::One { quote!(self.simd) } else { quote!(simd) };
-                    quote!(#name #sizes(#simd, #(#values),*);)
+                    let threads = block.has_threads().then(|| quote!(threads,));
+                    quote!(#name #sizes(#simd, #threads #(#values),*);)
                 }
                 _ => calls(runs),
             },
@@ -188,14 +195,21 @@ impl Model<'_> {
                 if whole.contains(&argument.kind) || run.returns {
                     return None;
                 }
-                if argument.kind == ArgumentKind::FirstGroup {
-                    values.push(quote!(0));
+                if argument.form == Form::Value {
+                    values.push(first_unit(&argument.kind));
                     continue;
                 }
                 let path = self.path(pass, argument, memory);
-                values.push(self.hand(&mut handed, &field, path, argument));
+                let value = self.hand(&mut handed, &field, path, argument)?;
+                values.push(if argument.form == Form::Taps { quote!(rt::Taps::new(#value)) } else { value });
             }
-            code.push(quote!(simd.run(#entry(#(#values),*));));
+            code.push(match run.division {
+                Some(along) => {
+                    let units = units(along, memory);
+                    quote!(threads.run(simd, #units, #entry(#(#values),*));)
+                }
+                None => quote!(simd.run(#entry(#(#values),*));),
+            });
         }
         let code = quote!(#(#code)*);
         let arguments: Vec<Argument> = handed
@@ -205,6 +219,7 @@ impl Model<'_> {
                 is_mut: handed.is_mut,
                 kind: ArgumentKind::Parameters,
                 ty: handed.ty.clone(),
+                form: Form::Reference,
             })
             .collect();
         let values = handed.iter().map(|handed| reference(&handed.path, handed.is_mut, memory)).collect();
@@ -241,7 +256,7 @@ impl Model<'_> {
         field: &Ident,
         path: Vec<Ident>,
         argument: &Argument,
-    ) -> TokenStream {
+    ) -> Option<TokenStream> {
         let own = match path.as_slice() {
             [owner @ .., bundle, member] if bundle == field => {
                 let ty = self.bundle_type(owner, &bundle.to_string());
@@ -258,27 +273,31 @@ impl Model<'_> {
                 };
                 (path, name, ty, Some(member))
             }
+            // A weight of another use, which is seldom, has the type of its own place.
+            None if argument.form == Form::Taps => return None,
             None => (path, argument.name.clone(), argument.ty.clone(), None),
         };
         let at = handed.iter().position(|known| known.path == path).unwrap_or_else(|| {
             let names = std::iter::once(wanted.clone()).chain((2..).map(|n| format_ident!("{wanted}_{n}")));
-            let is_taken = |name: &Ident| name == "simd" || handed.iter().any(|known| known.name == *name);
+            let is_taken = |name: &Ident| {
+                name == "simd" || name == "threads" || handed.iter().any(|known| known.name == *name)
+            };
             let name = names.into_iter().find(|name| !is_taken(name)).unwrap_or(wanted);
             handed.push(Handed { path, is_mut: false, ty, name });
             handed.len() - 1
         });
-        let Some(known) = handed.get_mut(at) else { return TokenStream::new() };
+        let known = handed.get_mut(at)?;
         known.is_mut |= argument.is_mut;
         // A function that needs the whole batch is handed an array, which is a slice to the others.
         if member.is_none() && is_array(&argument.ty) {
             known.ty = argument.ty.clone();
         }
         let name = &known.name;
-        match member {
+        Some(match member {
             Some(member) if argument.is_mut => quote!(&mut #name.#member),
             Some(member) => quote!(&#name.#member),
             None => quote!(#name),
-        }
+        })
     }
 
     /// The type of what belongs to a use of a block in this struct.
@@ -290,6 +309,17 @@ impl Model<'_> {
             _ => return None,
         };
         layout.bundle_type(kind, &self.types(), field)
+    }
+}
+
+/// Where a number of units begins.
+pub(super) fn first_unit(kind: &ArgumentKind) -> TokenStream {
+    match kind {
+        ArgumentKind::Units(all) => {
+            let all = number(*all);
+            quote!(0..#all)
+        }
+        _ => quote!(rt::First(0)),
     }
 }
 

@@ -15,15 +15,16 @@ use quote::{format_ident, quote};
 use super::bundles::Layout;
 use super::comments::docs;
 use super::constants::Constants;
-use super::function::{Argument, ArgumentKind, Emitted, function};
+use super::function::{Argument, ArgumentKind, Emitted, Form, function};
 use super::info::{ModelInfo, info_item};
+use super::kernel::mentions;
 use super::optimizer::Optimizer;
 use super::parameters::{initialize, initialize_state, layout, trained_layout, trained_type};
 use super::shared::{Names, Place};
 use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Carried, Direction, Graph};
-use crate::plan::{Function, LANES, Pass, Plan, thousands};
+use crate::plan::{Along, Function, LANES, Pass, Plan, thousands};
 use crate::program::{Precision, Program};
 
 /// Emits a model: the items of one module.
@@ -66,6 +67,8 @@ struct Run {
     arguments: Vec<Argument>,
     /// Whether it returns something.
     returns: bool,
+    /// What its work is divided along.
+    division: Option<Along>,
     direction: Direction,
 }
 
@@ -126,13 +129,15 @@ impl<'a> Model<'a> {
             numbers: emitted.numbers.first().cloned().unwrap_or_default(),
             arguments: emitted.arguments.clone(),
             returns: emitted.returns.is_some(),
+            division: planned.division(cx.graph()).filter(|_| cx.domain == Domain::Batch),
             direction: planned.direction,
         };
         run.function = match &emitted.skeleton {
             Some(_) => self.shared(cx, planned, emitted),
             None => self.own(cx, planned, emitted, suffix),
         };
-        if let Some(known) = self.functions.get(run.function) {
+        if let Some(known) = self.functions.get_mut(run.function) {
+            known.is_divided |= run.division.is_some();
             let renamed = run.arguments.into_iter().zip(&known.arguments);
             let renamed = renamed.map(|(argument, known)| Argument { name: known.name.clone(), ..argument });
             run.arguments = renamed.collect();
@@ -194,6 +199,18 @@ impl<'a> Model<'a> {
         };
         self.functions.push(emitted);
         self.functions.len() - 1
+    }
+
+    /// Whether work is divided between threads.
+    fn has_threads(&self) -> bool {
+        self.functions.iter().any(|function| function.is_divided)
+    }
+
+    /// `let threads = self.threads;`, where code needs it.
+    fn threads<'c>(&self, code: impl IntoIterator<Item = &'c TokenStream>) -> TokenStream {
+        let threads = format_ident!("threads");
+        let is_needed = code.into_iter().any(|code| mentions(code, &threads));
+        if is_needed { quote!(let threads = self.threads;) } else { TokenStream::new() }
     }
 
     /// Whether a training step draws random numbers.
@@ -324,7 +341,13 @@ impl<'a> Model<'a> {
         let entry = self.entry(run);
         let values = run.arguments.iter().map(|argument| self.argument(pass, argument, memory));
         let owner = (memory == Memory::One).then(|| quote!(self.));
-        quote!(#owner simd.run(#entry(#(#values),*)))
+        match run.division {
+            Some(along) => {
+                let units = units(along, memory);
+                quote!(threads.run(simd, #units, #entry(#(#values),*)))
+            }
+            None => quote!(#owner simd.run(#entry(#(#values),*))),
+        }
     }
 
     /// The entry of a function, with the sizes that are parameters of it.
@@ -343,8 +366,13 @@ impl<'a> Model<'a> {
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
-            ArgumentKind::FirstGroup => quote!(0),
-            _ => reference(&self.path(pass, argument, memory), argument.is_mut, memory),
+            ArgumentKind::FirstGroup | ArgumentKind::FirstPanel | ArgumentKind::Units(_) => {
+                blocks::first_unit(&argument.kind)
+            }
+            _ => {
+                let place = reference(&self.path(pass, argument, memory), argument.is_mut, memory);
+                if argument.form == Form::Taps { quote!(rt::Taps::new(#place)) } else { place }
+            }
         }
     }
 
@@ -361,7 +389,7 @@ impl<'a> Model<'a> {
             ArgumentKind::State => vec![format_ident!("state")],
             ArgumentKind::Gradients => vec![format_ident!("gradients")],
             ArgumentKind::Draws => vec![format_ident!("draws")],
-            ArgumentKind::FirstGroup => Vec::new(),
+            ArgumentKind::FirstGroup | ArgumentKind::FirstPanel | ArgumentKind::Units(_) => Vec::new(),
             ArgumentKind::Rates => vec![format_ident!("rates")],
         }
     }
@@ -386,6 +414,10 @@ impl<'a> Model<'a> {
         let has_arena = evaluate.is_some();
         let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
         let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
+        if self.has_threads() {
+            fields.push(quote!(threads: rt::Threads));
+            values.push(quote!(threads: rt::Threads::detect()));
+        }
         if has_state {
             fields.push(quote!(state: rt::Box<State>));
             values.push(quote!(state));
@@ -498,6 +530,15 @@ impl<'a> Model<'a> {
             #model_impl
             #train_impl
         }
+    }
+}
+
+/// Units of work for the groups of a pass.
+fn units(along: Along, memory: Memory) -> TokenStream {
+    match (along, memory) {
+        (Along::Groups, Memory::Scratch) => quote!(PREDICT_GROUPS),
+        (Along::Groups, _) => quote!(GROUPS),
+        (along, _) => number(along.units(0)),
     }
 }
 

@@ -195,6 +195,7 @@ impl Model<'_> {
         };
         let needs_parameters = runs.iter().any(|run| mentions(run, &names::ident("parameters")));
         let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
+        let threads = self.threads(&runs);
         quote! {
             impl rt::Model for #name {
                 type Elem = #element;
@@ -209,6 +210,7 @@ impl Model<'_> {
                         return Ok(());
                     }
                     let simd = self.simd;
+                    #threads
                     #parameters
                     #scratch
                     let samples = 16 * PREDICT_GROUPS;

@@ -135,10 +135,15 @@ impl Model<'_> {
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
         let of = |direction| train.iter().filter(move |statement| statement.direction() == direction);
-        let before = of(Direction::Forward).map(|step| self.statement(train_pass, step, Memory::Train));
+        let before: Vec<TokenStream> =
+            of(Direction::Forward).map(|step| self.statement(train_pass, step, Memory::Train)).collect();
         let loss = of(Direction::Loss).map(|step| self.with_loss(train_pass, step, Memory::Train));
-        let after = of(Direction::Backward).map(|step| self.statement(train_pass, step, Memory::Train));
-        let evaluate_runs = evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate));
+        let after: Vec<TokenStream> =
+            of(Direction::Backward).map(|step| self.statement(train_pass, step, Memory::Train)).collect();
+        let evaluate_runs: Vec<TokenStream> =
+            evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate)).collect();
+        let threads = self.threads(before.iter().chain(&after));
+        let threads_evaluate = self.threads(&evaluate_runs);
         let load_train = self.load_batch(train_pass, Memory::Train);
         let load_evaluate = self.load_batch(evaluate_pass, Memory::Evaluate);
         let state = has_state.then(|| quote!(let state = &mut *self.state;));
@@ -199,6 +204,7 @@ impl Model<'_> {
                 fn step_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
                     let samples = INFO.check_batch(x, &target)?;
                     let simd = self.simd;
+                    #threads
                     let arena = &mut *self.arena;
                     let parameters = &mut *self.parameters;
                     #state
@@ -222,6 +228,7 @@ impl Model<'_> {
                 fn loss_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
                     let samples = INFO.check_batch(x, &target)?;
                     let simd = self.simd;
+                    #threads_evaluate
                     let arena = &mut *self.arena;
                     let parameters = &*self.parameters;
                     #load_evaluate
