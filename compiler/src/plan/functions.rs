@@ -200,13 +200,13 @@ fn order(graph: &Graph) -> Vec<NodeId> {
         }
     }
     let mut order = Vec::with_capacity(graph.nodes.len());
-    for id in updates_last(graph, figures_first(graph)) {
+    for id in figures_first(graph) {
         if !held.iter().any(|(_, gradient)| *gradient == id) {
             order.push(id);
         }
         order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
     }
-    order
+    updates_last(graph, order)
 }
 
 /// The same nodes, of each layer backward first what is handed on and then what updates its parameters, so that work
