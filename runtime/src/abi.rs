@@ -10,9 +10,10 @@ use core::slice::{from_raw_parts, from_raw_parts_mut};
 use alloc::boxed::Box;
 
 use crate::model::{Model, Target, Train};
+use crate::profile::Profile;
 
 /// Version of [`Table`].
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The name of the function that returns the table.
 pub const SYMBOL: &[u8] = b"nnc_model_table";
@@ -88,6 +89,8 @@ pub struct Table {
     pub read_state: unsafe extern "C" fn(*const c_void, usize, usize, *mut f32, usize),
     /// [`Train::write_state`].
     pub write_state: unsafe extern "C" fn(*mut c_void, usize, usize, *const f32, usize),
+    /// The time of functions; it takes no model, for it is of all models of the library.
+    pub profile: Profile,
 }
 
 /// The function that returns the table.
@@ -125,6 +128,7 @@ impl<M: Model<Elem = f32>> Exported<M> {
             write_tensor: write_tensor::<M>,
             read_state: no_state,
             write_state: ignore_state,
+            profile: Profile::OF_BUILD,
         }
     }
 }

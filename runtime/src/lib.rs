@@ -25,6 +25,8 @@ pub mod math;
 pub mod math64;
 mod memory;
 pub mod model;
+#[doc(hidden)]
+pub mod profile;
 mod random;
 mod simd;
 pub mod threads;

@@ -101,6 +101,9 @@ impl Simd {
     /// Runs a kernel.
     #[inline(always)]
     pub fn run<E: Element, K: Kernel<E>>(self, kernel: K) -> K::Output {
+        #[cfg(nnc_profile)]
+        return crate::profile::timed(|| E::dispatch(self, kernel));
+        #[cfg(not(nnc_profile))]
         E::dispatch(self, kernel)
     }
 
