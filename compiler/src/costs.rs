@@ -1,5 +1,7 @@
 //! What a model costs: arithmetic and memory.
 
+pub mod calls;
+
 use crate::compile::CompiledModel;
 use crate::graph::{Graph, LayerId, Node, Op, Parameter, Role};
 use crate::plan::{LANES, Pass, Slot};
@@ -22,14 +24,17 @@ pub fn total_flops(graph: &Graph) -> u64 {
 
 /// Operations of an optimizer step that do not depend on the number of samples.
 pub fn update_flops(graph: &Graph) -> u64 {
-    let Some(optimizer) = &graph.optimizer else { return 0 };
     let trained =
         graph.parameters.iter().enumerate().filter(|(_, parameter)| parameter.role == Role::Trained);
-    let of_group = |n: usize| -> u64 {
-        let group = optimizer.group(n);
-        group.map_or(0, |group| group.assignments().map(|assign| assign.value.size() as u64).sum())
-    };
-    trained.map(|(n, parameter)| of_group(n) * parameter.len() as u64).sum()
+    trained.map(|(n, _)| update_flops_of(graph, n)).sum()
+}
+
+/// Of one parameter.
+fn update_flops_of(graph: &Graph, n: usize) -> u64 {
+    let group = graph.optimizer.as_ref().and_then(|optimizer| optimizer.group(n));
+    let an_element: u64 =
+        group.map_or(0, |group| group.assignments().map(|assign| assign.value.size() as u64).sum());
+    graph.parameters.get(n).map_or(0, |parameter| an_element * parameter.len() as u64)
 }
 
 /// Bytes that a layer takes in a model that is trained, padding included.

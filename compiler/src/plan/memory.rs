@@ -42,19 +42,27 @@ pub struct Slot {
     pub values: Vec<String>,
 }
 
+impl Value {
+    /// Bytes, for a batch of `groups` groups of numbers of `number` bytes.
+    pub fn bytes(&self, groups: usize, number: usize) -> usize {
+        numbers(self.layout, self.len, self.row, groups) * number
+    }
+}
+
 impl Slot {
     /// Bytes, for a batch of `groups` groups of numbers of `number` bytes.
     pub fn bytes(&self, groups: usize, number: usize) -> usize {
-        match self.layout {
-            ValueLayout::Splat => return self.len * LANES * number,
-            ValueLayout::Table => return self.len.div_ceil(LANES) * LANES * number,
-            _ => {}
-        }
-        let features = match self.layout {
-            ValueLayout::SampleRows => self.row.div_ceil(LANES) * LANES * (self.len / self.row.max(1)),
-            _ => self.len,
-        };
-        features * groups * LANES * number
+        numbers(self.layout, self.len, self.row, groups) * number
+    }
+}
+
+/// Numbers in memory, padding included.
+fn numbers(layout: ValueLayout, len: usize, row: usize, groups: usize) -> usize {
+    match layout {
+        ValueLayout::Splat => len * LANES,
+        ValueLayout::Table => len.next_multiple_of(LANES),
+        ValueLayout::SampleRows => row.next_multiple_of(LANES) * (len / row.max(1)) * groups * LANES,
+        _ => len * groups * LANES,
     }
 }
 
