@@ -124,6 +124,9 @@ pub enum Command {
         /// Samples in a batch, instead of what the file says.
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
         batch: Option<u64>,
+        /// Shows the time of each layer and direction, its GFLOP/s and its GB/s.
+        #[arg(long)]
+        by_layer: bool,
     },
     /// Lists what the language offers: layers, activations, losses, optimizers, schedules, initializers.
     List {
@@ -210,6 +213,9 @@ pub struct TrainArguments {
     /// Does not look for dead units, gradients that vanish or explode, and saturation while it trains.
     #[arg(long)]
     pub no_diagnose: bool,
+    /// Shows at the end where the time of a step went: by layer and direction, with GFLOP/s and GB/s.
+    #[arg(long)]
+    pub profile: bool,
 }
 
 /// What to compare, and how.

@@ -22,6 +22,7 @@ mod next;
 mod output;
 mod partial;
 mod predict;
+mod profile;
 mod session;
 mod source;
 mod summary;
@@ -78,7 +79,7 @@ fn run(command: &Command, output: &Output) -> Result<(), Failure> {
             let draw = generate::Draw { length: *length, temperature: *temperature };
             generate::run(run, weights.as_deref(), prompt.as_deref(), draw, output)
         }
-        Command::Bench { run, batch } => bench::run(run, *batch, output),
+        Command::Bench { run, batch, by_layer } => bench::run(run, *batch, *by_layer, output),
         Command::List { kind, name, .. } => list::run(kind.as_deref(), name.as_deref(), output),
         Command::Explain { code } => explain::run(code, output),
         Command::New { name } => new::run(name, output),

@@ -12,7 +12,7 @@ use nnc_runtime::model::{Compared, ModelInfo, TargetInfo};
 use nnc_runtime::safetensors::{LoadOptions, Metadata, read_prefixed};
 
 use crate::arguments::Run;
-use crate::engine::{self, Network};
+use crate::engine::{self, Network, Profiler};
 use crate::output::Output;
 use crate::source::{Failure, compiled, the_model};
 
@@ -131,8 +131,22 @@ impl Prepared {
     /// As [`engine::load`].
     pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
         let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
+        Ok(self.running(network))
+    }
+
+    /// Makes it run and have the time of its functions taken.
+    ///
+    /// # Errors
+    /// As [`engine::load_profiled`].
+    pub fn start_profiled(self, run: &Run, output: &Output) -> Result<(Session, Profiler), Error> {
+        let (network, profiler) =
+            engine::load_profiled(&self.model, self.info, run.engine, self.seed, output)?;
+        Ok((self.running(network), profiler))
+    }
+
+    fn running(self, network: Box<Network>) -> Session {
         let Self { model, sources, allowed, info, seed } = self;
-        Ok(Session { model, info, sources, allowed, network, seed })
+        Session { model, info, sources, allowed, network, seed }
     }
 }
 

@@ -6,7 +6,7 @@ use nnc_compiler::graph::{Direction, Graph, LayerId, Role};
 use nnc_compiler::plan::thousands;
 
 use crate::arguments::Source;
-use crate::output::Output;
+use crate::output::{Output, columns};
 use crate::source::{Failure, compiled};
 
 /// Shows a table for each model of a file.
@@ -137,29 +137,6 @@ fn memory(model: &CompiledModel) -> String {
     };
     let head = format!("{} ({}): bytes in {of}\n\n", model.info.name, model.info.source);
     head + columns(&rows, 1).trim_end()
-}
-
-/// Rows in aligned columns, from column `right` on to the right.
-fn columns<const N: usize>(rows: &[[String; N]], right: usize) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for (n, row) in rows.iter().enumerate() {
-        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-            let padding = " ".repeat(width - cell.chars().count());
-            if column >= right { format!("{padding}{cell}") } else { format!("{cell}{padding}") }
-        });
-        text.push_str(&cells.collect::<Vec<_>>().join("  "));
-        text.push('\n');
-        if n == 0 {
-            text.push_str(&format!("{}\n", "-".repeat(widths.iter().sum::<usize>() + 2 * (N - 1))));
-        }
-    }
-    text
 }
 
 fn bytes(n: usize) -> String {

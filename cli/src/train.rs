@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nnc_compiler::costs::calls;
 use nnc_runtime::Error;
 use nnc_runtime::data::Split;
 use nnc_runtime::fit::{EarlyStopping, Evaluation, FitOptions, FitReport, Stopped, evaluate, fit};
@@ -11,9 +12,11 @@ use nnc_runtime::safetensors::{Metadata, save};
 use crate::arguments::TrainArguments;
 use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
+use crate::engine::Watched;
 use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
 use crate::partial::Start;
+use crate::profile::{ByLayer, What};
 use crate::session::{Prepared, can_be_measured, can_be_trained, can_warm_up, default_weights};
 use crate::source::Failure;
 
@@ -39,7 +42,12 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let start = if arguments.resume { None } else { start(arguments, &prepared) };
     let is_fresh = !arguments.resume && start.as_ref().is_none_or(|start| start.is_partial);
     let imported = if is_fresh { prepared.imported()? } else { Vec::new() };
-    let mut session = prepared.start(run, output)?;
+    let (mut session, profiler) = if arguments.profile {
+        let (session, profiler) = prepared.start_profiled(run, output)?;
+        (session, Some(profiler))
+    } else {
+        (prepared.start(run, output)?, None)
+    };
     let train = session.model.program.train.clone();
     let mut metadata = Metadata::new();
     split.train.schema.to_metadata(&mut metadata);
@@ -71,6 +79,11 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     };
     let diagnosis = if arguments.no_diagnose { None } else { Diagnosis::new(&session, &split.train) };
     let mut watch = Watch { progress: Progress::new(*output), diagnosis };
+    // Of the steps alone: `can_be_trained` has seen that there are some.
+    let calls = calls::training(&session.model).unwrap_or_default();
+    if let Some(profiler) = &profiler {
+        profiler.watch(Watched::Steps, calls.len())?;
+    }
     let report = fit(&mut *session.network, &split, &options, &mut watch);
     drop(watch);
     let report = report.map_err(|error| how_to_go_on(error, &checkpoint))?;
@@ -80,6 +93,21 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     };
     save(&*session.network, &out, &metadata)?;
     say(&report, test.as_ref(), &split, &out, output);
+    if let Some(profiler) = profiler {
+        let times = profiler.take();
+        // A run that is resumed at its end makes none.
+        if times.passes > 0 {
+            output.line("");
+            let by_layer = ByLayer::new(&session.model, &calls, &times, &profiler)?;
+            by_layer.say(What::step(session.info.batch), output);
+            output.line(&format!(
+                "{} steps took {:.2} s of {:.2} s; the rest is data, evaluation, checkpoints and looking for faults",
+                times.passes,
+                by_layer.seconds(),
+                report.seconds
+            ));
+        }
+    }
     Ok(())
 }
 

@@ -7,11 +7,14 @@ use nnc_runtime::abi::{OK, RawTarget, Table};
 use nnc_runtime::model::{LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, Train};
 
 use super::library::Library;
+use super::profiler::{Profiler, Watched};
 
 /// The model. Its fields are freed in order: the model first, then the code that it runs.
 pub struct Compiled {
     model: Handle,
     info: &'static ModelInfo,
+    /// What takes the time of its functions.
+    profiler: Option<Profiler>,
     _library: Library,
 }
 
@@ -33,7 +36,20 @@ impl Compiled {
         let table = library.table();
         // SAFETY: the library is loaded, and the function has no requirement.
         let model = unsafe { (table.new)(seed) };
-        Self { model: Handle { table, model }, info, _library: library }
+        Self { model: Handle { table, model }, info, profiler: None, _library: library }
+    }
+
+    /// The same, with something that takes the time of its functions: the library is made for it.
+    pub fn profiled(self, profiler: Profiler) -> Self {
+        Self { profiler: Some(profiler), ..self }
+    }
+
+    /// Runs a call of the library, and has its time taken where somebody wants that.
+    fn timed<T>(&self, call: Watched, samples: usize, run: impl FnOnce() -> T) -> T {
+        match &self.profiler {
+            Some(profiler) => profiler.time(call, samples, run),
+            None => run(),
+        }
     }
 
     fn table(&self) -> &'static Table {
@@ -63,11 +79,14 @@ impl Model for Compiled {
     }
 
     fn predict_rows(&self, x: &[f32], out: &mut [f32]) -> Result<(), ShapeError> {
-        self.info.check_rows(x.len(), out.len())?;
-        // SAFETY: see above.
-        let code = unsafe {
-            (self.table().predict)(self.model.model, x.as_ptr(), x.len(), out.as_mut_ptr(), out.len())
+        let samples = self.info.check_rows(x.len(), out.len())?;
+        let run = || {
+            // SAFETY: see above.
+            unsafe {
+                (self.table().predict)(self.model.model, x.as_ptr(), x.len(), out.as_mut_ptr(), out.len())
+            }
         };
+        let code = self.timed(Watched::Predictions, samples, run);
         debug_assert_eq!(code, OK, "the rows were checked");
         Ok(())
     }
@@ -85,11 +104,13 @@ impl Model for Compiled {
 
 impl Train for Compiled {
     fn step_rows(&mut self, x: &[f32], target: Target<'_, f32>) -> Result<f32, StepError> {
-        self.info.check_batch(x, &target)?;
+        let samples = self.info.check_batch(x, &target)?;
         let mut loss = f32::NAN;
-        // SAFETY: see above.
-        let code =
-            unsafe { (self.table().step)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) };
+        let run = || {
+            // SAFETY: see above.
+            unsafe { (self.table().step)(self.model.model, x.as_ptr(), x.len(), raw(target), &mut loss) }
+        };
+        let code = self.timed(Watched::Steps, samples, run);
         if code == OK { Ok(loss) } else { Err(StepError::Target { expected: 0, found: target.len() }) }
     }
 

@@ -21,6 +21,15 @@ pub struct Library {
     _code: libloading::Library,
 }
 
+/// What a library is compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// To run fast.
+    Fast,
+    /// To have the time of its functions taken.
+    Profiled,
+}
+
 /// Why there is no library.
 pub enum Fault {
     /// rustc finds no program to link with: this machine cannot compile any model.
@@ -40,7 +49,7 @@ impl Library {
     ///
     /// # Errors
     /// E0504 when it cannot be compiled or loaded, E0417 when the cache cannot be written.
-    pub fn build(model: &CompiledModel, rustc: &Rustc, output: &Output) -> Result<Self, Fault> {
+    pub fn build(model: &CompiledModel, rustc: &Rustc, build: Build, output: &Output) -> Result<Self, Fault> {
         let set = Simd::detect().set().name();
         let mut flags: Vec<String> =
             ["--edition", "2024", "-Copt-level=3", "-Cpanic=abort", "-Cdebuginfo=0", "-Awarnings"]
@@ -52,6 +61,9 @@ impl Library {
             "--cfg".to_owned(),
             format!("nnc_only={set:?}"),
         ]);
+        if build == Build::Profiled {
+            flags.extend(["--cfg".to_owned(), "nnc_profile".to_owned()]);
+        }
         let sources: String = SOURCES.iter().map(|(path, text)| format!("{path}\n{text}\n")).collect();
         let core_key = hash(&format!("{}\n{}\n{sources}", rustc.version, flags.join(" ")));
         let source = source(model);
@@ -68,8 +80,9 @@ impl Library {
                 }
             })?;
             output.status(&format!(
-                "compiled `{}` for {set} in {:.1} s",
+                "compiled `{}` for {set}{} in {:.1} s",
                 model.info.name,
+                if build == Build::Profiled { " with clocks" } else { "" },
                 started.elapsed().as_secs_f64()
             ));
             Ok::<(), Fault>(())

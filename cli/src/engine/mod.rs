@@ -4,6 +4,7 @@ mod cache;
 mod compiled;
 mod info;
 mod library;
+mod profiler;
 mod reference;
 mod toolchain;
 
@@ -14,7 +15,8 @@ use nnc_runtime::Error;
 use nnc_runtime::model::{ModelInfo, Train};
 
 use crate::output::Output;
-use library::{Fault, Library};
+use library::{Build, Fault, Library};
+pub use profiler::{Look, Profiler, Times, Watched};
 
 /// Which engine runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,14 +54,12 @@ pub fn load(
         return interpreted(model, info, seed);
     }
     let missing = match toolchain::Rustc::find() {
-        Some(rustc) => match Library::build(model, &rustc, output) {
+        Some(rustc) => match Library::build(model, &rustc, Build::Fast, output) {
             Ok(library) => return Ok(Box::new(compiled::Compiled::new(library, info, seed))),
             Err(Fault::Error(error)) => return Err(error),
-            Err(Fault::NoLinker(linker)) => {
-                format!("`rustc` finds no linker `{linker}` to compile the model with")
-            }
+            Err(Fault::NoLinker(linker)) => no_linker(&linker),
         },
-        None => "there is no `rustc` to compile the model with".to_owned(),
+        None => NO_RUSTC.to_owned(),
     };
     if wanted == Some(Engine::Compiled) {
         return Err(Error::new("E0504", missing).help(
@@ -71,6 +71,54 @@ pub fn load(
         "install Rust from rustup.rs and the system's C compiler, or set `RUSTC`, and it runs much faster",
     );
     interpreted(model, info, seed)
+}
+
+/// Makes a model run whose functions have their time taken, which is compiled for it.
+///
+/// # Errors
+/// E0501 for what only the reference interpreter runs; E0504 when the emitted code cannot be compiled or loaded; E0417
+/// when the cache cannot be written.
+pub fn load_profiled(
+    model: &CompiledModel,
+    info: &'static ModelInfo,
+    wanted: Option<Engine>,
+    seed: u64,
+    output: &Output,
+) -> Result<(Box<Network>, Profiler), Error> {
+    if wanted == Some(Engine::Reference) {
+        return Err(Error::new(
+            "E0501",
+            "`--engine reference` has no time by layer: it is taken of compiled code",
+        )
+        .help("leave `--engine` out"));
+    }
+    if model.graph.precision == Precision::F64 {
+        let message = "a model of `precision f64` has no time by layer: the reference interpreter runs it";
+        return Err(
+            Error::new("E0501", message).help("leave `precision f64` out to measure the same model in f32")
+        );
+    }
+    let missing = match toolchain::Rustc::find() {
+        Some(rustc) => match Library::build(model, &rustc, Build::Profiled, output) {
+            Ok(library) => {
+                let profiler = Profiler::new(library.table().profile);
+                let model = compiled::Compiled::new(library, info, seed).profiled(profiler.clone());
+                return Ok((Box::new(model), profiler));
+            }
+            Err(Fault::Error(error)) => return Err(error),
+            Err(Fault::NoLinker(linker)) => no_linker(&linker),
+        },
+        None => NO_RUSTC.to_owned(),
+    };
+    Err(Error::new("E0504", missing)
+        .help("install Rust from rustup.rs and the system's C compiler, or set `RUSTC`")
+        .note("the time by layer is taken of compiled code"))
+}
+
+const NO_RUSTC: &str = "there is no `rustc` to compile the model with";
+
+fn no_linker(linker: &str) -> String {
+    format!("`rustc` finds no linker `{linker}` to compile the model with")
 }
 
 fn interpreted(model: &CompiledModel, info: &'static ModelInfo, seed: u64) -> Result<Box<Network>, Error> {

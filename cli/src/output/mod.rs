@@ -2,6 +2,7 @@
 
 mod json;
 mod progress;
+mod table;
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,7 @@ use nnc_runtime::Error;
 
 pub use json::Object;
 pub use progress::Progress;
+pub use table::columns;
 
 /// The form of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
