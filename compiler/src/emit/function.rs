@@ -347,8 +347,7 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
             arguments.push(number("first_panel", ArgumentKind::FirstPanel, quote!(rt::First)));
         }
         Some(Along::Taps(units, _)) => {
-            let ty = quote!(::core::ops::Range<usize>);
-            arguments.push(number("units", ArgumentKind::Units(units), ty));
+            arguments.push(number("units", ArgumentKind::Units(units), quote!(rt::Units)));
         }
         _ => {}
     }

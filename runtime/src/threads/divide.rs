@@ -62,8 +62,10 @@ impl Divide for First {
     }
 }
 
-/// Numbers of units.
-impl Divide for Range<usize> {
+/// Numbers of units, of which a part has some.
+pub type Units = Range<usize>;
+
+impl Divide for Units {
     #[inline(always)]
     fn divide(self, at: usize) -> (Self, Self) {
         let middle = self.start.saturating_add(at).min(self.end);
