@@ -294,7 +294,8 @@ impl Operator for BatchNormalize {
         let mut operands: Vec<NodeId> = (0..4).map(|n| cx.operand(n)).collect();
         operands.push(cx.d_y);
         let channels = cx.graph.node(cx.operand(1)).len();
-        let sums = cx.operator(ChannelSums { eps: self.eps }, operands.clone(), vec![2 * channels], false);
+        let sums =
+            cx.operator(ChannelSums { eps: self.eps }, operands.clone(), vec![2 * channels + 1], false);
         // The gradient of the input first: it reads the weight, which the weight's own gradient may update.
         if cx.needs(0) {
             operands.push(sums);
@@ -402,7 +403,8 @@ impl Operator for ChannelSums {
     fn formula(&self, names: &[String]) -> String {
         let name = |n: usize| names.get(n).map_or("x", String::as_str);
         let d = name(4);
-        format!("sums of {d} and of {d} ({} - {}) / sqrt({} + {:?})", name(0), name(1), name(2), self.eps)
+        let y = format!("({} - {}) / sqrt({} + {:?})", name(0), name(1), name(2), self.eps);
+        format!("sums of {d} and of {d} {y}, and of how many numbers")
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
@@ -430,6 +432,7 @@ impl Operator for ChannelSums {
         let channels = mean.len().max(1);
         let inner = (x.ncols() / channels).max(1);
         let mut sums = vec![0.0; 2 * channels];
+        let n = x.len() / channels;
         for (((_, feature), x), d) in x.indexed_iter().zip(&d) {
             let channel = feature / inner;
             let share = 1.0 / (channel_value(variance, channel) + self.eps).sqrt();
@@ -440,6 +443,7 @@ impl Operator for ChannelSums {
                 }
             }
         }
+        sums.push(n as f64);
         ndarray::arr1(&sums).into_dyn()
     }
 }
@@ -451,11 +455,6 @@ impl Operator for BatchNormalizeGradient {
 
     fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
         Vec::new()
-    }
-
-    /// It counts the samples of the batch.
-    fn mixes_samples(&self) -> bool {
-        true
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
@@ -502,7 +501,7 @@ impl Operator for BatchNormalizeGradient {
         let (x, mut d) = (super::reference::matrix(x), super::reference::matrix(d_y));
         let channels = mean.len().max(1);
         let inner = (x.ncols() / channels).max(1);
-        let n = (x.nrows() * inner) as f64;
+        let n = channel_value(sums, 2 * channels);
         for (((_, feature), d), x) in d.indexed_iter_mut().zip(&x) {
             let channel = feature / inner;
             let share = 1.0 / (channel_value(variance, channel) + self.eps).sqrt();

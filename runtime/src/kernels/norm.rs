@@ -121,8 +121,8 @@ pub fn normalize<L: Lanes, const F: usize, const C: usize>(
     }
 }
 
-/// Of each channel the sum of d_y, `sums[c]`, and that of d_y times the normalised value, `sums[C + c]`; the same in all
-/// lanes. `S` is 2 `C`.
+/// Of each channel the sum of d_y, `sums[c]`, and that of d_y times the normalised value, `sums[C + c]`, and then of how
+/// many numbers they are, `sums[2 C]`; the same in all lanes. `S` is 2 `C` + 1.
 #[inline(always)]
 pub fn channel_sums<L: Lanes, const F: usize, const C: usize, const S: usize>(
     x: &[[Row<L::Elem>; F]],
@@ -151,11 +151,13 @@ pub fn channel_sums<L: Lanes, const F: usize, const C: usize, const S: usize>(
         L::splat(sum.sum()).store(&mut sums[0][c]);
         (L::splat(product.sum()) * share).store(&mut sums[0][C + c]);
     }
+    count::<L>(scale, inner).store(&mut sums[0][2 * C]);
 }
 
 /// The gradient by x of [`normalize`] with mean and variance of the batch:
 /// weight (d - mean(d) - y mean(d y)) / sqrt(variance + eps), with y the normalised value and the sums of
-/// [`channel_sums`]. `finish` is given group, feature and the gradient, which is 0 for padding.
+/// [`channel_sums`] over the whole batch, of which this may be some groups. `finish` is given group, feature and the
+/// gradient, which is 0 for padding.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 pub fn normalize_gradient<L: Lanes, const F: usize, const C: usize, const S: usize>(
@@ -171,7 +173,7 @@ pub fn normalize_gradient<L: Lanes, const F: usize, const C: usize, const S: usi
 ) {
     assert!(scale.len() == x.len() && d_y.len() == x.len());
     let inner = F / C;
-    let n = count::<L>(scale, inner);
+    let n = L::load(&sums[0][2 * C]);
     let one = L::splat(L::Elem::ONE);
     for c in 0..C {
         let mean = L::load(&mean[0][c]);
