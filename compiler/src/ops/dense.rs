@@ -440,7 +440,7 @@ impl Operator for DenseWeightGradient {
 
     fn flops(&self, graph: &Graph, node: &Node) -> u64 {
         let x = node.inputs.first().map_or(0, |x| graph.node(*x).len());
-        (2 * node.len() * (x / self.features.max(1))) as u64
+        (2 * self.features * self.units * (x / self.features.max(1))) as u64
     }
 
     fn formula(&self, names: &[String]) -> String {
