@@ -78,6 +78,6 @@ pub mod __private {
     pub use crate::threads::{Divide, First, Taps, Threads, Units};
     pub use crate::{
         __comment as comment, __entries as entries, __export_model as export_model, __groups as groups,
-        __inherent as inherent, __memory as memory, __tensors as tensors,
+        __inherent as inherent, __kernels as kernels, __memory as memory, __tensors as tensors,
     };
 }

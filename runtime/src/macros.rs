@@ -56,6 +56,37 @@ macro_rules! __entries {
     (@output $out:ty) => { $out };
 }
 
+/// Functions that `simd.run` compiles for the machine's vectors: each is generic over lanes `L`, and has an entry as of
+/// [`entries!`](crate::__entries), which `#[entry(Name)]` names, or `#[entry(Name, each)]` for one that can be divided.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __kernels {
+    (
+        $elem:ty;
+        $(
+            $(#[doc = $docs:literal])*
+            #[entry($entry:ident $(, $each:ident)?)]
+            fn $function:ident<$a:lifetime $(, const $g:ident: usize)*>(
+                $($argument:ident: $ty:ty),* $(,)?
+            ) $(-> $out:ty)? $body:block
+        )*
+    ) => {
+        $(
+            $(#[doc = $docs])*
+            #[inline(always)]
+            #[allow(unused_mut)]
+            fn $function<$a, L: $crate::__private::Lanes<Elem = $elem> $(, const $g: usize)*>(
+                $(mut $argument: $ty),*
+            ) $(-> $out)? $body
+        )*
+
+        $crate::__entries! {
+            $elem;
+            $($entry<$a $(, $g)*> = $($each)? $function($($argument: $ty),*) $(-> $out)?;)*
+        }
+    };
+}
+
 /// Structs of arrays, aligned for vectors, with a `ZERO`. A struct may be a field of a later one.
 #[doc(hidden)]
 #[macro_export]

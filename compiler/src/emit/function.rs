@@ -26,7 +26,9 @@ pub struct Emitted {
     pub name: Ident,
     /// The entry's name.
     pub entry: Ident,
-    /// Functions of its own that come before it, and its doc comment.
+    /// Functions of its own that come before it.
+    pub before: TokenStream,
+    /// Its doc comment.
     pub docs: TokenStream,
     /// Its body.
     pub code: TokenStream,
@@ -47,9 +49,42 @@ pub struct Emitted {
 }
 
 impl Emitted {
-    /// The function with its comments.
-    pub fn tokens(&self) -> TokenStream {
-        let (docs, item) = (&self.docs, self.item());
+    /// The function with its comments, in the table of those that have entries.
+    pub fn kernel(&self) -> TokenStream {
+        let (entry, name, sizes) = (&self.entry, &self.name, self.sizes());
+        let (types, code) = sizes.put(&self.types(), self.code.clone());
+        let arguments = self.arguments.iter().zip(types);
+        let arguments =
+            arguments.map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&quote!('a)));
+        let docs = self.all_docs();
+        let sizes = sizes.names().map(|name| quote!(, const #name: usize));
+        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
+        let each = self.is_divided.then(|| quote!(, each));
+        quote! {
+            #docs
+            #[entry(#entry #each)]
+            fn #name<'a #(#sizes)*>(#(#arguments),*) #returns {
+                #code
+            }
+        }
+    }
+
+    /// The function by itself, for one that others call.
+    pub fn item(&self) -> TokenStream {
+        let (name, element, docs, code) = (&self.name, &self.element, &self.docs, &self.code);
+        let arguments = self.arguments.iter().map(|argument| argument.declared(&TokenStream::new()));
+        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
+        quote! {
+            #docs
+            #[inline(always)]
+            fn #name<L: Lanes<Elem = #element>>(#(#arguments),*) #returns {
+                #code
+            }
+        }
+    }
+
+    fn all_docs(&self) -> TokenStream {
+        let docs = &self.docs;
         let shared = (self.layers.len() > 1).then(|| {
             let list = self.layers.iter().map(|layer| format!("`{layer}`")).collect::<Vec<_>>().join(", ");
             let sizes = self.sizes();
@@ -57,42 +92,7 @@ impl Emitted {
                 if sizes.names().next().is_some() { " Sizes above are those of the first." } else { "" };
             super::comments::docs([String::new(), format!("Shared by {list}.{of_first}")])
         });
-        quote!(#docs #shared #item)
-    }
-
-    /// The function.
-    fn item(&self) -> TokenStream {
-        let (name, element, sizes) = (&self.name, &self.element, self.sizes());
-        let (types, code) = sizes.put(&self.types(), self.code.clone());
-        let arguments = self
-            .arguments
-            .iter()
-            .zip(types)
-            .map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&TokenStream::new()));
-        let sizes = sizes.names().map(|name| quote!(, const #name: usize));
-        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
-        // Operators index several arrays with one counter, as a person would write it.
-        quote! {
-            #[inline(always)]
-            fn #name<L: Lanes<Elem = #element> #(#sizes)*>(#(#arguments),*) #returns {
-                #code
-            }
-        }
-    }
-
-    /// Its line in the table of entries.
-    pub fn line(&self) -> TokenStream {
-        let (entry, name, sizes) = (&self.entry, &self.name, self.sizes());
-        let (types, _) = sizes.put(&self.types(), TokenStream::new());
-        let arguments = self
-            .arguments
-            .iter()
-            .zip(types)
-            .map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&quote!('a)));
-        let sizes = sizes.names().map(|name| quote!(, #name));
-        let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
-        let each = self.is_divided.then(|| quote!(each));
-        quote!(#entry<'a #(#sizes)*> = #each #name(#(#arguments),*) #returns;)
+        quote!(#docs #shared)
     }
 
     fn types(&self) -> Vec<TokenStream> {
@@ -108,7 +108,7 @@ impl Emitted {
 
     /// Whether two functions are the same to the last token.
     pub fn is_same(&self, other: &Self) -> bool {
-        let text = |emitted: &Self| format!("{} {}", emitted.docs, emitted.item());
+        let text = |emitted: &Self| format!("{} {}", emitted.before, emitted.item());
         text(self) == text(other)
     }
 }
@@ -145,7 +145,6 @@ impl Argument {
         let Self { name, ty, .. } = self;
         match (self.form, self.is_mut) {
             (Form::Value, _) => quote!(#name: #ty),
-            (Form::Taps, _) if lifetime.is_empty() => quote!(mut #name: rt::Taps<'_, #ty>),
             (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
             (Form::Reference, true) => quote!(#name: &#lifetime mut #ty),
             (Form::Reference, false) => quote!(#name: &#lifetime #ty),
@@ -252,12 +251,13 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let entry = names::type_ident(name);
     let name = names::ident(name);
     let repeated = steps.iter().flatten().map(|step| &step.item);
-    let docs = quote!(#(#repeated)* #docs);
+    let before = quote!(#(#repeated)*);
     let skeleton = is_shared.then(|| skeleton(&name, &arguments, &locals, &code));
     let numbers = skeleton.iter().map(Skeleton::values).collect();
     Emitted {
         name,
         entry,
+        before,
         docs,
         code,
         element,

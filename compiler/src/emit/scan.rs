@@ -40,7 +40,7 @@ impl<'a> StepFunction<'a> {
 
     fn new(cx: PassCx<'a>, pass: &'a Pass, name: &str) -> Self {
         let emitted = pass.functions.first().map(|planned| function(cx, planned, name, None));
-        let item = emitted.as_ref().map(Emitted::tokens).unwrap_or_default();
+        let item = emitted.as_ref().map(Emitted::item).unwrap_or_default();
         Self { pass, emitted, item }
     }
 }

@@ -3,7 +3,6 @@
 //! The formatter gives up early on type arguments, struct literals and calls. Its text has one element a line, indented
 //! by four, which is all that is relied on here.
 
-use super::entries::split;
 use super::{WIDTH, indent};
 
 /// Columns of a line that holds a list of texts.
@@ -158,4 +157,28 @@ fn is_literal(text: &str) -> bool {
     let name = text.trim_end_matches(['{', ' ']);
     let name = name.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or("");
     !is_item.iter().any(|item| text.starts_with(item)) && name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+/// Cuts at the separators that are not inside brackets.
+fn split(text: &str, separator: char) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut depth = 0;
+    let mut part = String::new();
+    for c in text.chars() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        if c == separator && depth == 0 {
+            parts.push(std::mem::take(&mut part).trim().to_owned());
+        } else {
+            part.push(c);
+        }
+    }
+    let rest = part.trim();
+    if !rest.is_empty() {
+        parts.push(rest.to_owned());
+    }
+    parts
 }

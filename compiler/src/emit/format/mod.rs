@@ -1,6 +1,5 @@
-//! Tokens as a file that reads well: formatted, with comments, and the table of entries a line each.
+//! Tokens as a file that reads well: formatted, with comments, lists in filled lines.
 
-mod entries;
 mod fill;
 mod join;
 mod nested;
@@ -18,7 +17,7 @@ pub fn to_rust(tokens: &TokenStream) -> String {
     let Ok(mut file) = syn::parse2::<syn::File>(tokens.clone()) else { return tokens.to_string() };
     let structs = nested::take(&mut file);
     let text = nested::put(&prettyplease::unparse(&file), &structs);
-    entries::entries(&spaced(&comments(&fill::fill(&join::join(&text)))))
+    spaced(&comments(&fill::fill(&join::join(&text))))
 }
 
 /// `rt::comment!("…");` becomes `// …`.
@@ -67,7 +66,7 @@ fn spaced(text: &str) -> String {
         "static ",
         "type ",
         "use ",
-        "rt::entries!",
+        "rt::kernels!",
         "rt::inherent!",
         "rt::memory!",
         "rt::tensors!",
@@ -149,16 +148,14 @@ mod tests {
     }
 
     #[test]
-    fn entries_stand_in_lines() {
+    fn functions_with_entries_are_formatted() {
         let text = formatted(
-            "rt::entries! { f32; Load<'a> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]]); Loss<'a> = loss(d: &'a [Row; 1]) -> f32; }",
+            "rt::kernels! { f32; /// docs\n#[entry(Load)] fn load<'a>(x: &'a [f32], lanes: &'a mut [[Row; 4]]) { f::<L, 4>(x, lanes); } #[entry(Loss)] fn loss<'a>(d: &'a [Row; 1]) -> f32 { g(d) } }",
         );
-        assert!(
-            text.ends_with(
-                "rt::entries! {\n    f32;\n    Load<'a> = load(x: &'a [f32], lanes: &'a mut [[Row; 4]]);\n    \
-                 Loss<'a> = loss(d: &'a [Row; 1]) -> f32;\n}\n"
-            ),
-            "{text}"
+        assert_eq!(
+            text,
+            "rt::kernels! {\n    f32;\n\n    /// docs\n    #[entry(Load)]\n    fn load<'a>(x: &'a [f32], lanes: &'a mut [[Row; 4]]) {\n        f::<L, 4>(x, lanes);\n    }\n\n    \
+             #[entry(Loss)]\n    fn loss<'a>(d: &'a [Row; 1]) -> f32 {\n        g(d)\n    }\n}\n"
         );
     }
 }

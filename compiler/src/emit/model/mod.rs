@@ -239,14 +239,12 @@ impl<'a> Model<'a> {
         let methods = self.model_type(train.as_deref(), evaluate.as_deref(), &predict, &single);
         let header = self.header();
         let element = &self.element;
-        let functions: Vec<TokenStream> = self.functions.iter().map(Emitted::tokens).collect();
-        let lines: Vec<TokenStream> = self.functions.iter().map(Emitted::line).collect();
-        let (load_item, load_lines) = load;
-        let (store_item, store_lines) = store;
-        let (update_all, update_lines) = self.update_all();
+        let before: TokenStream = self.functions.iter().map(|emitted| emitted.before.clone()).collect();
+        let functions: Vec<TokenStream> = self.functions.iter().map(Emitted::kernel).collect();
+        let update_all = self.update_all();
         let update = self.optimizer.as_ref().map(|optimizer| {
             let (rates, update) = (optimizer.rates_item(), optimizer.update_items());
-            quote!(#update_all #rates #update)
+            quote!(#rates #update)
         });
         let info = info_item(self.info);
         let constants = self.constants();
@@ -263,18 +261,16 @@ impl<'a> Model<'a> {
             #info
             #memory
             #methods
-            #load_item
-            #store_item
-            #(#functions)*
+            #before
+            rt::kernels! {
+                #element;
+                #load
+                #store
+                #(#functions)*
+                #update_all
+            }
             #blocks
             #update
-            rt::entries! {
-                #element;
-                #load_lines
-                #store_lines
-                #(#lines)*
-                #update_lines
-            }
         }
     }
 

@@ -16,57 +16,45 @@ const STACK_OF_ONE: usize = 64 << 10;
 
 impl Model<'_> {
     /// Functions that turn samples into lanes, and lanes back into samples.
-    pub(super) fn borders(&mut self) -> ((TokenStream, TokenStream), (TokenStream, TokenStream)) {
+    pub(super) fn borders(&self) -> (TokenStream, TokenStream) {
         let element = &self.element;
         let outputs = number(self.info.output.iter().product());
-        let (load, load_line) = self.load_samples();
+        let load = self.load_samples();
         let store = quote! {
             /// Lanes become predictions, sample after sample.
-            #[inline(always)]
-            fn store_outputs<L: Lanes<Elem = #element>>(lanes: &[[Row; #outputs]], outputs: &mut [#element]) {
+            #[entry(StoreOutputs)]
+            fn store_outputs<'a>(lanes: &'a [[Row; #outputs]], outputs: &'a mut [#element]) {
                 rt::pack::unpack::<L, #outputs>(lanes, outputs.len() / #outputs, outputs);
             }
-        };
-        let store_line = quote! {
-            StoreOutputs<'a> = store_outputs(lanes: &'a [[Row; #outputs]], outputs: &'a mut [#element]);
         };
         let targets = match self.info.target().filter(|_| self.plan.evaluate.is_some()) {
             Some((TargetKind::Values, len)) if len > 0 => {
                 let len = number(len);
-                let item = quote! {
+                quote! {
                     /// Target values become lanes.
-                    #[inline(always)]
-                    fn load_targets<L: Lanes<Elem = #element>>(targets: &[#element], first_group: usize, lanes: &mut [[Row; #len]]) {
+                    #[entry(LoadTargets)]
+                    fn load_targets<'a>(targets: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #len]]) {
                         rt::pack::rows::<L, #len>(targets, targets.len() / #len, first_group, lanes);
                     }
-                };
-                let line = quote! {
-                    LoadTargets<'a> = load_targets(targets: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #len]]);
-                };
-                Some((item, line))
+                }
             }
-            _ => None,
+            _ => TokenStream::new(),
         };
-        let (target_item, target_line) = targets.unwrap_or_default();
-        ((quote!(#load #target_item), quote!(#load_line #target_line)), (store, store_line))
+        (quote!(#load #targets), store)
     }
 
-    /// The function that turns rows of samples into lanes, and its line in the table of entries.
-    fn load_samples(&self) -> (TokenStream, TokenStream) {
+    /// The function that turns rows of samples into lanes.
+    fn load_samples(&self) -> TokenStream {
         let element = &self.element;
         let width = number(self.info.input.iter().product());
         if self.info.inputs.len() == 1 {
-            let item = quote! {
+            return quote! {
                 /// Samples become lanes; padding repeats the first sample.
-                #[inline(always)]
-                fn load_samples<L: Lanes<Elem = #element>>(samples: &[#element], first_group: usize, lanes: &mut [[Row; #width]]) {
+                #[entry(LoadSamples)]
+                fn load_samples<'a>(samples: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #width]]) {
                     rt::pack::rows::<L, #width>(samples, samples.len() / #width, first_group, lanes);
                 }
             };
-            let line = quote! {
-                LoadSamples<'a> = load_samples(samples: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #width]]);
-            };
-            return (item, line);
         }
         let inputs: Vec<(Ident, TokenStream)> = self
             .input_values()
@@ -74,25 +62,20 @@ impl Model<'_> {
             .zip(&self.info.inputs)
             .map(|(name, input)| (name, number(input.len())))
             .collect();
-        let arguments = inputs.iter().map(|(name, len)| quote!(#name: &mut [[Row; #len]]));
-        let fields = inputs.iter().map(|(name, len)| quote!(#name: &'a mut [[Row; #len]]));
+        let arguments = inputs.iter().map(|(name, len)| quote!(#name: &'a mut [[Row; #len]]));
         let mut from = 0;
         let parts = inputs.iter().zip(&self.info.inputs).map(|((name, len), input)| {
             let at = number(from);
             from += input.len();
             quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, first_group, #name);)
         });
-        let item = quote! {
+        quote! {
             /// Samples, rows of all inputs, become the lanes of each; padding repeats the first sample.
-            #[inline(always)]
-            fn load_samples<L: Lanes<Elem = #element>>(samples: &[#element], first_group: usize, #(#arguments),*) {
+            #[entry(LoadSamples)]
+            fn load_samples<'a>(samples: &'a [#element], first_group: usize, #(#arguments),*) {
                 #(#parts)*
             }
-        };
-        let line = quote! {
-            LoadSamples<'a> = load_samples(samples: &'a [#element], first_group: usize, #(#fields),*);
-        };
-        (item, line)
+        }
     }
 
     /// What the inputs are called in emitted code.

@@ -17,50 +17,35 @@ impl Model<'_> {
         parameters.filter(|(_, parameter)| parameter.role == Role::Trained)
     }
 
-    /// The functions that run over all gradients, and their entries.
-    pub(super) fn update_all(&self) -> (TokenStream, TokenStream) {
+    /// The functions that run over all gradients.
+    pub(super) fn update_all(&self) -> TokenStream {
         let Some(optimizer) = self.optimizer.as_ref().filter(|optimizer| optimizer.source.stores_gradients())
         else {
-            return Default::default();
+            return TokenStream::new();
         };
         let element = &self.element;
         let has_state = !optimizer.states.is_empty();
-        let (state, state_entry) = if has_state {
-            (quote!(, state: &mut State), quote!(state: &'a mut State,))
-        } else {
-            Default::default()
-        };
-        let (rates, rates_entry) = if optimizer.has_rates() {
-            (quote!(, rates: &Rates), quote!(rates: &'a Rates,))
-        } else {
-            Default::default()
-        };
+        let state = has_state.then(|| quote!(, state: &'a mut State));
+        let rates = optimizer.has_rates().then(|| quote!(, rates: &'a Rates));
         let tensors: Vec<TokenStream> =
             self.trained().map(|(n, parameter)| self.update_tensor(n, parameter)).collect();
         let ty = trained_type(self.graph());
-        let (mutable, mutable_entry) = if optimizer.source.accumulate > 1 {
-            (quote!(&mut #ty), quote!(&'a mut #ty))
-        } else {
-            (quote!(&#ty), quote!(&'a #ty))
-        };
+        let mutable = (optimizer.source.accumulate > 1).then(|| quote!(mut));
         let update = quote! {
             /// The update of every trained parameter by its gradient.
-            #[inline(always)]
-            fn update_all<L: Lanes<Elem = #element>>(gradients: #mutable, parameters: &mut Parameters #state #rates) {
+            #[entry(UpdateAll)]
+            fn update_all<'a>(gradients: &'a #mutable #ty, parameters: &'a mut Parameters #state #rates) {
                 #(#tensors)*
             }
         };
-        let line = quote! {
-            UpdateAll<'a> = update_all(gradients: #mutable_entry, parameters: &'a mut Parameters, #state_entry #rates_entry);
-        };
         if !optimizer.clips_norm() {
-            return (update, line);
+            return update;
         }
         let count = number(self.trained().count());
-        let norm = quote! {
+        quote! {
             /// The sum of the squares of all gradients.
-            #[inline(always)]
-            fn gradient_squares<L: Lanes<Elem = #element>>(gradients: &#ty) -> #element {
+            #[entry(GradientSquares)]
+            fn gradient_squares<'a>(gradients: &'a #ty) -> #element {
                 let mut squares = L::zero();
                 for tensor in 0..#count {
                     for row in gradients.rows(tensor) {
@@ -70,9 +55,8 @@ impl Model<'_> {
                 }
                 squares.sum()
             }
-        };
-        let norm_line = quote!(GradientSquares<'a> = gradient_squares(gradients: &'a #ty) -> #element;);
-        (quote!(#norm #update), quote!(#norm_line #line))
+            #update
+        }
     }
 
     /// A loop over the rows of a parameter; `body` is given the indices of one.
