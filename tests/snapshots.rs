@@ -92,7 +92,13 @@ fn the_readme_shows_what_is_emitted() {
     for name in ["fn head_forward", "fn update"] {
         let at = code.find(name).unwrap_or_else(|| panic!("{name} is not emitted"));
         let start = code[..at].rfind("\n\n").map_or(0, |start| start + 2);
-        let end = code[at..].find("\n}\n").map_or(code.len(), |end| at + end + 3);
-        assert!(readme.contains(&code[start..end]), "the README does not show\n{}", &code[start..end]);
+        // Functions with an entry stand in `rt::kernels!`, indented.
+        let depth = code[start..].len() - code[start..].trim_start_matches(' ').len();
+        let margin = " ".repeat(depth);
+        let close = format!("\n{margin}}}\n");
+        let end = code[at..].find(&close).map_or(code.len(), |end| at + end + close.len());
+        let lines = code[start..end].lines().map(|line| line.strip_prefix(&margin).unwrap_or(line));
+        let shown = lines.collect::<Vec<_>>().join("\n");
+        assert!(readme.contains(&shown), "the README does not show\n{shown}");
     }
 }

@@ -11,7 +11,7 @@ use crate::emit::bundles::{Item, Layout};
 use crate::emit::comments::docs;
 use crate::emit::parameters::{parameters_item, state_item, trained_type};
 use crate::emit::{names, number};
-use crate::graph::{NodeId, ValueLayout};
+use crate::graph::{Direction, NodeId, ValueLayout};
 use crate::plan::{LANES, Pass, Plan, Slot};
 
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
@@ -207,9 +207,9 @@ impl Arena {
 /// The layer of the first value in a slot.
 fn layer_of(pass: &Pass, slot: usize) -> String {
     let inside = pass.values.iter().filter(|value| value.slot == Some(slot));
-    // A slot that begins with a gradient is lent from use to use: it belongs to none.
+    // A slot that begins on the way back is lent from use to use: it belongs to none.
     let first = inside.min_by_key(|value| value.from);
-    let first = first.filter(|value| pass.graph.node(value.node).gradient_of.is_none());
+    let first = first.filter(|value| pass.graph.node(value.node).direction != Direction::Backward);
     let layer = first.map(|value| pass.graph.layer(pass.graph.node(value.node).layer).name.clone());
     layer.unwrap_or_default()
 }
