@@ -26,7 +26,7 @@ pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
 
 /// Where the parameters lie in their struct.
 pub fn layout(graph: &Graph) -> Layout {
-    Layout::new(graph.parameters.iter().map(|parameter| item(parameter, true)).collect(), true)
+    Layout::new(graph.parameters.iter().map(|parameter| item(graph, parameter, true)).collect(), true)
 }
 
 /// Where what is kept of each trained parameter lies, `parameters` being where they lie themselves.
@@ -35,13 +35,13 @@ pub fn trained_layout(graph: &Graph, parameters: &Layout) -> Layout {
         return parameters.clone();
     }
     let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
-    Layout::like(trained.map(|parameter| item(parameter, false)).collect(), parameters)
+    Layout::like(trained.map(|parameter| item(graph, parameter, false)).collect(), parameters)
 }
 
-fn item(parameter: &Parameter, has_docs: bool) -> Item {
+fn item(graph: &Graph, parameter: &Parameter, has_docs: bool) -> Item {
     Item {
         name: parameter.name.clone(),
-        layer: parameter.name.rsplit_once('.').map_or("", |(layer, _)| layer).to_owned(),
+        layer: graph.layer(parameter.layer).name.clone(),
         ty: field_type(parameter),
         docs: match has_docs {
             true => format!(
@@ -80,7 +80,7 @@ fn trained_item(graph: &Graph, layout: &Layout, taken: &[String], has_rows: bool
 
 /// A struct of tensors.
 fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String], has_rows: bool) -> TokenStream {
-    let (fields, structs) = layout.structs(&ty.to_string(), taken);
+    let (fields, structs) = layout.structs(kind_of(ty), taken);
     let about = docs([about.to_owned()]);
     let kind = if has_rows { quote!(tensors) } else { quote!(memory) };
     quote! {
@@ -93,6 +93,11 @@ fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String], has_
             }
         }
     }
+}
+
+/// What the names of the types of its bundles end with.
+pub fn kind_of(ty: &Ident) -> &'static str {
+    if ty == "Parameters" { "Parameters" } else { "Trained" }
 }
 
 /// The number of a tensor among those that the optimizer keeps something of.

@@ -390,11 +390,6 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What the struct of what is kept of each trained parameter is called.
-    fn trained_kind(&self) -> &'static str {
-        if trained_type(self.graph()) == "Parameters" { "Parameters" } else { "TrainedParameters" }
-    }
-
     fn model_type(
         &self,
         train: Option<&[Statement]>,
