@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;
+use std::rc::Rc;
 
 use nnc_runtime::abi::{OK, RawTarget, Table};
 use nnc_runtime::model::{LayerInfo, Model, ModelInfo, ShapeError, StepError, Target, Train};
@@ -15,7 +16,7 @@ pub struct Compiled {
     info: &'static ModelInfo,
     /// What takes the time of its functions.
     profiler: Option<Profiler>,
-    _library: Library,
+    _library: Rc<Library>,
 }
 
 struct Handle {
@@ -32,7 +33,7 @@ impl Drop for Handle {
 
 impl Compiled {
     /// A model of this library, whose parameters are drawn with `seed`.
-    pub fn new(library: Library, info: &'static ModelInfo, seed: u64) -> Self {
+    pub fn new(library: Rc<Library>, info: &'static ModelInfo, seed: u64) -> Self {
         let table = library.table();
         // SAFETY: the library is loaded, and the function has no requirement.
         let model = unsafe { (table.new)(seed) };

@@ -15,6 +15,7 @@ use crate::embedded::SOURCES;
 use crate::output::Output;
 
 /// A loaded model.
+#[derive(Debug)]
 pub struct Library {
     table: &'static Table,
     /// The code that the table points into; it stays as long as the table is used.

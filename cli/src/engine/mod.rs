@@ -8,6 +8,8 @@ mod profiler;
 mod reference;
 mod toolchain;
 
+use std::rc::Rc;
+
 use clap::ValueEnum;
 use nnc_compiler::CompiledModel;
 use nnc_compiler::program::Precision;
@@ -55,7 +57,7 @@ pub fn load(
     }
     let missing = match toolchain::Rustc::find() {
         Some(rustc) => match Library::build(model, &rustc, Build::Fast, output) {
-            Ok(library) => return Ok(Box::new(compiled::Compiled::new(library, info, seed))),
+            Ok(library) => return Ok(Box::new(compiled::Compiled::new(library.into(), info, seed))),
             Err(Fault::Error(error)) => return Err(error),
             Err(Fault::NoLinker(linker)) => no_linker(&linker),
         },
@@ -101,7 +103,8 @@ pub fn load_profiled(
     let missing = match toolchain::Rustc::find() {
         Some(rustc) => match Library::build(model, &rustc, Build::Profiled, output) {
             Ok(library) => {
-                let profiler = Profiler::new(library.table().profile);
+                let library = Rc::new(library);
+                let profiler = Profiler::new(Rc::clone(&library));
                 let model = compiled::Compiled::new(library, info, seed).profiled(profiler.clone());
                 return Ok((Box::new(model), profiler));
             }

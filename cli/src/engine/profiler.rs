@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use nnc_runtime::Error;
 use nnc_runtime::profile::{PLACES, Profile};
 
+use super::library::Library;
+
 /// Which calls of a model are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
@@ -32,6 +34,11 @@ pub struct Times {
 }
 
 impl Times {
+    /// None yet, of so many functions.
+    fn of(functions: usize) -> Self {
+        Self { functions: vec![0; functions], counts: vec![0; functions], ..Self::default() }
+    }
+
     /// Adds others, of the same functions.
     pub fn add(&mut self, other: &Self) {
         self.passes += other.passes;
@@ -60,6 +67,8 @@ pub struct Profiler(Rc<State>);
 #[derive(Debug)]
 struct State {
     profile: Profile,
+    /// What holds its functions.
+    _library: Rc<Library>,
     watched: RefCell<Option<Watched>>,
     times: RefCell<Times>,
     /// When it was made, by both clocks.
@@ -68,9 +77,11 @@ struct State {
 
 impl Profiler {
     /// That of a library, which was compiled for it.
-    pub(super) fn new(profile: Profile) -> Self {
+    pub(super) fn new(library: Rc<Library>) -> Self {
+        let profile = library.table().profile;
         let made = (Instant::now(), (profile.clock)());
-        Self(Rc::new(State { profile, watched: RefCell::default(), times: RefCell::default(), made }))
+        let (watched, times) = Default::default();
+        Self(Rc::new(State { profile, _library: library, watched, times, made }))
     }
 
     /// From now on looks at these calls, each of so many functions.
@@ -83,16 +94,15 @@ impl Profiler {
             return Err(Error::new("E0502", message));
         }
         self.0.watched.replace(Some(watched));
-        let zeros = vec![0; functions];
-        self.0.times.replace(Times { functions: zeros.clone(), counts: zeros, ..Times::default() });
+        self.0.times.replace(Times::of(functions));
         Ok(())
     }
 
     /// What was taken since it began to watch, or since the last time.
     pub fn take(&self) -> Times {
         let mut times = self.0.times.borrow_mut();
-        let zeros = vec![0; times.functions.len()];
-        std::mem::replace(&mut times, Times { functions: zeros.clone(), counts: zeros, ..Times::default() })
+        let none = Times::of(times.functions.len());
+        std::mem::replace(&mut times, none)
     }
 
     /// Runs a call of the model with so many samples, and looks at it if it is watched.
