@@ -22,7 +22,7 @@ pub enum Part {
     Backward,
     /// That, and the update of the layer's parameters with every gradient that is finished.
     BackwardAndUpdate,
-    /// The update of all parameters, where it waits for all gradients.
+    /// The update of parameters by itself: of a layer's, or of all, where it waits for all gradients.
     Update,
     /// Lanes become predictions.
     Store,
@@ -179,6 +179,7 @@ impl Costs<'_> {
         let part = match function.direction {
             Direction::Forward => Part::Forward,
             Direction::Loss => Part::Loss,
+            Direction::Backward if !stored && function.updates(graph).is_some() => Part::Update,
             Direction::Backward if !updated.is_empty() && !stored => Part::BackwardAndUpdate,
             Direction::Backward => Part::Backward,
         };

@@ -102,6 +102,18 @@ impl Function {
         (!is_whole && is_divided && self.writes.iter().all(is_by_itself)).then_some(along)
     }
 
+    /// The first parameter that it updates, if it does nothing else but make ready for that.
+    pub fn updates(&self, graph: &Graph) -> Option<ParameterId> {
+        let is_ready =
+            |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Table);
+        let update = |step: &Step| match step {
+            Step::Kernel { update, .. } => *update,
+            Step::Rows { .. } => None,
+        };
+        let is_update = |step: &Step| update(step).is_some() || step.nodes().iter().all(is_ready);
+        self.steps.iter().find_map(update).filter(|_| self.steps.iter().all(is_update))
+    }
+
     /// Whether it runs a step over and over.
     pub fn repeats(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))
@@ -450,7 +462,7 @@ fn name(graph: &Graph, functions: &mut [Function]) {
                 "loss_and_gradient".to_owned()
             }
             Direction::Loss => "loss_value".to_owned(),
-            Direction::Backward => match updated(graph, function) {
+            Direction::Backward => match function.updates(graph) {
                 Some(_) if !known.contains(&format!("{layer}_update")) => format!("{layer}_update"),
                 Some(parameter) => format!("{}_update", graph.parameter(parameter).name.replace('.', "_")),
                 None if function.steps.iter().all(|step| is_statistic(graph, step)) => {
@@ -473,18 +485,6 @@ fn name(graph: &Graph, functions: &mut [Function]) {
 /// Whether a step computes what is the same for all samples, of a batch.
 fn is_statistic(graph: &Graph, step: &Step) -> bool {
     step.nodes().iter().all(|id| !graph.node(*id).batched)
-}
-
-/// The first parameter that a function updates, if it does nothing else but make ready for that.
-fn updated(graph: &Graph, function: &Function) -> Option<ParameterId> {
-    let is_ready = |id: &NodeId| matches!(graph.layout(*id), ValueLayout::SampleRows | ValueLayout::Table);
-    let update = |step: &Step| match step {
-        Step::Kernel { update, .. } => *update,
-        Step::Rows { .. } => None,
-    };
-    let mut steps = function.steps.iter();
-    let is_update = steps.all(|step| update(step).is_some() || step.nodes().iter().all(is_ready));
-    function.steps.iter().find_map(update).filter(|_| is_update)
 }
 
 /// Whether a step computes what is the same for all samples, from parameters alone.

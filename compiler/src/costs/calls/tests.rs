@@ -13,8 +13,37 @@ fn compiled(text: &str) -> CompiledModel {
 fn entries(code: &str, method: &str) -> Vec<String> {
     let body = code.split(&format!("fn {method}(")).nth(1).expect("the method is there");
     let end = body.find("\n    }\n").expect("it ends");
-    let runs = body[..end].split("simd.run(").skip(1);
-    runs.map(|run| run.split('(').next().unwrap_or_default().trim().to_owned()).collect()
+    runs(code, &body[..end])
+}
+
+/// The entries that code runs, itself or in functions of blocks.
+fn runs(code: &str, body: &str) -> Vec<String> {
+    let word = |text: &str| text.split(['(', ':', '<', '\n']).next().unwrap_or_default().trim().to_owned();
+    // Each call is handed `simd`, but for those that are run by it.
+    let mut all = Vec::new();
+    let mut rest = body;
+    while let Some(at) = rest.find("simd") {
+        let (before, behind) = (&rest[..at], &rest[at + "simd".len()..]);
+        let opening = before.trim_end();
+        if let Some(entry) = behind.strip_prefix(".run(") {
+            all.push(word(entry.trim_start()));
+        } else if opening.ends_with("threads.run(") {
+            let entry = behind.trim_start_matches(',').split_once(',').map_or("", |(_, entry)| entry);
+            all.push(word(entry.trim_start()));
+        } else if let Some(call) = opening.strip_suffix('(') {
+            let line = call.rsplit(['\n', ' ']).next().unwrap_or_default();
+            let name = line.split("::").next().unwrap_or_default();
+            let heads = [format!("\nfn {name}("), format!("\nfn {name}<")];
+            if let Some(start) = heads.iter().find_map(|head| code.find(head.as_str())) {
+                let function = &code[start..];
+                let open = function.find(") {\n").expect("it has a body");
+                let end = function.find("\n}\n").expect("it ends");
+                all.extend(runs(code, &function[open..end]));
+            }
+        }
+        rest = behind;
+    }
+    all
 }
 
 /// The calls are those of the code: by name, and where a function is shared, by direction.
@@ -28,8 +57,9 @@ fn same(model: &CompiledModel, calls: &[Call], entries: &[String]) {
             _ if !layer.is_some_and(|layer| layer.contains('.')) => {
                 entry.starts_with(&function) || entry.starts_with(&function.replace("forward", "one"))
             }
-            Part::Forward => ["forward", "one", "fold"].iter().any(|word| entry.contains(word)),
+            Part::Forward => ["forward", "one", "fold", "statistics"].iter().any(|word| entry.contains(word)),
             Part::Loss => entry.contains("loss") || entry.contains("gradient"),
+            Part::Update => entry.contains("update"),
             _ => entry.contains("backward"),
         };
         assert!(is_same, "{function} is {entry}: {names:?}\n{entries:?}");
@@ -85,10 +115,10 @@ fn traffic_of_a_dense_layer() {
     let forward = of("h_forward");
     assert_eq!(forward.bytes, row * (2 * 4 + 2 * 16 + 4 + 1));
     assert_eq!((forward.sample_flops, forward.flops), (2 * 4 * 16 + 16 + 2 * 16, 0));
-    let backward = of("h_backward");
+    let backward = of("h_update");
     assert_eq!(
         (backward.part, calls.last().map(|call| &call.function)),
-        (Part::BackwardAndUpdate, Some(&backward.function))
+        (Part::Update, Some(&backward.function))
     );
     assert!(backward.flops > 0, "the update is counted");
     assert_eq!(of("load_samples").bytes, 2 * row * 2 * 4);
