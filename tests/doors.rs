@@ -5,7 +5,7 @@ use std::path::Path;
 use nnc::Model;
 use nnc_compiler::files::Files;
 use nnc_compiler::{Options, compile, compile_with, door};
-use proc_macro2::{Delimiter, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 /// The example as a file.
 mod file {
@@ -156,21 +156,35 @@ fn flatten(tokens: TokenStream, words: &mut Vec<String>) {
     }
 }
 
-/// Formatted without the lines that are comments after formatting.
-fn formatted(tokens: TokenStream) -> String {
+/// Formatted, which changes tokens here and there, and without `rt::comment!("…");`, which is a comment in text. In
+/// macros tokens stay as they are.
+fn formatted(tokens: TokenStream) -> TokenStream {
     let file = syn::parse2(tokens).expect("emitted code is Rust");
-    let text = prettyplease::unparse(&file);
-    // A long one takes several lines.
-    let mut is_comment = false;
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        is_comment |= line.trim_start().starts_with("rt::comment!(");
-        if !is_comment {
-            lines.push(line);
+    without_comments(tokens_of(&prettyplease::unparse(&file)))
+}
+
+fn without_comments(tokens: TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut out: Vec<TokenTree> = Vec::new();
+    let mut rest = tokens.as_slice();
+    while let Some((token, others)) = rest.split_first() {
+        if let [TokenTree::Ident(rt), _, _, TokenTree::Ident(comment), _, TokenTree::Group(_), _, behind @ ..] =
+            rest
+            && rt == "rt"
+            && comment == "comment"
+        {
+            rest = behind;
+            continue;
         }
-        is_comment &= !line.ends_with(");");
+        out.push(match token {
+            TokenTree::Group(group) => {
+                TokenTree::Group(Group::new(group.delimiter(), without_comments(group.stream())))
+            }
+            _ => token.clone(),
+        });
+        rest = others;
     }
-    lines.join("\n")
+    out.into_iter().collect()
 }
 
 fn tokens_of(text: &str) -> TokenStream {
@@ -256,7 +270,7 @@ fn assert_built(model: &str, expanded: TokenStream) {
     nnc_build::Builder::new().out_dir(folder.path()).compile(&path).expect("the model is correct");
     let target = folder.path().join(path.file_stem().unwrap_or_default()).with_extension("rs");
     let built = std::fs::read_to_string(target).expect("the file was written");
-    let (built, expanded) = (words(tokens_of(&built)), words(tokens_of(&formatted(expanded))));
+    let (built, expanded) = (words(tokens_of(&built)), words(formatted(expanded)));
     // All of it would be too long to read.
     let differs = built.iter().zip(&expanded).position(|(left, right)| left != right);
     let around = |words: &[String], at: usize| {

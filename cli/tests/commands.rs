@@ -107,7 +107,7 @@ fn expand_shows_every_stage() {
     assert!(stage("gradients").contains("// backward: hidden: dense(4)"));
     assert!(stage("plan").contains("hidden_forward"));
     let rust = stage("rust");
-    assert!(rust.contains("pub struct Small") && rust.contains("fn hidden_backward"));
+    assert!(rust.contains("pub struct Small") && rust.contains("fn hidden_update"));
     assert_eq!(folder.run(&["expand", "small.nn"]).ok().out, rust, "Rust is what is shown unasked");
     assert!(!rust.contains('\u{1b}'), "no colours where nobody sees them");
     assert_eq!(stage("rust"), rust, "the same input, the same bytes");
