@@ -42,6 +42,8 @@
 //! - `ndarray`: batches as views of arrays.
 //! - `data`: data sets from CSV, IDX and NPY files, and from texts.
 //! - `images`: data sets from folders of PNG files, `jpeg` from JPEG files too.
+//! - `threads`: the work of large functions on several cores, as many as `NNC_THREADS` or [`Threads::cap`] says. The
+//!   results are the same to the bit.
 //!
 //! The first three are on by default. Without them the crate is `no_std`, with an allocator, and models still train.
 
@@ -54,7 +56,7 @@ pub use nnc_runtime::model::{
     TargetLimits, TensorInfo, Train,
 };
 #[doc(inline)]
-pub use nnc_runtime::{Element, Rng, Set, Simd};
+pub use nnc_runtime::{Element, Rng, Set, Simd, Threads};
 #[cfg(feature = "std")]
 #[doc(inline)]
 pub use nnc_runtime::{Error, checkpoint, data, fit, metrics, safetensors};

@@ -138,16 +138,33 @@ mod encoder {
     nnc::network!("tests/data/models/sequence.nn");
 }
 
+#[test]
+fn nor_does_a_step_that_is_divided_between_threads() {
+    assert!(compiled("benches/lenet.nn").plan.is_divided());
+    nnc::Threads::cap(2);
+    let mut model = lenet::LeNet::new(1);
+    let (x, classes) = (vec![0.25; 64 * 784], [2; 64]);
+    let before = count();
+    for samples in [64, 17, 64] {
+        let target = nnc::model::Target::Classes(&classes[..samples]);
+        nnc::Train::step_rows(&mut model, &x[..samples * 784], target).expect("the rows fit");
+    }
+    assert_eq!(count(), before, "allocations in 3 steps");
+}
+
+fn compiled(path: &str) -> nnc_compiler::CompiledModel {
+    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")));
+    let compilation = nnc_compiler::compile(path, &text.expect("the model is there"), &Default::default());
+    compilation.models.into_iter().next().expect("a model")
+}
+
 /// Bytes of a model on the heap, and those that the compiler foretells.
 fn bytes<M>(path: &str, make: impl FnOnce() -> M) -> (usize, usize) {
     let before = BYTES.with(Cell::get);
     let model = make();
     let found = BYTES.with(Cell::get).wrapping_sub(before);
     drop(model);
-    let text = std::fs::read_to_string(format!("{}/{path}", env!("CARGO_MANIFEST_DIR")));
-    let compilation = nnc_compiler::compile(path, &text.expect("the model is there"), &Default::default());
-    let model = compilation.models.first().expect("a model");
-    (found, nnc_compiler::costs::training_bytes(model).expect("it is trained"))
+    (found, nnc_compiler::costs::training_bytes(&compiled(path)).expect("it is trained"))
 }
 
 #[test]

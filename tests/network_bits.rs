@@ -7,12 +7,11 @@
 
 mod common;
 
-use common::bits::bits;
+use common::bits::{Rows, bits};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use nnc::model::TargetInfo;
-use nnc::{Set, Simd, Target, Train};
+use nnc::{Set, Simd, Train};
 
 /// Samples of the largest batch: a group of sixteen, and one more.
 const SAMPLES: usize = 17;
@@ -21,35 +20,14 @@ const SAMPLES: usize = 17;
 /// for, after all of them.
 fn train<M: Train<Elem = f32>>(model: &mut M, steps: usize, is_short: bool) -> [u64; 2] {
     let info = *model.info();
-    let (rng, mut index) = (nnc::Rng::new(5, 1 << 40), 0);
-    let mut next = || {
-        index += 1;
-        index
-    };
+    let mut rows = Rows::new();
     model.set_horizon(steps as u64, 1);
     let (early, mut bits_early) = (steps.div_ceil(10), 0);
     for step in 0..if is_short { early } else { steps } {
         // Most of a batch's time is that of its groups: few are large.
         let samples = if step % 8 == 7 { SAMPLES.min(info.batch) } else { 1 + step % 4 };
-        let x: Vec<f32> = (0..samples * info.input_len())
-            .map(|at| match info.tokens_at(at % info.input_len()) {
-                Some(tokens) => rng.below(next(), tokens as u64) as f32,
-                None => rng.normal(next()) as f32,
-            })
-            .collect();
-        let target = info.target().expect("it is trained");
-        let loss = match target {
-            TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. } => {
-                let places = samples * target.width();
-                let classes: Vec<u32> =
-                    (0..places).map(|_| rng.below(next(), classes as u64) as u32).collect();
-                model.step_rows(&x, Target::Classes(&classes))
-            }
-            TargetInfo::Values { len } => {
-                let values: Vec<f32> = (0..samples * len).map(|_| rng.uniform(next()) as f32).collect();
-                model.step_rows(&x, Target::Values(&values))
-            }
-        };
+        let (x, aims) = rows.batch(&info, samples);
+        let loss = model.step_rows(&x, aims.target());
         assert!(loss.expect("the rows fit").is_finite(), "{}, step {step}", info.name);
         if step + 1 == early {
             bits_early = bits(model);

@@ -16,6 +16,7 @@ use crate::output::Format;
     version,
     about,
     after_help = "`NNC_SIMD=avx512|avx2|neon|plain` caps the instruction set.\n\
+    `NNC_THREADS` is the number of threads without `--threads`.\n\
     `NNC_CACHE_DIR` is where compiled models are kept.\nExit codes: 0, 1 for a fault of model or data, 2 for one of usage, 130 after Ctrl-C."
 )]
 pub struct Arguments {
@@ -181,9 +182,10 @@ pub struct Run {
     /// What runs the model: compiled code, unless there is no rustc.
     #[arg(long, value_enum)]
     pub engine: Option<Engine>,
-    /// Threads; only 1 is supported.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub threads: u32,
+    /// Threads; without it as many as the machine runs at once, one for a model none of whose functions is long enough to
+    /// be divided, and one in `bench` and to take the time by layer.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub threads: Option<u32>,
     /// The form of messages.
     #[arg(long, value_enum, default_value_t)]
     pub message_format: Format,

@@ -7,7 +7,7 @@ use nnc_runtime::model::{Compared, Target, TargetInfo};
 use nnc_runtime::{Error, Rng};
 
 use crate::arguments::Run;
-use crate::engine::{Profiler, Times, Watched};
+use crate::engine::{Profiler, Times, Unless, Watched};
 use crate::output::{Object, Output};
 use crate::profile::{ByLayer, What};
 use crate::session::{Prepared, Session};
@@ -29,7 +29,7 @@ pub fn run(run: &Run, batch: Option<u64>, is_by_layer: bool, output: &Output) ->
         let rows = Rows::random(&session);
         return Ok(by_layer(&mut session, &rows, &profiler, output)?);
     }
-    let mut session = prepared.start(run, output)?;
+    let mut session = prepared.start(run, Unless::One, output)?;
     let rows = Rows::random(&session);
     Ok(in_all(&mut session, &rows, output)?)
 }
@@ -140,16 +140,17 @@ fn in_all(session: &mut Session, rows: &Rows, output: &Output) -> Result<(), Err
         let median = rows.predictions(session, batch, |predict| median(predict))?;
         figures.push(("infer", batch, median, flops * batch as u64));
     }
-    output.line(&format!("{:<8}{:>8}{:>14}{:>12}", "what", "batch", "median", "GFLOP/s"));
+    let threads = session.threads;
+    output.line(&format!("{:<8}{:>8}{:>9}{:>14}{:>12}", "what", "batch", "threads", "median", "GFLOP/s"));
     for (what, batch, median, flops) in figures {
         let gflops = flops as f64 / median / 1e9;
-        output.line(&format!("{what:<8}{batch:>8}{:>11.3} us{gflops:>12.2}", median * 1e6));
+        output.line(&format!("{what:<8}{batch:>8}{threads:>9}{:>11.3} us{gflops:>12.2}", median * 1e6));
         output.event(
             Object::event("bench")
                 .text("what", what)
                 .text("model", info.name)
                 .whole("batch", batch as u64)
-                .whole("threads", 1)
+                .whole("threads", threads as u64)
                 .number("median_us", median * 1e6)
                 .number("gflops", gflops),
         );

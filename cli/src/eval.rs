@@ -7,6 +7,7 @@ use nnc_runtime::fit::evaluate;
 
 use crate::arguments::Run;
 use crate::data;
+use crate::engine::Unless;
 use crate::output::{Object, Output};
 use crate::partial;
 use crate::session::{Prepared, can_be_measured, default_weights};
@@ -26,7 +27,7 @@ pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output)
     let split = data::load(&prepared.model, prepared.info, run)?;
     let metrics = prepared.metrics()?;
     let imported = if is_partial { prepared.imported()? } else { Vec::new() };
-    let mut session = prepared.start(run, output)?;
+    let mut session = prepared.start(run, Unless::Cores, output)?;
     let weights = weights.map_or_else(|| default_weights(run), Path::to_path_buf);
     if is_partial {
         session.begin(&split.train, &imported)?;

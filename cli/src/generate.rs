@@ -7,6 +7,7 @@ use nnc_runtime::data::Schema;
 use nnc_runtime::metrics::argmax;
 
 use crate::arguments::Run;
+use crate::engine::Unless;
 use crate::next::Next;
 use crate::output::{Output, print};
 use crate::predict::softmax;
@@ -33,7 +34,8 @@ pub fn run(
     draw: Draw,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut session = Prepared::new(run, None, output, |_| Ok(()))?.start(run, output)?;
+    let prepared = Prepared::new(run, None, output, |_| Ok(()))?;
+    let mut session = prepared.start(run, Unless::Cores, output)?;
     let metadata =
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let info = *session.network.info();

@@ -48,7 +48,7 @@ const INTERRUPTED: u8 = 130;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(format(&arguments.command));
-    if let Some(wrong) = wrong_set() {
+    if let Some(wrong) = wrong_set().or_else(|| engine::of_environment().err()) {
         output.error(&wrong);
         return ExitCode::from(USAGE);
     }

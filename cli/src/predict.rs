@@ -11,6 +11,7 @@ use nnc_runtime::model::{ModelInfo, TargetInfo};
 
 use crate::arguments::Run;
 use crate::data;
+use crate::engine::Unless;
 use crate::next::Next;
 use crate::output::{Output, print};
 use crate::session::{Prepared, default_weights};
@@ -26,7 +27,8 @@ pub fn run(
     prompt: Option<&str>,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut session = Prepared::new(run, None, output, |_| Ok(()))?.start(run, output)?;
+    let prepared = Prepared::new(run, None, output, |_| Ok(()))?;
+    let mut session = prepared.start(run, Unless::Cores, output)?;
     let metadata =
         session.load_weights(weights.map_or_else(|| default_weights(run), Path::to_path_buf).as_path())?;
     let schema = Schema::from_metadata(&metadata);

@@ -12,7 +12,7 @@ use nnc_runtime::model::{Compared, ModelInfo, TargetInfo};
 use nnc_runtime::safetensors::{LoadOptions, Metadata, read_prefixed};
 
 use crate::arguments::Run;
-use crate::engine::{self, Network, Profiler};
+use crate::engine::{self, Loaded, Network, Profiler, Threads, Unless};
 use crate::output::Output;
 use crate::source::{Failure, compiled, the_model};
 
@@ -42,6 +42,8 @@ pub struct Session {
     pub allowed: Allowed,
     /// What runs.
     pub network: Box<Network>,
+    /// How many threads it has.
+    pub threads: usize,
     /// Where initial weights and the order of samples come from.
     pub seed: u64,
 }
@@ -50,21 +52,13 @@ impl Prepared {
     /// Compiles the model, and checks with `check` that the command can use it.
     ///
     /// # Errors
-    /// Faults of the source and of `check`; E0501 for more than one thread.
+    /// Faults of the source and of `check`.
     pub fn new(
         run: &Run,
         batch: Option<usize>,
         output: &Output,
         check: impl FnOnce(&CompiledModel) -> Result<(), Error>,
     ) -> Result<Self, Failure> {
-        if run.threads > 1 {
-            return Err(Error::new(
-                "E0501",
-                format!("`--threads {}`: more than one thread is not supported yet", run.threads),
-            )
-            .help("leave `--threads` out")
-            .into());
-        }
         let compilation = compiled(&run.source, batch, output)?;
         let model = the_model(&compilation, &run.source)?;
         check(&model)?;
@@ -125,13 +119,14 @@ impl Prepared {
         Ok(tensors)
     }
 
-    /// Makes it run.
+    /// Makes it run, on so many threads unless somebody says how many.
     ///
     /// # Errors
     /// As [`engine::load`].
-    pub fn start(self, run: &Run, output: &Output) -> Result<Session, Error> {
-        let network = engine::load(&self.model, self.info, run.engine, self.seed, output)?;
-        Ok(self.running(network))
+    pub fn start(self, run: &Run, unless: Unless, output: &Output) -> Result<Session, Error> {
+        let threads = Threads { asked: run.threads, unless };
+        let loaded = engine::load(&self.model, self.info, run.engine, threads, self.seed, output)?;
+        Ok(self.running(loaded))
     }
 
     /// Makes it run and have the time of its functions taken.
@@ -139,14 +134,16 @@ impl Prepared {
     /// # Errors
     /// As [`engine::load_profiled`].
     pub fn start_profiled(self, run: &Run, output: &Output) -> Result<(Session, Profiler), Error> {
-        let (network, profiler) =
-            engine::load_profiled(&self.model, self.info, run.engine, self.seed, output)?;
-        Ok((self.running(network), profiler))
+        let threads = Threads { asked: run.threads, unless: Unless::One };
+        let (loaded, profiler) =
+            engine::load_profiled(&self.model, self.info, run.engine, threads, self.seed, output)?;
+        Ok((self.running(loaded), profiler))
     }
 
-    fn running(self, network: Box<Network>) -> Session {
+    fn running(self, loaded: Loaded) -> Session {
         let Self { model, sources, allowed, info, seed } = self;
-        Session { model, info, sources, allowed, network, seed }
+        let Loaded { network, threads } = loaded;
+        Session { model, info, sources, allowed, network, threads, seed }
     }
 }
 

@@ -12,7 +12,7 @@ use nnc_runtime::safetensors::{Metadata, save};
 use crate::arguments::TrainArguments;
 use crate::data;
 use crate::diagnose::{Diagnosis, Watch};
-use crate::engine::Watched;
+use crate::engine::{Unless, Watched};
 use crate::lints;
 use crate::output::{Object, Output, Progress, figure};
 use crate::partial::Start;
@@ -46,7 +46,7 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         let (session, profiler) = prepared.start_profiled(run, output)?;
         (session, Some(profiler))
     } else {
-        (prepared.start(run, output)?, None)
+        (prepared.start(run, Unless::Cores, output)?, None)
     };
     let train = session.model.program.train.clone();
     let mut metadata = Metadata::new();

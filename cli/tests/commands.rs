@@ -153,6 +153,7 @@ fn wrong_usage_is_2() {
         &["train", "small.nn", "--seed", "-1"],
         &["train", "small.nn", "--epochs", "0"],
         &["train", "small.nn", "--threads", "0"],
+        &["bench", "small.nn", "--threads", "two"],
         &["train", "small.nn", "--engine", "fast"],
         &["train", "small.nn", "--resume", "--weights", "a.safetensors"],
         &["expand", "small.nn", "--stage", "none"],
@@ -166,13 +167,14 @@ fn wrong_usage_is_2() {
     let ran = Ran::of(folder.nnc(&["check", "small.nn"]).env("NNC_SIMD", "sse9"));
     assert_eq!(ran.code, Some(2), "{ran}");
     ran.says("`NNC_SIMD` is `sse9`").says("`avx2`");
+    for threads in ["0", "-1", "many"] {
+        let ran = Ran::of(folder.nnc(&["check", "small.nn"]).env("NNC_THREADS", threads));
+        assert_eq!(ran.code, Some(2), "{ran}");
+        ran.says(&format!("`NNC_THREADS` is `{threads}`")).says("from 1 on");
+    }
+    Ran::of(folder.nnc(&["check", "small.nn"]).env("NNC_THREADS", "")).ok();
     folder.run(&["--help"]).ok().shows("Usage: nnc");
     folder.run(&["--version"]).ok().shows("nnc ");
-}
-
-#[test]
-fn more_than_one_thread_is_not_supported_and_says_so() {
-    Folder::small().fails(&["train", "small.nn", "--threads", "2"], "E0501").says("--threads 2");
 }
 
 #[cfg(target_os = "linux")]

@@ -11,9 +11,10 @@ use alloc::boxed::Box;
 
 use crate::model::{Model, Target, Train};
 use crate::profile::Profile;
+use crate::threads::Threads;
 
 /// Version of [`Table`].
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The name of the function that returns the table.
 pub const SYMBOL: &[u8] = b"nnc_model_table";
@@ -37,12 +38,17 @@ pub struct RawTarget {
     pub len: usize,
 }
 
-/// What can be done with a model. Every function but `new` takes what `new` returned.
+/// What can be done with a model. Every function takes what `new` returned, but for `new` and those that are of all models
+/// of the library.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     /// [`VERSION`] of the side that made it.
     pub version: u32,
+    /// Gives all models that are made from now on so many threads, at least 1, and returns how many they have: one in a
+    /// build without the feature `threads`. It takes no model. A library whose models have several must stay loaded, for
+    /// its threads run in it until the process ends.
+    pub set_threads: extern "C" fn(usize) -> usize,
     /// A model whose parameters are drawn with the seed.
     pub new: unsafe extern "C" fn(u64) -> *mut c_void,
     /// Frees a model.
@@ -105,6 +111,7 @@ impl<M: Model<Elem = f32>> Exported<M> {
     pub const fn table(new: unsafe extern "C" fn(u64) -> *mut c_void) -> Table {
         Table {
             version: VERSION,
+            set_threads,
             new,
             free: free::<M>,
             predict: predict::<M>,
@@ -158,6 +165,10 @@ impl<M: Train<Elem = f32>> Exported<M> {
             ..Self::table(new)
         }
     }
+}
+
+extern "C" fn set_threads(count: usize) -> usize {
+    Threads::fix(count.max(1))
 }
 
 /// Puts a new model on the heap.

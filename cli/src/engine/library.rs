@@ -18,8 +18,8 @@ use crate::output::Output;
 #[derive(Debug)]
 pub struct Library {
     table: &'static Table,
-    /// The code that the table points into; it stays as long as the table is used.
-    _code: libloading::Library,
+    /// The code that the table points into, which stays as long as the table is used; `None` where it stays for good.
+    _code: Option<libloading::Library>,
 }
 
 /// What a library is compiled for.
@@ -27,8 +27,30 @@ pub struct Library {
 pub enum Build {
     /// To run fast.
     Fast,
+    /// To run fast on several cores.
+    Threaded,
     /// To have the time of its functions taken.
     Profiled,
+}
+
+impl Build {
+    /// What it is compiled with.
+    fn cfg(self) -> Option<&'static str> {
+        match self {
+            Self::Fast => None,
+            Self::Threaded => Some("feature=\"threads\""),
+            Self::Profiled => Some("nnc_profile"),
+        }
+    }
+
+    /// The same for people.
+    fn words(self) -> &'static str {
+        match self {
+            Self::Fast => "",
+            Self::Threaded => " with threads",
+            Self::Profiled => " with clocks",
+        }
+    }
 }
 
 /// Why there is no library.
@@ -62,9 +84,7 @@ impl Library {
             "--cfg".to_owned(),
             format!("nnc_only={set:?}"),
         ]);
-        if build == Build::Profiled {
-            flags.extend(["--cfg".to_owned(), "nnc_profile".to_owned()]);
-        }
+        flags.extend(build.cfg().iter().flat_map(|cfg| ["--cfg".to_owned(), (*cfg).to_owned()]));
         let sources: String = SOURCES.iter().map(|(path, text)| format!("{path}\n{text}\n")).collect();
         let core_key = hash(&format!("{}\n{}\n{sources}", rustc.version, flags.join(" ")));
         let source = source(model);
@@ -83,15 +103,15 @@ impl Library {
             output.status(&format!(
                 "compiled `{}` for {set}{} in {:.1} s",
                 model.info.name,
-                if build == Build::Profiled { " with clocks" } else { "" },
+                build.words(),
                 started.elapsed().as_secs_f64()
             ));
             Ok::<(), Fault>(())
         })?;
-        Ok(Self::load(&file)?)
+        Ok(Self::load(&file, build)?)
     }
 
-    fn load(file: &Path) -> Result<Self, Error> {
+    fn load(file: &Path, build: Build) -> Result<Self, Error> {
         let fault = |reason: String| {
             Error::new("E0504", format!("the compiled model cannot be loaded: {reason}"))
                 .at(file)
@@ -107,7 +127,20 @@ impl Library {
         if table.version != VERSION {
             return Err(fault(format!("it has version {} of the table, expected {VERSION}", table.version)));
         }
+        let code = match build {
+            Build::Fast | Build::Profiled => Some(code),
+            // Its threads run in it until the process ends: were it unloaded, they would run in nothing.
+            Build::Threaded => {
+                std::mem::forget(code);
+                None
+            }
+        };
         Ok(Self { table, _code: code })
+    }
+
+    /// Gives models that are made from now on so many threads, and returns how many they have.
+    pub fn set_threads(&self, count: usize) -> usize {
+        (self.table.set_threads)(count)
     }
 
     /// What it can do.

@@ -6,6 +6,7 @@ mod info;
 mod library;
 mod profiler;
 mod reference;
+mod threads;
 mod toolchain;
 
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use nnc_runtime::model::{ModelInfo, Train};
 use crate::output::Output;
 use library::{Build, Fault, Library};
 pub use profiler::{Look, Profiler, Times, Watched};
+pub use threads::{Threads, Unless, of_environment};
 
 /// Which engine runs a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,18 +39,36 @@ pub fn describe(model: &CompiledModel) -> &'static ModelInfo {
     info::leak(&model.info)
 }
 
+/// A model that runs.
+pub struct Loaded {
+    /// The model.
+    pub network: Box<Network>,
+    /// How many threads it has.
+    pub threads: usize,
+}
+
 /// Makes a model run: with `wanted`, or the best that this machine can.
 ///
 /// # Errors
-/// E0504 when the emitted code cannot be compiled or loaded; E0417 when the cache cannot be written.
+/// E0501 when more threads are asked for than the reference interpreter has, if that is what runs it; E0205 for a wrong
+/// `NNC_THREADS`; E0504 when the emitted code cannot be compiled or loaded; E0417 when the cache cannot be written.
 pub fn load(
     model: &CompiledModel,
     info: &'static ModelInfo,
     wanted: Option<Engine>,
+    threads: Threads,
     seed: u64,
     output: &Output,
-) -> Result<Box<Network>, Error> {
+) -> Result<Loaded, Error> {
     let is_f64 = model.graph.precision == Precision::F64;
+    if wanted == Some(Engine::Reference) {
+        threads.only_one("`--engine reference` has one thread", "leave one of both out")?;
+    } else if is_f64 {
+        threads.only_one(
+            "a model of `precision f64` has one thread: the reference interpreter runs it",
+            "leave `--threads` out, or `precision f64`",
+        )?;
+    }
     if wanted == Some(Engine::Reference) || is_f64 {
         if is_f64 && wanted == Some(Engine::Compiled) {
             output.warning("the model is `precision f64`, which `nnc` runs with the reference interpreter");
@@ -56,11 +76,19 @@ pub fn load(
         return interpreted(model, info, seed);
     }
     let missing = match toolchain::Rustc::find() {
-        Some(rustc) => match Library::build(model, &rustc, Build::Fast, output) {
-            Ok(library) => return Ok(Box::new(compiled::Compiled::new(library.into(), info, seed))),
-            Err(Fault::Error(error)) => return Err(error),
-            Err(Fault::NoLinker(linker)) => no_linker(&linker),
-        },
+        Some(rustc) => {
+            let count = threads.of_compiled(model, output)?;
+            let build = if count > 1 { Build::Threaded } else { Build::Fast };
+            match Library::build(model, &rustc, build, output) {
+                Ok(library) => {
+                    let threads = library.set_threads(count);
+                    let network = Box::new(compiled::Compiled::new(library.into(), info, seed));
+                    return Ok(Loaded { network, threads });
+                }
+                Err(Fault::Error(error)) => return Err(error),
+                Err(Fault::NoLinker(linker)) => no_linker(&linker),
+            }
+        }
         None => NO_RUSTC.to_owned(),
     };
     if wanted == Some(Engine::Compiled) {
@@ -72,21 +100,26 @@ pub fn load(
     output.note(
         "install Rust from rustup.rs and the system's C compiler, or set `RUSTC`, and it runs much faster",
     );
+    if let Some(asked) = threads.several() {
+        output.note(&format!("`--threads {asked}`: the reference interpreter has one thread"));
+    }
     interpreted(model, info, seed)
 }
 
 /// Makes a model run whose functions have their time taken, which is compiled for it.
 ///
 /// # Errors
-/// E0501 for what only the reference interpreter runs; E0504 when the emitted code cannot be compiled or loaded; E0417
+/// E0501 for what only the reference interpreter runs, and for more than one thread; E0504 when the emitted code cannot be compiled or loaded; E0417
 /// when the cache cannot be written.
 pub fn load_profiled(
     model: &CompiledModel,
     info: &'static ModelInfo,
     wanted: Option<Engine>,
+    threads: Threads,
     seed: u64,
     output: &Output,
-) -> Result<(Box<Network>, Profiler), Error> {
+) -> Result<(Loaded, Profiler), Error> {
+    threads.only_one("the time by layer is taken of one thread", "leave `--threads` out")?;
     if wanted == Some(Engine::Reference) {
         return Err(Error::new(
             "E0501",
@@ -106,7 +139,7 @@ pub fn load_profiled(
                 let library = Rc::new(library);
                 let profiler = Profiler::new(Rc::clone(&library));
                 let model = compiled::Compiled::new(library, info, seed).profiled(profiler.clone());
-                return Ok((Box::new(model), profiler));
+                return Ok((Loaded { network: Box::new(model), threads: 1 }, profiler));
             }
             Err(Fault::Error(error)) => return Err(error),
             Err(Fault::NoLinker(linker)) => no_linker(&linker),
@@ -124,6 +157,7 @@ fn no_linker(linker: &str) -> String {
     format!("`rustc` finds no linker `{linker}` to compile the model with")
 }
 
-fn interpreted(model: &CompiledModel, info: &'static ModelInfo, seed: u64) -> Result<Box<Network>, Error> {
-    Ok(Box::new(reference::Interpreted::new(&model.graph, info, seed)?))
+fn interpreted(model: &CompiledModel, info: &'static ModelInfo, seed: u64) -> Result<Loaded, Error> {
+    let network = Box::new(reference::Interpreted::new(&model.graph, info, seed)?);
+    Ok(Loaded { network, threads: 1 })
 }

@@ -45,7 +45,7 @@ impl Job<'_> {
             data: arguments.data.clone(),
             seed: Some(seed),
             engine: arguments.engine,
-            threads: 1,
+            threads: Some(1),
             message_format: arguments.message_format,
         }
     }

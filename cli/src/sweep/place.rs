@@ -7,6 +7,7 @@ use nnc_runtime::model::{Model, ModelInfo, Role};
 
 use super::Job;
 use crate::chart::Grid;
+use crate::engine::Unless;
 use crate::output::Output;
 use crate::session::Prepared;
 use crate::source::Failure;
@@ -110,7 +111,7 @@ pub fn surface(
     let places = Place::both(info, names.0, names.1)?;
     let (split, _) = super::trial::rows(&prepared, job, 0)?;
     let imported = prepared.imported()?;
-    let mut session = prepared.start(&run, &output.quiet())?;
+    let mut session = prepared.start(&run, Unless::One, &output.quiet())?;
     session.begin(&split.train, &imported)?;
     let train: &DataSet = &split.train;
     let (most, least) = STEPS;

@@ -11,6 +11,7 @@ use super::Job;
 use super::place::Place;
 use crate::arguments::Plot;
 use crate::data;
+use crate::engine::Unless;
 use crate::inspect::{Inspector, StageFigures};
 use crate::output::Output;
 use crate::partial::Start;
@@ -92,7 +93,7 @@ fn attempt(job: &Job<'_>, trial: &mut Trial, interrupt: &AtomicBool, output: &Ou
     let mut session = {
         // A setting is compiled once; its other seeds then find it in the cache.
         let _one = job.lock_of(trial.setting);
-        prepared.start(&run, output)?
+        prepared.start(&run, Unless::One, output)?
     };
     session.begin(&split.train, &imported)?;
     if let Some(start) = &start {

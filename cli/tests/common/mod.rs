@@ -44,7 +44,7 @@ pub fn cache() -> PathBuf {
 pub fn nnc(at: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nnc"));
     command.current_dir(at).stdin(Stdio::null()).env("NNC_CACHE_DIR", cache());
-    for name in ["NNC_SIMD", "NO_COLOR"] {
+    for name in ["NNC_SIMD", "NNC_THREADS", "NO_COLOR"] {
         command.env_remove(name);
     }
     command

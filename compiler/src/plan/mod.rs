@@ -110,7 +110,20 @@ pub fn internal(graph: &Graph, fault: &str) -> Diagnostic {
         .with_help("this is a fault of nnc, not of the model: please report it with the model's text")
 }
 
+impl Plan {
+    /// Whether the work of some function is divided between threads: one of a batch, for that of a single sample never is.
+    pub fn is_divided(&self) -> bool {
+        let passes = [Some(&self.predict), self.evaluate.as_ref(), self.train.as_ref()];
+        passes.into_iter().flatten().any(Pass::is_divided)
+    }
+}
+
 impl Pass {
+    /// Whether the work of some function is divided between threads.
+    fn is_divided(&self) -> bool {
+        self.functions.iter().any(|function| function.division(&self.graph).is_some())
+    }
+
     /// The plan of a step that is repeated: one function, or none where it only hands on what it is given. Where its
     /// values lie is up to what repeats it.
     ///

@@ -29,6 +29,10 @@ pub struct Threads {
 #[cfg(feature = "threads")]
 static CAP: AtomicUsize = AtomicUsize::new(0);
 
+/// What [`Threads::fix`] was told; 0 until then.
+#[cfg(feature = "threads")]
+static FIXED: AtomicUsize = AtomicUsize::new(0);
+
 impl Threads {
     /// As many threads as the variable `NNC_THREADS` says, else [`Threads::cap`], else as many as the machine runs at
     /// once; those that are not there yet are started.
@@ -48,6 +52,14 @@ impl Threads {
         CAP.store(count, Ordering::Relaxed);
         #[cfg(not(feature = "threads"))]
         let _ = count;
+    }
+
+    /// [`Threads::cap`], whatever the environment says: for the command, which has looked there. Returns how many threads
+    /// models have from now on.
+    pub(crate) fn fix(count: usize) -> usize {
+        #[cfg(feature = "threads")]
+        FIXED.store(count, Ordering::Relaxed);
+        Self::up_to(count).count()
     }
 
     /// `count` threads, at least 1 and at most 256, and fewer where the system does not start as many. Without the
@@ -99,7 +111,7 @@ impl Threads {
 #[cfg(feature = "threads")]
 fn wanted() -> usize {
     let of_environment = std::env::var("NNC_THREADS").ok().and_then(|count| count.trim().parse().ok());
-    [of_environment, Some(CAP.load(Ordering::Relaxed))]
+    [Some(FIXED.load(Ordering::Relaxed)), of_environment, Some(CAP.load(Ordering::Relaxed))]
         .into_iter()
         .flatten()
         .find(|count| *count > 0)

@@ -201,11 +201,6 @@ impl<'a> Model<'a> {
         self.functions.len() - 1
     }
 
-    /// Whether work is divided between threads.
-    fn has_threads(&self) -> bool {
-        self.functions.iter().any(|function| function.is_divided)
-    }
-
     /// `let threads = self.threads;`, where code needs it.
     fn threads<'c>(&self, code: impl IntoIterator<Item = &'c TokenStream>) -> TokenStream {
         let threads = format_ident!("threads");
@@ -405,7 +400,7 @@ impl<'a> Model<'a> {
         let has_arena = evaluate.is_some();
         let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
         let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
-        if self.has_threads() {
+        if self.plan.is_divided() {
             fields.push(quote!(threads: rt::Threads));
             values.push(quote!(threads: rt::Threads::detect()));
         }
