@@ -36,6 +36,9 @@ pub struct Layout {
     members: HashMap<String, (Ident, Ident)>,
 }
 
+/// Numbers of items, and their names within their bundle.
+type Members = Vec<(usize, String)>;
+
 /// A field: an item, or a bundle by its number and its own sizes.
 #[derive(Debug, Clone)]
 enum Field {
@@ -84,7 +87,7 @@ impl Layout {
     }
 
     fn made(items: Vec<Item>, in_order: bool, like: Option<&Self>) -> Self {
-        let mut uses: Vec<(String, String, Vec<(usize, String)>)> = Vec::new();
+        let mut uses: Vec<(String, String, Members)> = Vec::new();
         let mut broken: Vec<String> = Vec::new();
         let mut last = String::new();
         for (n, item) in items.iter().enumerate() {

@@ -400,9 +400,8 @@ fn join_figures(graph: &Graph, functions: &mut Vec<Function>, place: &mut [Optio
             |node: NodeId| graph.node(node).inputs.iter().any(|input| nodes.contains(&graph.source(*input)));
         let mut users: Vec<usize> = Vec::new();
         for id in graph.ids().filter(|id| reads(*id)) {
-            match place.get(id.0 as usize).copied().flatten() {
-                Some((at, _)) => push_new(&mut users, at),
-                None => {}
+            if let Some((at, _)) = place.get(id.0 as usize).copied().flatten() {
+                push_new(&mut users, at);
             }
         }
         users.retain(|at| *at != figures);
