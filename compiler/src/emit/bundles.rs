@@ -74,6 +74,12 @@ fn place_of(item: &Item) -> Option<(String, String, String)> {
     Some((place.key().to_owned(), place.word().to_owned(), place.short(&item.name)?))
 }
 
+/// Whether what a use of a block gives to others has its name: the output of `first: lstm(…)` is `first`.
+fn is_taken(items: &[Item], key: &str) -> bool {
+    let field = field_of(key);
+    items.iter().any(|item| field == item.name)
+}
+
 impl Layout {
     /// Bundles items of blocks that are used more than once. Tensors are numbered in their order, so that those of one
     /// use have to follow one another; `in_order` says that.
@@ -108,7 +114,7 @@ impl Layout {
         }
         uses.retain(|(key, _, members)| match like {
             Some(like) => like.is_bundle(&field_of(key).to_string()),
-            None => members.len() > 1 && !broken.contains(key),
+            None => members.len() > 1 && !broken.contains(key) && !is_taken(&items, key),
         });
         let mut layout = Self::default();
         let mut bundle_of: HashMap<usize, (String, usize, Vec<usize>)> = HashMap::new();
