@@ -44,7 +44,8 @@ const STEP: [(&str, &str); 7] = [
     ("head", "forward"),
     ("loss", "loss"),
     ("head", "backward + update"),
-    ("hidden", "backward + update"),
+    // Nothing is handed on from the first layer: what is left of it is the update.
+    ("hidden", "update"),
     ("", "other"),
 ];
 

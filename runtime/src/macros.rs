@@ -66,7 +66,7 @@ macro_rules! __kernels {
         $(
             $(#[doc = $docs:literal])*
             #[entry($entry:ident $(, $each:ident)?)]
-            fn $function:ident<$a:lifetime $(, const $g:ident: usize)*>(
+            fn $function:ident<$a:lifetime $(, const $g:ident: usize)* $(,)?>(
                 $($argument:ident: $ty:ty),* $(,)?
             ) $(-> $out:ty)? $body:block
         )*
@@ -93,7 +93,7 @@ macro_rules! __kernels {
 macro_rules! __memory {
     ($(
         $(#[$about:meta])*
-        struct $name:ident $(<$(const $size:ident: usize),*>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+        struct $name:ident $(<$(const $size:ident: usize),* $(,)?>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
     )*) => {$(
         $(#[$about])*
         #[repr(C, align(64))]
@@ -120,7 +120,7 @@ macro_rules! __memory {
 macro_rules! __tensors {
     ($(
         $(#[$about:meta])*
-        struct $name:ident $(<$(const $size:ident: usize),*>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
+        struct $name:ident $(<$(const $size:ident: usize),* $(,)?>)? { $($(#[$docs:meta])* $field:ident: $ty:ty,)* }
     )*) => {
         $crate::__memory! {$(
             $(#[$about])*

@@ -22,7 +22,8 @@ pub enum Part {
     Backward,
     /// That, and the update of the layer's parameters with every gradient that is finished.
     BackwardAndUpdate,
-    /// The update of parameters by itself: of a layer's, or of all, where it waits for all gradients.
+    /// The update of parameters by itself: of a layer's, with the gradients that go into it, or of all, where it waits
+    /// for all gradients.
     Update,
     /// Lanes become predictions.
     Store,

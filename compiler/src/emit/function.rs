@@ -137,17 +137,40 @@ pub enum Form {
     Value,
     /// A weight, as what can be divided along the rows of a convolution's kernel.
     Taps,
+    /// A value, by reference, as positions one after the other; all of them have so many features.
+    Positions(usize),
 }
 
 impl Argument {
+    /// The type of what it is made of where the function is called, without the reference.
+    pub fn whole(&self) -> TokenStream {
+        match self.form {
+            Form::Positions(len) => {
+                let len = super::number(len);
+                quote!([[Row; #len]])
+            }
+            _ => self.ty.clone(),
+        }
+    }
+
+    /// What the function is handed of a reference to the whole.
+    pub fn handed(&self, whole: TokenStream) -> TokenStream {
+        match (self.form, self.is_mut) {
+            (Form::Taps, _) => quote!(rt::Taps::new(#whole)),
+            (Form::Positions(_), true) => quote!(rt::positions_mut(#whole)),
+            (Form::Positions(_), false) => quote!(rt::positions(#whole)),
+            (Form::Reference | Form::Value, _) => whole,
+        }
+    }
+
     /// `x: &'a mut [[Row; 4]]`
     fn declared(&self, lifetime: &TokenStream) -> TokenStream {
         let Self { name, ty, .. } = self;
         match (self.form, self.is_mut) {
             (Form::Value, _) => quote!(#name: #ty),
             (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
-            (Form::Reference, true) => quote!(#name: &#lifetime mut #ty),
-            (Form::Reference, false) => quote!(#name: &#lifetime #ty),
+            (Form::Reference | Form::Positions(_), true) => quote!(#name: &#lifetime mut #ty),
+            (Form::Reference | Form::Positions(_), false) => quote!(#name: &#lifetime #ty),
         }
     }
 }
@@ -188,9 +211,14 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let is_shared = place.is_some();
     let names = place.map(|place| Names::new(place, cx.pass, function)).unwrap_or_default();
     let cx = PassCx { names: &names, ..cx };
+    let docs = docs(function_docs(cx, function));
+    let comments: Vec<TokenStream> =
+        function.steps.iter().map(|step| comment(&step_comment(cx, step))).collect();
+    let at_position = if cx.domain == Domain::Batch { cx.pass.at_position(function) } else { None };
+    let cx = PassCx { at_position, ..cx };
     let arguments = arguments(cx, function, optimizer);
     let steps = StepFunction::all(cx, function, name);
-    let body = function.steps.iter().zip(&steps).map(|(step, repeated)| {
+    let body = function.steps.iter().zip(&steps).zip(&comments).map(|((step, repeated), comment)| {
         let code = match step {
             Step::Kernel { node, epilogue, update, strategy, parts, .. } => {
                 let graph = cx.graph();
@@ -224,7 +252,6 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         if function.steps.len() == 1 {
             return code;
         }
-        let comment = comment(&step_comment(cx, step));
         quote!(#comment #code)
     });
     let returns_total = function.steps.iter().any(|step| has_total(cx, step));
@@ -234,7 +261,6 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     } else {
         (TokenStream::new(), TokenStream::new(), None)
     };
-    let docs = docs(function_docs(cx, function));
     let locals: Vec<Ident> = function.locals.iter().map(|id| cx.value_name(*id)).collect();
     let declared = function.locals.iter().zip(&locals).map(|(id, name)| {
         let zero = cx.zero(*id);
@@ -354,7 +380,11 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
     if let Some(len) = function.partial
         && cx.domain == Domain::Batch
     {
-        let ty = cx.lanes_type(len, function);
+        let positions = match function.division(cx.graph()) {
+            Some(Along::Positions(positions)) => positions,
+            _ => 1,
+        };
+        let ty = cx.lanes_type(len / positions, function);
         arguments.push(fixed("partial", true, ArgumentKind::Partial(len), ty));
     }
     arguments.extend(function.writes.iter().filter(|id| !total(id)).map(|id| value(id, true)));
@@ -371,6 +401,14 @@ fn turns(cx: PassCx<'_>, function: &Function) -> bool {
 fn divided(cx: PassCx<'_>, argument: Argument, division: Option<Along>) -> Argument {
     let is_turned = |id: &NodeId| cx.graph().layout(*id) == ValueLayout::SampleRows;
     match (division, &argument.kind) {
+        (Some(Along::Positions(_)), ArgumentKind::Value(id))
+            if cx.graph().layout(*id) == ValueLayout::BatchLane =>
+        {
+            Argument { form: Form::Positions(cx.pass.graph.node(*id).len()), ..argument }
+        }
+        (Some(Along::Positions(_)), ArgumentKind::Partial(len)) => {
+            Argument { form: Form::Positions(*len), ..argument }
+        }
         (Some(Along::Panels(_)), ArgumentKind::Field(_)) => {
             Argument { ty: without_length(argument.ty), ..argument }
         }

@@ -52,6 +52,8 @@ pub enum Domain {
 pub struct PassCx<'a> {
     /// The pass.
     pub pass: &'a Pass,
+    /// What is computed at one position, for a function whose work is divided along them.
+    pub at_position: Option<&'a Graph>,
     /// What lanes stand for.
     pub domain: Domain,
     /// All source texts, for comments.
@@ -121,7 +123,7 @@ pub(crate) fn sample_rows(len: usize, row: usize, of: &TokenStream) -> TokenStre
 impl<'a> PassCx<'a> {
     /// The graph.
     pub fn graph(&self) -> &'a Graph {
-        &self.pass.graph
+        self.at_position.unwrap_or(&self.pass.graph)
     }
 
     /// The type of numbers.

@@ -31,7 +31,7 @@ impl<'a> StepFunction<'a> {
         let steps = function.steps.iter().map(|step| match step {
             Step::Kernel { body: Some(pass), .. } => {
                 n_repeated += 1;
-                Some(Self::new(PassCx { pass, ..cx }, pass, &step_name(name, n_repeated)))
+                Some(Self::new(PassCx { pass, at_position: None, ..cx }, pass, &step_name(name, n_repeated)))
             }
             _ => None,
         });

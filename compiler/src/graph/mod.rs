@@ -244,6 +244,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         crate::plan::along_groups(node, self.layout())
     }
 
+    /// The same for one of so many positions, where each position of its value is made of the same one of its operands.
+    /// Only asked of operators whose value is `[positions, features]`.
+    fn at_position(&self, _positions: usize) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
     /// Whether its value, which has a batch, is for one sample made of other samples too.
     fn mixes_samples(&self) -> bool {
         false
@@ -635,6 +641,48 @@ impl Graph {
             Op::Parameter(_) | Op::Constant(..) => ValueLayout::Parameter,
             _ => ValueLayout::BatchLane,
         }
+    }
+
+    /// Of how many positions a node is made, each from the same one of its operands and from nothing else.
+    pub fn positions(&self, id: NodeId) -> Option<usize> {
+        let node = self.node(id);
+        let &[positions, _] = node.shape.as_slice() else { return None };
+        let is_of_position = |input: &NodeId| {
+            let operand = self.node(*input);
+            // What is spread out in another way, by channels, has no positions.
+            let is_own = self.source(*input) == *input && operand.shape.first() == Some(&positions);
+            match &node.op {
+                _ if operand.batched => is_own,
+                Op::Pointwise(_) => {
+                    matches!(self.spread(node, *input), Some(Spread::One | Spread::Features))
+                }
+                _ => true,
+            }
+        };
+        let is_alike = match &node.op {
+            Op::Operator(op) => op.at_position(positions).is_some(),
+            Op::Pointwise(scalar) => !scalar.depends_on(crate::scalar::Variable::Index),
+            _ => false,
+        };
+        (positions > 1 && node.batched && is_alike && node.inputs.iter().all(is_of_position))
+            .then_some(positions)
+    }
+
+    /// The graph as it is for one of so many positions, as far as nodes are made of them ([`Graph::positions`]): other
+    /// nodes mean nothing in it.
+    pub fn at_position(&self, positions: usize) -> Self {
+        let mut graph = self.clone();
+        for node in graph.nodes.iter_mut().filter(|node| node.batched) {
+            if node.shape.first() == Some(&positions) {
+                node.shape.remove(0);
+            }
+            if let Op::Operator(op) = &node.op
+                && let Some(op) = op.at_position(positions)
+            {
+                node.op = Op::Operator(op);
+            }
+        }
+        graph
     }
 
     /// Whether a node is computed of all samples of a batch at once, rather than for each group of them by itself.

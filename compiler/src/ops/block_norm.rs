@@ -1,6 +1,8 @@
 //! Blocks of each sample brought to mean 0 and variance 1: what `layer_norm`, `rms_norm`, `group_norm` and
 //! `instance_norm` have in common.
 
+use std::sync::Arc;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -66,6 +68,11 @@ pub fn affine(cx: &mut Builder<'_>, x: NodeId, along: Affine, has_bias: bool) ->
 }
 
 impl BlockNormalize {
+    /// That of each of so many parts, if no block is in two of them.
+    fn divided(&self, parts: usize) -> Option<Self> {
+        self.blocks.is_multiple_of(parts).then(|| Self { blocks: self.blocks / parts, ..self.clone() })
+    }
+
     fn text(&self, x: &str) -> String {
         if self.centered {
             format!("({x} - mean) / sqrt(variance + {:?}) in {} blocks", self.eps, self.blocks)
@@ -87,6 +94,10 @@ impl Operator for BlockNormalize {
         let x = cx.operand(0);
         let shape = cx.graph.node(x).shape.clone();
         vec![(0, cx.operator(BlockNormalizeGradient(self.clone()), vec![x, cx.d_y], shape, true))]
+    }
+
+    fn at_position(&self, positions: usize) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(self.divided(positions)?))
     }
 
     fn part(&self) -> Option<&'static str> {
@@ -148,6 +159,10 @@ impl Operator for BlockNormalizeGradient {
 
     fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
         Vec::new()
+    }
+
+    fn at_position(&self, positions: usize) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(Self(self.0.divided(positions)?)))
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {

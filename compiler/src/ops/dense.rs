@@ -14,6 +14,8 @@
 //!
 //! Example: `hidden: dense(16) -> relu`. Source: PyTorch `torch.nn.Linear`.
 
+use std::sync::Arc;
+
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -133,7 +135,7 @@ pub fn dense(
 }
 
 /// Operands: x, weight, and bias if there is one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Dense {
     unroll: Unroll,
     features: usize,
@@ -141,7 +143,7 @@ pub struct Dense {
 }
 
 /// Operands: d_y, weight.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct DenseInputGradient {
     unroll: Unroll,
     features: usize,
@@ -196,6 +198,10 @@ impl Operator for Dense {
             }
         }
         gradients
+    }
+
+    fn at_position(&self, _: usize) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {
@@ -327,6 +333,10 @@ impl Operator for DenseInputGradient {
 
     fn gradient(&self, _: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {
         Vec::new()
+    }
+
+    fn at_position(&self, _: usize) -> Option<Arc<dyn Operator>> {
+        Some(Arc::new(self.clone()))
     }
 
     fn flops(&self, _: &Graph, node: &Node) -> u64 {

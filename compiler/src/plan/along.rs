@@ -14,6 +14,8 @@ use super::LANES;
 pub enum Along {
     /// Groups of sixteen samples.
     Groups,
+    /// Positions of the samples of each group, so many.
+    Positions(usize),
     /// Panels of sixteen outputs of a weight, so many.
     Panels(usize),
     /// Rows of a convolution's kernel, of each of its channels: so many, of so many weights each.
@@ -25,6 +27,7 @@ impl Along {
     pub fn units(self, groups: usize) -> usize {
         match self {
             Self::Groups => groups,
+            Self::Positions(positions) => groups * positions,
             Self::Panels(units) | Self::Taps(units, _) => units,
         }
     }
@@ -35,6 +38,8 @@ impl Along {
 pub struct Work {
     /// What all of it can be divided along.
     pub along: Option<Along>,
+    /// Positions that it can be divided along as well.
+    pub positions: Option<usize>,
     /// Whether a part of it takes so long that another thread may help.
     pub is_long: bool,
 }
@@ -54,17 +59,35 @@ impl Work {
         let operands: usize = node.inputs.iter().map(|input| in_memory(graph, *input)).sum();
         let bytes = (operands + in_memory(graph, id)) as u64 * 4;
         let time = (samples * flops(graph, node) / FLOPS).max(samples * bytes / BYTES);
-        Self { along: along(graph, node), is_long: time >= LONG }
+        let positions = graph.positions(id);
+        let along = match (&node.op, positions) {
+            // Scalar functions are divided as what stands beside them.
+            (Op::Operator(_), Some(positions)) => Some(Along::Positions(positions)),
+            _ => along(graph, node),
+        };
+        Self { along, positions, is_long: time >= LONG }
     }
 
     /// Both together, if they may be in one function.
     pub fn with(self, other: Self) -> Option<Self> {
-        let is_long = self.is_long || other.is_long;
-        match self.along == other.along {
-            true => Some(Self { is_long, ..self }),
-            false if is_long => None,
-            false => Some(Self { along: None, is_long }),
-        }
+        let joined = self.joined(other);
+        let is_alike = [self, other]
+            .iter()
+            .all(|part| part.along == joined.along || joined.along == part.positions.map(Along::Positions));
+        (is_alike || !joined.is_long).then_some(joined)
+    }
+
+    /// Both together, in one function that may not be divided as well as each of them.
+    pub fn joined(self, other: Self) -> Self {
+        let positions = self.positions.filter(|positions| other.positions == Some(*positions));
+        let along = match (self.along, other.along) {
+            (Some(a), Some(b)) if a == b => Some(a),
+            (Some(Along::Groups | Along::Positions(_)), Some(Along::Groups | Along::Positions(_))) => {
+                Some(positions.map_or(Along::Groups, Along::Positions))
+            }
+            _ => None,
+        };
+        Self { along, positions, is_long: self.is_long || other.is_long }
     }
 }
 

@@ -85,14 +85,23 @@ impl Function {
 
     /// What its work is divided along, if there are threads for it and it is worth their while.
     pub fn division(&self, graph: &Graph) -> Option<Along> {
-        let along = self.work.along.filter(|along| along.units(graph.batch.div_ceil(LANES)) > 1)?;
+        let groups = graph.batch.div_ceil(LANES);
+        let along = match (self.work.along?, self.work.positions) {
+            (Along::Groups, Some(positions)) if groups < 2 => Along::Positions(positions),
+            (along, _) => along,
+        };
+        if along.units(groups) < 2 {
+            return None;
+        }
         let is_by_itself = |id: &NodeId| match along {
-            Along::Groups => graph.layout(*id) == ValueLayout::BatchLane,
+            Along::Groups | Along::Positions(_) => graph.layout(*id) == ValueLayout::BatchLane,
             Along::Panels(_) => graph.layout(*id) == ValueLayout::SampleRows,
             Along::Taps(..) => false,
         };
         let is_divided = match along {
-            Along::Groups => self.is_by_group(graph) && self.parameters != Access::Update,
+            Along::Groups | Along::Positions(_) => {
+                self.is_by_group(graph) && self.parameters != Access::Update
+            }
             Along::Panels(_) => self.partial.is_none(),
             Along::Taps(..) => true,
         };
@@ -173,13 +182,14 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
             _ => None,
         };
         let at = match at {
-            Some((function, step)) => {
-                if let Some(Step::Kernel { epilogue, .. }) =
-                    functions.get_mut(function).and_then(|function| function.steps.get_mut(step))
-                {
-                    epilogue.push(id);
+            Some((at, step)) => {
+                if let Some(function) = functions.get_mut(at) {
+                    function.work = function.work.joined(Work::of(graph, id));
+                    if let Some(Step::Kernel { epilogue, .. }) = function.steps.get_mut(step) {
+                        epilogue.push(id);
+                    }
                 }
-                (function, step)
+                (at, step)
             }
             None => append(graph, id, &mut functions)?,
         };

@@ -52,6 +52,8 @@ pub struct Pass {
     pub values: Vec<Value>,
     /// The memory that they share.
     pub slots: Vec<Slot>,
+    /// What is computed at one position, for each number of them that work is divided along.
+    at_position: Vec<(usize, Graph)>,
 }
 
 /// The graphs that a plan is made from, each simplified.
@@ -100,7 +102,15 @@ fn make_pass(graph: &Graph) -> Result<Pass, Box<Diagnostic>> {
     let functions = functions::functions(graph).map_err(|fault| Box::new(internal(graph, &fault)))?;
     let values = memory::values(graph, &functions);
     let slots = memory::slots(&values);
-    Ok(Pass { graph: graph.clone(), functions, values, slots })
+    let mut at_position: Vec<(usize, Graph)> = Vec::new();
+    for division in functions.iter().filter_map(|function| function.division(graph)) {
+        if let Along::Positions(positions) = division
+            && at_position.iter().all(|(known, _)| *known != positions)
+        {
+            at_position.push((positions, graph.at_position(positions)));
+        }
+    }
+    Ok(Pass { graph: graph.clone(), functions, values, slots, at_position })
 }
 
 /// A broken invariant, as a diagnostic that asks for a report.
@@ -135,7 +145,14 @@ impl Pass {
             return Err("a step that is repeated is more than one function".to_owned());
         }
         let values = memory::values(graph, &functions);
-        Ok(Self { graph: graph.clone(), functions, values, slots: Vec::new() })
+        let (slots, at_position) = (Vec::new(), Vec::new());
+        Ok(Self { graph: graph.clone(), functions, values, slots, at_position })
+    }
+
+    /// What is computed at one position of a function whose work is divided along them.
+    pub fn at_position(&self, function: &Function) -> Option<&Graph> {
+        let Some(Along::Positions(positions)) = function.division(&self.graph) else { return None };
+        self.at_position.iter().find(|(known, _)| *known == positions).map(|(_, graph)| graph)
     }
 
     /// The value kept for a node.

@@ -73,6 +73,21 @@ impl Divide for Units {
     }
 }
 
+/// Values of groups of samples, `[[Row; positions * F]]`, as those of their positions one after the other: `F` rows are a
+/// unit.
+#[inline(always)]
+pub fn positions<E, const N: usize, const F: usize>(groups: &[[Row<E>; N]]) -> &[[Row<E>; F]] {
+    const { assert!(N.is_multiple_of(F), "a group holds whole positions") };
+    groups.as_flattened().as_chunks().0
+}
+
+/// The same, to write to.
+#[inline(always)]
+pub fn positions_mut<E, const N: usize, const F: usize>(groups: &mut [[Row<E>; N]]) -> &mut [[Row<E>; F]] {
+    const { assert!(N.is_multiple_of(F), "a group holds whole positions") };
+    groups.as_flattened_mut().as_chunks_mut().0
+}
+
 /// The weight of a convolution, `[[Row; K]; P]`, in parts along `K`: `UNIT` rows of each panel, a row of the kernel, are
 /// a unit. `taps[panel][i]` is row `i` of a panel, counted in the whole weight.
 #[derive(Debug)]
@@ -147,7 +162,7 @@ impl<E, const P: usize, const UNIT: usize> Divide for Taps<'_, E, P, UNIT> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Divide, First, Taps};
+    use super::{Divide, First, Taps, positions, positions_mut};
     use crate::lanes::LANES;
 
     #[test]
@@ -184,6 +199,17 @@ mod tests {
         let (first, rest) = First(0).divide(3);
         let (second, third) = rest.divide(2);
         assert_eq!([first, second, third], [First(0), First(3), First(5)]);
+    }
+
+    #[test]
+    fn positions_are_units_of_their_own() {
+        let mut groups: [[[usize; LANES]; 6]; 2] =
+            core::array::from_fn(|g| core::array::from_fn(|o| [10 * g + o; LANES]));
+        let (first, second) = positions::<_, 6, 2>(&groups).divide(4);
+        assert_eq!(first.iter().map(|rows| rows[1][0]).collect::<std::vec::Vec<_>>(), [1, 3, 5, 11]);
+        assert_eq!(second.iter().map(|rows| rows[0][0]).collect::<std::vec::Vec<_>>(), [12, 14]);
+        positions_mut::<_, 6, 3>(&mut groups)[3][0][0] = 99;
+        assert_eq!(groups[1][3][0], 99);
     }
 
     #[test]

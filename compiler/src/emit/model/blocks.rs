@@ -202,7 +202,7 @@ impl Model<'_> {
                 }
                 let path = self.path(pass, argument, memory);
                 let value = self.hand(&mut handed, &field, path, argument)?;
-                values.push(if argument.form == Form::Taps { quote!(rt::Taps::new(#value)) } else { value });
+                values.push(argument.handed(value));
             }
             code.push(match run.division {
                 Some(along) => {
@@ -276,7 +276,7 @@ impl Model<'_> {
             }
             // A weight of another use, which is seldom, has the type of its own place.
             None if argument.form == Form::Taps => return None,
-            None => (path, argument.name.clone(), argument.ty.clone(), None),
+            None => (path, argument.name.clone(), argument.whole(), None),
         };
         let at = handed.iter().position(|known| known.path == path).unwrap_or_else(|| {
             let names = std::iter::once(wanted.clone()).chain((2..).map(|n| format_ident!("{wanted}_{n}")));
@@ -290,8 +290,8 @@ impl Model<'_> {
         let known = handed.get_mut(at)?;
         known.is_mut |= argument.is_mut;
         // A function that needs the whole batch is handed an array, which is a slice to the others.
-        if member.is_none() && is_array(&argument.ty) {
-            known.ty = argument.ty.clone();
+        if member.is_none() && is_array(&argument.whole()) {
+            known.ty = argument.whole();
         }
         let name = &known.name;
         Some(match member {

@@ -15,7 +15,7 @@ use quote::{format_ident, quote};
 use super::bundles::Layout;
 use super::comments::docs;
 use super::constants::Constants;
-use super::function::{Argument, ArgumentKind, Emitted, Form, function};
+use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::kernel::mentions;
 use super::optimizer::Optimizer;
@@ -111,7 +111,15 @@ impl<'a> Model<'a> {
     fn pass(&mut self, pass: &Pass, domain: Domain, suffix: &str) -> Vec<Run> {
         let (sources, constants) = (self.sources, self.constants);
         let parameters = &self.parameters.clone();
-        let cx = PassCx { pass, domain, sources, constants, names: &Names::default(), parameters };
+        let cx = PassCx {
+            pass,
+            at_position: None,
+            domain,
+            sources,
+            constants,
+            names: &Names::default(),
+            parameters,
+        };
         pass.functions.iter().map(|planned| self.one(cx, planned, suffix)).collect()
     }
 
@@ -362,7 +370,7 @@ impl<'a> Model<'a> {
             }
             _ => {
                 let place = reference(&self.path(pass, argument, memory), argument.is_mut, memory);
-                if argument.form == Form::Taps { quote!(rt::Taps::new(#place)) } else { place }
+                argument.handed(place)
             }
         }
     }
@@ -524,6 +532,10 @@ fn units(along: Along, memory: Memory) -> TokenStream {
     match (along, memory) {
         (Along::Groups, Memory::Scratch) => quote!(PREDICT_GROUPS),
         (Along::Groups, _) => quote!(GROUPS),
+        (Along::Positions(positions), _) => {
+            let (groups, positions) = (units(Along::Groups, memory), number(positions));
+            quote!(#groups * #positions)
+        }
         (along, _) => number(along.units(0)),
     }
 }
