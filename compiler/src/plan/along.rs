@@ -71,9 +71,10 @@ impl Work {
     /// Both together, if they may be in one function.
     pub fn with(self, other: Self) -> Option<Self> {
         let joined = self.joined(other);
-        let is_alike = [self, other]
-            .iter()
-            .all(|part| part.along == joined.along || joined.along == part.positions.map(Along::Positions));
+        let is_alike = [self, other].iter().all(|part| {
+            let positions = part.positions.map(Along::Positions);
+            part.along == joined.along || positions.is_some() && positions == joined.along
+        });
         (is_alike || !joined.is_long).then_some(joined)
     }
 
