@@ -59,6 +59,8 @@ networks! {
         length = 60, channels = 2, width = 8, classes = 4, batch = 48;
     char_gpt: CharGpt = "examples/zoo/char_gpt/char_gpt.nn",
         vocabulary = 13, context = 8, width = 32, heads = 2, blocks = 2, dropout = 0.1, batch = 40;
+    char_gpt_alone: CharGpt = "examples/zoo/char_gpt/char_gpt.nn",
+        vocabulary = 13, context = 12, width = 32, heads = 2, blocks = 2, batch = 16;
     mlp: Mlp = "benches/mlp.nn";
     bnmlp: BnMlp = "benches/bnmlp.nn";
     lstm: CharLstm = "tests/data/pytorch/models/char_lstm.nn", batch = 48, width = 16, hidden = 24;
@@ -102,6 +104,7 @@ fn these_networks_are_divided_in_every_way() {
     }
     let is_there = |of: fn(&Along) -> bool| all.iter().flatten().any(of);
     assert!(is_there(|along| matches!(along, Along::Groups)));
+    assert!(is_there(|along| matches!(along, Along::Positions(_))));
     assert!(is_there(|along| matches!(along, Along::Panels(_))));
     assert!(is_there(|along| matches!(along, Along::Taps(..))));
 }

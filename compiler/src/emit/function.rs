@@ -500,6 +500,11 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
             }
         }
     }
+    if cx.domain == Domain::Batch
+        && let Some(Along::Positions(positions)) = function.division(graph)
+    {
+        notes.push(format!("Rows are those of one position: threads share the {positions} of each group."));
+    }
     let mut lines =
         vec![format!("`{}` at `{place}`{}{with}", layer.text, direction(graph, function)), String::new()];
     lines.extend(formulas.iter().map(|formula| format!("    {formula}")));

@@ -13,6 +13,7 @@ use crate::program::{
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
 
+mod blocks;
 mod carried;
 mod cells;
 mod gradients;
