@@ -206,8 +206,8 @@ mod tests {
         let mut groups: [[[usize; LANES]; 6]; 2] =
             core::array::from_fn(|g| core::array::from_fn(|o| [10 * g + o; LANES]));
         let (first, second) = positions::<_, 6, 2>(&groups).divide(4);
-        assert_eq!(first.iter().map(|rows| rows[1][0]).collect::<std::vec::Vec<_>>(), [1, 3, 5, 11]);
-        assert_eq!(second.iter().map(|rows| rows[0][0]).collect::<std::vec::Vec<_>>(), [12, 14]);
+        assert_eq!(first.iter().map(|rows| rows[1][0]).collect::<Vec<_>>(), [1, 3, 5, 11]);
+        assert_eq!(second.iter().map(|rows| rows[0][0]).collect::<Vec<_>>(), [12, 14]);
         positions_mut::<_, 6, 3>(&mut groups)[3][0][0] = 99;
         assert_eq!(groups[1][3][0], 99);
     }
