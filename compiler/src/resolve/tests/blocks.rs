@@ -2,12 +2,14 @@
 
 use crate::compile::{Options, compile};
 
-/// The text of the graph of a model over `[5, 4]`, of which a block called `other` is a part.
+/// The text of the graph of a model over `[5, 4]`, without the comments, which quote layers.
 fn graph(block: &str, layers: &str) -> String {
     let text = format!("model M {{ input [5, 4] {layers} }} {block}");
     let compilation = compile("test.nn", &text, &Options::default());
     let faults = &compilation.diagnostics;
-    compilation.models.first().unwrap_or_else(|| panic!("{text} compiles: {faults:?}")).graph.to_string()
+    let model = compilation.models.first().unwrap_or_else(|| panic!("{text} compiles: {faults:?}"));
+    let graph = model.graph.to_string();
+    graph.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
