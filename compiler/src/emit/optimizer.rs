@@ -527,14 +527,18 @@ impl Optimizer {
 
     /// How many norms a pass makes.
     pub fn n_norms(&self, parameter: usize, phase: usize) -> usize {
-        let group = self.source.group_of.get(parameter).copied().unwrap_or(0);
-        let phases = self.groups.get(group);
+        let phases = self.groups.get(self.group(parameter));
         phases.and_then(|phases| phases.get(phase)).map_or(0, |phase| phase.norms.len())
+    }
+
+    /// The group of parameter number `number`.
+    pub fn group(&self, number: usize) -> usize {
+        self.source.group_of.get(number).copied().unwrap_or(0)
     }
 
     /// The call that updates one row of parameter number `number`, called `parameter`.
     pub fn call(&self, number: usize, parameter: TokenStream) -> UpdateCall<'_> {
-        let group = self.source.group_of.get(number).copied().unwrap_or(0);
+        let group = self.group(number);
         UpdateCall { optimizer: self, parameter, group, is_later: false }
     }
 }
@@ -574,28 +578,90 @@ impl UpdateCall<'_> {
     /// The call of one pass, with `gradient` for the gradient.
     pub fn pass(&self, phase: usize, gradient: &TokenStream, indices: &[TokenStream]) -> TokenStream {
         let parameter = &self.parameter;
-        let place = quote!(#([#indices])*);
-        let optimizer = self.optimizer;
-        let Some(source) = optimizer.groups.get(self.group).and_then(|phases| phases.get(phase)) else {
-            return TokenStream::new();
+        let rows = self.optimizer.rows(self.group, phase);
+        let rows = rows.iter().map(|Rows { state, is_mut }| {
+            let reference = if *is_mut { quote!(&mut) } else { quote!(&) };
+            match state {
+                Some(state) => quote!(#reference state.#state.#parameter #([#indices])*),
+                None => quote!(#reference parameters.#parameter #([#indices])*),
+            }
+        });
+        self.optimizer.update(self.group, phase, gradient, &rows.collect::<Vec<_>>())
+    }
+}
+
+/// What an update is handed a row of, besides the gradient: the weights, or a state of them.
+struct Rows<'a> {
+    state: Option<&'a Ident>,
+    is_mut: bool,
+}
+
+impl Optimizer {
+    /// Rows that a pass is handed, in order.
+    fn rows(&self, group: usize, phase: usize) -> Vec<Rows<'_>> {
+        let Some(source) = self.groups.get(group).and_then(|phases| phases.get(phase)) else {
+            return Vec::new();
         };
         let writes = |variable| source.assignments.iter().any(|assign| assign.target == variable);
-        let reference = |is_mut: bool| if is_mut { quote!(&mut) } else { quote!(&) };
-        let weight = optimizer.uses_weight(self.group, phase).then(|| {
-            let reference = reference(writes(Variable::Weight));
-            quote!(, #reference parameters.#parameter #place)
+        let weight = Rows { state: None, is_mut: writes(Variable::Weight) };
+        let weight = Some(weight).filter(|_| self.uses_weight(group, phase));
+        let states = self.used_states(group, phase).into_iter().filter_map(|n| {
+            Some(Rows { state: Some(self.states.get(n)?), is_mut: writes(Variable::State(n as u32)) })
         });
-        let used = optimizer.used_states(self.group, phase);
-        let states = used.iter().filter_map(|n| {
-            let state = optimizer.states.get(*n)?;
-            let reference = reference(writes(Variable::State(*n as u32)));
-            Some(quote!(#reference state.#state.#parameter #place))
-        });
-        let rates = optimizer.reads_rates(self.group, phase).then(|| quote!(, rates));
-        let phases = optimizer.groups.get(self.group).map_or(&[] as &[Phase], Vec::as_slice);
+        weight.into_iter().chain(states).collect()
+    }
+
+    /// The call of a pass over these rows.
+    fn update(
+        &self,
+        group: usize,
+        phase: usize,
+        gradient: &TokenStream,
+        rows: &[TokenStream],
+    ) -> TokenStream {
+        let Some(phases) = self.groups.get(group).filter(|phases| phase < phases.len()) else {
+            return TokenStream::new();
+        };
+        let rates = self.reads_rates(group, phase).then(|| quote!(, rates));
         let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
-        let name = optimizer.update_name(self.group, phase);
-        quote!(#name::<L>(#gradient #weight #(, #states)* #rates #norms))
+        let name = self.update_name(group, phase);
+        quote!(#name::<L>(#gradient #(, #rows)* #rates #norms))
+    }
+
+    /// The update of a whole tensor of a group, number `tensor` of the parameters and number `kept` of what is kept of
+    /// the trained ones, for an optimizer of one pass.
+    pub fn over_tensor(&self, group: usize, tensor: &TokenStream, kept: &TokenStream) -> TokenStream {
+        let clears = self.source.accumulate > 1;
+        let gradients = if clears {
+            quote!(gradients.rows_mut(#kept).iter_mut())
+        } else {
+            quote!(gradients.rows(#kept).iter())
+        };
+        let rows = self.rows(group, 0);
+        let zipped = rows.iter().map(|Rows { state, is_mut }| {
+            let rows = if *is_mut { quote!(rows_mut) } else { quote!(rows) };
+            match state {
+                Some(state) => quote!(.zip(state.#state.#rows(#kept))),
+                None => quote!(.zip(parameters.#rows(#tensor))),
+            }
+        });
+        let names: Vec<Ident> = rows
+            .iter()
+            .map(|rows| {
+                rows.state.map_or_else(|| format_ident!("weight_row"), |state| format_ident!("{state}_row"))
+            })
+            .collect();
+        let pattern = names.iter().fold(quote!(gradient_row), |all, name| quote!((#all, #name)));
+        let names: Vec<TokenStream> = names.iter().map(|name| quote!(#name)).collect();
+        let update = self.update(group, 0, &quote!(gradient), &names);
+        let clear = clears.then(|| quote!(L::zero().store(gradient_row);));
+        quote! {
+            for #pattern in #gradients #(#zipped)* {
+                let gradient = L::load(gradient_row);
+                #clear
+                #update;
+            }
+        }
     }
 }
 

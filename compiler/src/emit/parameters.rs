@@ -56,7 +56,7 @@ fn item(graph: &Graph, parameter: &Parameter, has_docs: bool) -> Item {
 /// `struct Parameters`, its zero, and its tensors as rows.
 pub fn parameters_item(layout: &Layout, taken: &[String]) -> TokenStream {
     let about = "Parameters and buffers: a matrix in panels of sixteen outputs, a vector in rows of sixteen.";
-    tensors_item(&format_ident!("Parameters"), about, layout, taken, true)
+    tensors_item(&format_ident!("Parameters"), about, layout, taken)
 }
 
 /// The type of what is kept of each trained parameter: `Parameters`, where there is nothing else.
@@ -69,22 +69,21 @@ pub fn trained_type(graph: &Graph) -> Ident {
 }
 
 /// `struct TrainedParameters`, where what is kept of each trained parameter has a form of its own.
-fn trained_item(graph: &Graph, layout: &Layout, taken: &[String], has_rows: bool) -> TokenStream {
+fn trained_item(graph: &Graph, layout: &Layout, taken: &[String]) -> TokenStream {
     let ty = trained_type(graph);
     if ty == "Parameters" {
         return TokenStream::new();
     }
     let about = "One number for each of a trained parameter, in the same form.";
-    tensors_item(&ty, about, layout, taken, has_rows)
+    tensors_item(&ty, about, layout, taken)
 }
 
 /// A struct of tensors.
-fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String], has_rows: bool) -> TokenStream {
+fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String]) -> TokenStream {
     let (fields, structs) = layout.structs(kind_of(ty), taken);
     let about = docs([about.to_owned()]);
-    let kind = if has_rows { quote!(tensors) } else { quote!(memory) };
     quote! {
-        rt::#kind! {
+        rt::tensors! {
             #structs
 
             #about
@@ -108,10 +107,9 @@ pub fn number_of_kept(graph: &Graph, tensor: &TokenStream) -> TokenStream {
 /// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
 pub fn state_item(graph: &Graph, optimizer: &Optimizer, layout: &Layout, taken: &[String]) -> TokenStream {
     let states = &optimizer.states;
-    let is_kept = !states.is_empty() || optimizer.source.accumulate > 1 || optimizer.clips_norm();
     let ty = trained_type(graph);
-    let trained =
-        (is_kept || optimizer.source.stores_gradients()).then(|| trained_item(graph, layout, taken, is_kept));
+    let is_kept = !states.is_empty() || optimizer.source.stores_gradients();
+    let trained = is_kept.then(|| trained_item(graph, layout, taken));
     if states.is_empty() {
         return trained.unwrap_or_default();
     }

@@ -6,7 +6,8 @@ use quote::quote;
 use super::Model;
 use crate::emit::comments::comment;
 use crate::emit::number;
-use crate::emit::parameters::trained_type;
+use crate::emit::optimizer::Optimizer;
+use crate::emit::parameters::{number_of_kept, trained_type};
 use crate::graph::{Parameter, Role};
 use crate::scalar::Variable;
 
@@ -27,8 +28,7 @@ impl Model<'_> {
         let has_state = !optimizer.states.is_empty();
         let state = has_state.then(|| quote!(, state: &'a mut State));
         let rates = optimizer.has_rates().then(|| quote!(, rates: &'a Rates));
-        let tensors: Vec<TokenStream> =
-            self.trained().map(|(n, parameter)| self.update_tensor(n, parameter)).collect();
+        let tensors = self.update_tensors(optimizer);
         let ty = trained_type(self.graph());
         let mutable = (optimizer.source.accumulate > 1).then(|| quote!(mut));
         let update = quote! {
@@ -76,8 +76,36 @@ impl Model<'_> {
         }
     }
 
-    fn update_tensor(&self, n: usize, parameter: &Parameter) -> TokenStream {
-        let Some(optimizer) = &self.optimizer else { return TokenStream::new() };
+    /// The update of all tensors. Those of one group share a loop, where a pass over each is all that it takes.
+    fn update_tensors(&self, optimizer: &Optimizer) -> Vec<TokenStream> {
+        let mut groups: Vec<(usize, Vec<(usize, &Parameter)>)> = Vec::new();
+        for (n, parameter) in self.trained() {
+            let group = optimizer.group(n);
+            match groups.iter_mut().find(|(known, _)| *known == group && optimizer.n_phases() == 1) {
+                Some((_, members)) => members.push((n, parameter)),
+                None => groups.push((group, vec![(n, parameter)])),
+            }
+        }
+        let code = groups.iter().map(|(group, members)| match members.as_slice() {
+            [(n, parameter)] => self.update_tensor(optimizer, *n, parameter),
+            members => {
+                let names: Vec<&str> = members.iter().map(|(_, parameter)| parameter.name.as_str()).collect();
+                let comment = comment(&named_in_a_line(&names));
+                let numbers: Vec<usize> = members.iter().map(|(n, _)| *n).collect();
+                let tensors = numbers_in_order(&numbers);
+                let kept = number_of_kept(self.graph(), &quote!(tensor));
+                let (lets, kept) = match kept.to_string().as_str() {
+                    "tensor" => (None, kept),
+                    _ => (Some(quote!(let kept = #kept;)), quote!(kept)),
+                };
+                let update = optimizer.over_tensor(*group, &quote!(tensor), &kept);
+                quote!(#comment for tensor in #tensors { #lets #update })
+            }
+        });
+        code.collect()
+    }
+
+    fn update_tensor(&self, optimizer: &Optimizer, n: usize, parameter: &Parameter) -> TokenStream {
         let name = self.parameters.place(&parameter.name);
         let call = optimizer.call(n, name.clone());
         let indices: &[TokenStream] =
@@ -248,5 +276,39 @@ impl Model<'_> {
             out.extend(quote!(let schedule = self.schedule;));
         }
         out
+    }
+}
+
+/// `0..4`, or `[0, 2, 3]`.
+fn numbers_in_order(numbers: &[usize]) -> TokenStream {
+    let is_range = numbers.windows(2).all(|pair| matches!(pair, [a, b] if a + 1 == *b));
+    match (numbers.first(), numbers.last()) {
+        (Some(first), Some(last)) if is_range => {
+            let (first, behind) = (number(*first), number(last + 1));
+            quote!(#first..#behind)
+        }
+        _ => {
+            let numbers = numbers.iter().map(|n| number(*n));
+            quote!([#(#numbers),*])
+        }
+    }
+}
+
+/// `a, b and c`, or `a, b and 12 more` where all the names do not fit a line.
+fn named_in_a_line(names: &[&str]) -> String {
+    const WIDTH: usize = 72;
+    let mut used = 0;
+    let fit = names.iter().take_while(|name| {
+        used += name.len() + 2;
+        used <= WIDTH
+    });
+    let fit = fit.count().max(1);
+    match names.split_at_checked(fit) {
+        Some((named, [_, ..])) => format!("{} and {} more", named.join(", "), names.len() - fit),
+        _ => match names.split_last() {
+            Some((last, [])) => (*last).to_string(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        },
     }
 }
