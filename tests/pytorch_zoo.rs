@@ -1,4 +1,4 @@
-//! The image networks of `examples/zoo`, small, against figures that PyTorch computed (`tests/data/pytorch/zoo.json`), in the
+//! The networks of `examples/zoo`, small, against figures that PyTorch computed (`tests/data/pytorch/zoo.json`), in the
 //! f64 reference and as emitted f32 code; and weights that PyTorch wrote.
 
 mod common;
@@ -55,6 +55,14 @@ networks! {
     signal_fcn: SignalFcn = "examples/zoo/signal_fcn/signal_fcn.nn", length = 15, channels = 2, width = 3, classes = 4;
     autoencoder: Autoencoder = "examples/zoo/autoencoder/autoencoder.nn",
         size = 12, units1 = 9, units2 = 7, units3 = 5, code = 3;
+    mlp: Mlp = "examples/zoo/mlp/mlp.nn", inputs = 10, units1 = 8, units2 = 6, classes = 4;
+    char_rnn: CharRnn = "examples/zoo/char_rnn/char_rnn.nn", vocabulary = 13, context = 7, width = 5, hidden = 6;
+    char_lstm: CharLstm = "examples/zoo/char_lstm/char_lstm.nn", vocabulary = 13, context = 7, width = 5, hidden = 6;
+    char_gru: CharGru = "examples/zoo/char_gru/char_gru.nn", vocabulary = 13, context = 7, width = 5, hidden = 6;
+    char_gpt: CharGpt = "examples/zoo/char_gpt/char_gpt.nn",
+        vocabulary = 13, context = 7, width = 16, heads = 2, blocks = 2;
+    transformer_classifier: TransformerClassifier = "examples/zoo/transformer_classifier/transformer_classifier.nn",
+        vocabulary = 13, context = 7, width = 8, heads = 2, dropout = 0, classes = 4;
 }
 
 /// A `state_dict` with running figures and `num_batches_tracked`, as `safetensors.torch.save_file` writes it.

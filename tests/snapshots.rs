@@ -40,6 +40,9 @@ snapshots! {
     own = "tests/data/models/own.nn";
     wide = "benches/wide.nn";
     regular = "tests/data/models/regular.nn";
+    mlp = "examples/zoo/mlp/mlp.nn";
+    lenet5 = "examples/zoo/lenet5/lenet5.nn";
+    char_rnn = "examples/zoo/char_rnn/char_rnn.nn";
 }
 
 #[test]

@@ -9,16 +9,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from .numbers import draw, write
-from .training import entry
+from .training import encoder_layer, entry
 
 SAMPLES = 5
 STEPS = 6
-
-
-def encoder_layer(width, heads, hidden, norm_first):
-    return nn.TransformerEncoderLayer(
-        width, heads, hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first
-    )
 
 
 class Gpt(nn.Module):

@@ -13,9 +13,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .numbers import FOLDER, write
-from .sequences import encoder_layer
 from .training import short
-from .zoo import LeNet5
+from .zoo import CharGpt, LeNet5
 
 SAMPLES = 5
 STEPS = 20
@@ -33,27 +32,6 @@ class CharLstm(nn.Module):
 
     def forward(self, x):
         return self.head(self.lstm(self.embedding(x))[0])
-
-
-class CharGpt(nn.Module):
-    """examples/zoo/char_gpt, small."""
-
-    def __init__(self, width=16, heads=2, blocks=2):
-        super().__init__()
-        self.token = nn.Embedding(VOCABULARY, width)
-        self.position = nn.Embedding(CONTEXT, width)
-        layers = [encoder_layer(width, heads, 4 * width, norm_first=True) for _ in range(blocks)]
-        rounds = {str(n): nn.ModuleDict({"transformer_block": layer}) for n, layer in enumerate(layers, 1)}
-        self.repeat = nn.ModuleDict(rounds)
-        self.layer_norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, VOCABULARY, bias=False)
-
-    def forward(self, x):
-        x = self.token(x) + self.position(torch.arange(CONTEXT))
-        mask = torch.triu(torch.ones(CONTEXT, CONTEXT, dtype=torch.bool), diagonal=1)
-        for block in self.repeat.values():
-            x = block["transformer_block"](x, src_mask=mask)
-        return self.head(self.layer_norm(x))
 
 
 def name_in_language(name):
@@ -78,7 +56,7 @@ def texts():
 NETWORKS = [
     ("lenet5", partial(LeNet5, (6, 16), (120, 84), 10, 28), images),
     ("char_lstm", CharLstm, texts),
-    ("char_gpt", CharGpt, texts),
+    ("char_gpt", partial(CharGpt, CONTEXT), texts),
 ]
 
 

@@ -1,11 +1,18 @@
 """What whole networks are compared by: outputs, a loss, gradients, and the losses of a few steps."""
 
 import torch
+from torch import nn
 
 from .numbers import PRECISIONS
 
 # Blocks of transformers are computed in evaluation as they are in training.
 torch.backends.mha.set_fastpath_enabled(False)
+
+
+def encoder_layer(width, heads, hidden, norm_first):
+    return nn.TransformerEncoderLayer(
+        width, heads, hidden, dropout=0.0, activation="gelu", batch_first=True, norm_first=norm_first
+    )
 
 
 def rounded(value):

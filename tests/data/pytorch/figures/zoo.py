@@ -1,6 +1,7 @@
-"""zoo.json: the image networks of examples/zoo in small, and weights/resnet20.safetensors as PyTorch writes them."""
+"""zoo.json: the networks of examples/zoo in small, and weights/resnet20.safetensors as PyTorch writes them."""
 
 import math
+import re
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from .numbers import FOLDER, draw, write
-from .training import entry, start
+from .training import encoder_layer, entry, start
 
 SAMPLES = 3
 STEPS = 4
@@ -221,15 +222,103 @@ class Autoencoder(Network):
         return F.mse_loss(output, self.seen)
 
 
-def adam(parameters):
-    return torch.optim.Adam(parameters, lr=0.001)
+class Mlp(Network):
+    def __init__(self):
+        super().__init__()
+        self.dense1, self.dense2, self.head = nn.Linear(10, 8), nn.Linear(8, 6), nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.head(F.relu(self.dense2(F.relu(self.dense1(x)))))
+
+
+class Characters(Network):
+    """Which comes next, at each position."""
+
+    vocabulary, context = 13, 7
+
+    def loss(self, output, target):
+        return F.cross_entropy(output.flatten(0, -2), target.flatten())
+
+
+class CharCells(Characters):
+    """Two recurrent layers as two modules of one, which are called first and second in the language."""
+
+    def __init__(self, cell, width=5, hidden=6):
+        super().__init__()
+        self.token = nn.Embedding(self.vocabulary, width)
+        self.first = cell(width, hidden, batch_first=True)
+        self.second = cell(hidden, hidden, batch_first=True)
+        self.head = nn.Linear(hidden, self.vocabulary)
+
+    def forward(self, x):
+        return self.head(self.second(self.first(self.token(x))[0])[0])
+
+    def named(self, tensors):
+        """first.ih.weight for first.weight_ih_l0."""
+        return {re.sub(r"(\w+)_([ih]h)_l0$", r"\2.\1", name): value for name, value in tensors.items()}
+
+
+def encoder(name, blocks, *sizes, norm_first):
+    """`repeat blocks { name(…) }`."""
+    layers = [nn.ModuleDict({name: encoder_layer(*sizes, norm_first=norm_first)}) for _ in range(blocks)]
+    return nn.ModuleDict({str(n): layer for n, layer in enumerate(layers, 1)})
+
+
+class CharGpt(Characters):
+    def __init__(self, context=Characters.context, width=16, heads=2, blocks=2):
+        super().__init__()
+        self.token = nn.Embedding(self.vocabulary, width)
+        self.position = nn.Embedding(context, width)
+        self.repeat = encoder("transformer_block", blocks, width, heads, 4 * width, norm_first=True)
+        self.layer_norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, self.vocabulary, bias=False)
+
+    def forward(self, x):
+        context = x.shape[1]
+        x = self.token(x) + self.position(torch.arange(context))
+        mask = torch.triu(torch.ones(context, context, dtype=torch.bool), diagonal=1)
+        for block in self.repeat.values():
+            x = block["transformer_block"](x, src_mask=mask)
+        return self.head(self.layer_norm(x))
+
+
+class TransformerClassifier(Network):
+    vocabulary, context, width = 13, 7, 8
+
+    def __init__(self):
+        super().__init__()
+        self.token = nn.Embedding(self.vocabulary, self.width)
+        sizes = self.width, 2, 4 * self.width
+        self.repeat = encoder("post_norm_transformer_block", 2, *sizes, norm_first=False)
+        self.head = nn.Linear(self.width, 4)
+
+    def waves(self):
+        """sin(t / 10000^(2 i / width)) and the cosine of it, by turns."""
+        pairs = torch.arange(0, self.width, 2, dtype=torch.float64) / self.width
+        angles = torch.arange(self.context)[:, None] / 10000**pairs
+        return torch.stack([angles.sin(), angles.cos()], 2).flatten(1)
+
+    def forward(self, x):
+        x = self.token(x)
+        x = x + self.waves().to(x.dtype)
+        for block in self.repeat.values():
+            x = block["post_norm_transformer_block"](x)
+        return self.head(x.mean(1))
+
+
+def adam(parameters, lr=0.001):
+    return torch.optim.Adam(parameters, lr=lr)
+
+
+def adamw(parameters):
+    return torch.optim.AdamW(parameters, lr=0.001)
 
 
 def momentum(lr, l2):
     return partial(torch.optim.SGD, lr=lr, momentum=0.9, weight_decay=l2)
 
 
-# Folder, module, shape of a sample, optimizer. Networks with norms take small steps: with batches this small they soon go
+# Folder, module, shape of a sample or the class that knows of its tokens, optimizer. Networks with norms take small steps: with batches this small they soon go
 # different ways in f32.
 NETWORKS = [
     ("lenet5", LeNet5, [1, 12, 12], adam),
@@ -239,6 +328,12 @@ NETWORKS = [
     ("unet", UNet, [1, 8, 8], adam),
     ("signal_fcn", SignalFcn, [2, 15], adam),
     ("autoencoder", Autoencoder, [12], adam),
+    ("mlp", Mlp, [10], adam),
+    ("char_rnn", partial(CharCells, nn.RNN), Characters, partial(adam, lr=0.002)),
+    ("char_lstm", partial(CharCells, nn.LSTM), Characters, partial(adam, lr=0.002)),
+    ("char_gru", partial(CharCells, nn.GRU), Characters, partial(adam, lr=0.002)),
+    ("char_gpt", CharGpt, Characters, adamw),
+    ("transformer_classifier", TransformerClassifier, TransformerClassifier, adamw),
 ]
 
 
@@ -252,7 +347,17 @@ def drawn(rng, name, value):
     return (drawn * 64).round() / 64
 
 
-def targets(rng, name):
+def samples(rng, name, of):
+    """Quarters, which are short, or tokens."""
+    if isinstance(of, type):
+        return torch.tensor(rng.integers(0, of.vocabulary, (SAMPLES, of.context)))
+    x = (draw(rng, SAMPLES, *of) * 4).round() / 4
+    return x.abs().clamp(max=1) if name == "autoencoder" else x
+
+
+def targets(rng, name, of):
+    if of is Characters:
+        return torch.tensor(rng.integers(0, of.vocabulary, (SAMPLES, of.context)))
     if name == "autoencoder":
         return torch.zeros(0, dtype=torch.float64)
     if name == "unet":
@@ -262,14 +367,12 @@ def targets(rng, name):
 
 def make():
     entries = []
-    for number, (name, make_one, shape, optimizer) in enumerate(NETWORKS):
+    for number, (name, make_one, of, optimizer) in enumerate(NETWORKS):
         rng = np.random.default_rng(400 + number)
         state = make_one().state_dict()
         state = {key: drawn(rng, key, value) for key, value in state.items() if value.ndim}
-        # Quarters, which are short.
-        x = (draw(rng, SAMPLES, *shape) * 4).round() / 4
-        x = x.abs().clamp(max=1) if name == "autoencoder" else x
-        entries.append(entry(f"{name}.nn", make_one, state, x, targets(rng, name), optimizer, STEPS))
+        x = samples(rng, name, of)
+        entries.append(entry(f"{name}.nn", make_one, state, x, targets(rng, name, of), optimizer, STEPS))
         if name == "resnet20":
             # Everything as it is, `num_batches_tracked` too.
             tensors = start(make_one(), torch.float32, state).state_dict()
