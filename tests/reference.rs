@@ -54,6 +54,7 @@ models! {
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";
     frozen: Half = "tests/data/models/frozen.nn";
+    recompute: Again = "tests/data/models/recompute.nn";
     shared: Twins = "tests/data/models/shared.nn";
     within: Within = "tests/data/models/within.nn";
     within_and_data: Both = "tests/data/models/within_and_data.nn";

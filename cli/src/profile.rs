@@ -73,7 +73,7 @@ impl<'a> ByLayer<'a> {
         // Every pass comes to the loss; behind one that is not finite nothing follows, and some updates wait.
         let runs = times.counts.first().copied().unwrap_or(0);
         let is_fitting = |(call, count): (&Call, &u64)| match call.part {
-            Part::Backward | Part::BackwardAndUpdate | Part::Update => *count <= runs,
+            Part::Recompute | Part::Backward | Part::BackwardAndUpdate | Part::Update => *count <= runs,
             Part::Load | Part::Forward | Part::Loss | Part::Store => *count == runs,
         };
         if runs < times.passes || !calls.iter().zip(&times.counts).all(is_fitting) {
@@ -115,7 +115,7 @@ impl<'a> ByLayer<'a> {
                 layer.to_owned(),
                 part.to_owned(),
                 format!("{:.decimals$}", row.seconds * 1e6),
-                format!("{:.1}", 100.0 * row.seconds / total.seconds),
+                format!("{:.1}", 100.0 * row.share(&total)),
                 self.rate(row.flops, row).map_or_else(String::new, |rate| format!("{rate:.2}")),
                 self.rate(row.bytes, row).map_or_else(String::new, |rate| format!("{rate:.2}")),
             ]
@@ -131,7 +131,7 @@ impl<'a> ByLayer<'a> {
             what.batch,
             columns(&rows, 2),
             self.looking * 1e6,
-            100.0 * self.looking / (self.looking + total.seconds)
+            100.0 * part(self.looking, self.looking + total.seconds)
         )
     }
 
@@ -148,7 +148,7 @@ impl<'a> ByLayer<'a> {
             if let Some(layer) = self.layer(row) {
                 event = event.text("layer", layer);
             }
-            let event = event.text("direction", row.part_name()).number("share", row.seconds / total.seconds);
+            let event = event.text("direction", row.part_name()).number("share", row.share(&total));
             output.event(self.figures(event, row));
         }
         let event = event("profile").whole("passes", self.passes).number("clock_us", self.looking * 1e6);
@@ -200,6 +200,11 @@ fn rows(calls: &[Call], times: &Times, tick: f64, look: Look) -> (Vec<Row>, f64)
     (rows, seconds(looks * look.ticks))
 }
 
+/// The part that a time is of a whole; 0 of no time.
+fn part(of: f64, whole: f64) -> f64 {
+    if whole > 0.0 { of / whole } else { 0.0 }
+}
+
 impl Row {
     fn part_name(&self) -> &'static str {
         self.part.map_or("other", Part::name)
@@ -210,11 +215,17 @@ impl Row {
         let direction = |part| match part {
             Some(Part::Forward) => Some(Direction::Forward),
             Some(Part::Loss) => Some(Direction::Loss),
+            Some(Part::Recompute) => Some(Direction::Recompute),
             Some(Part::Backward | Part::BackwardAndUpdate) => Some(Direction::Backward),
             Some(Part::Load | Part::Update | Part::Store) | None => None,
         };
         let is_same = direction(self.part).is_some() && direction(self.part) == direction(other.part);
         self.layer == other.layer && (is_same || self.part == other.part)
+    }
+
+    /// Of the time of a pass, which may be too short to be taken.
+    fn share(&self, total: &Self) -> f64 {
+        part(self.seconds, total.seconds)
     }
 
     fn add(&mut self, other: &Self) {

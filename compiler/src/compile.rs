@@ -15,7 +15,7 @@ use crate::load::{Loader, NoFiles, Uses, load};
 use crate::plan::{Graphs, Plan, internal, plan};
 use crate::program::Program;
 use crate::resolve::{Resolved, resolve, set};
-use crate::simplify::{frozen, inference, simplify, stable_forms};
+use crate::simplify::{frozen, inference, recompute, simplify, stable_forms};
 use crate::std_library::Library;
 
 /// What the user sets from outside.
@@ -223,7 +223,7 @@ fn graphs(graph: &Graph, notes: &mut Vec<Diagnostic>) -> Result<Graphs, Vec<Diag
     let evaluate = checked(simplify(inference(stable.clone())))?;
     let train = if graph.optimizer.is_some() {
         let differentiated = checked(differentiate(frozen(stable))?)?;
-        Some(checked(simplify(differentiated))?)
+        Some(checked(recompute(checked(simplify(differentiated))?))?)
     } else {
         None
     };

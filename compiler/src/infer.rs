@@ -118,6 +118,7 @@ fn add_input(graph: &mut Graph, input: &Input, sources: &SourceMap) {
         text: sources.text(input.span).to_owned(),
         span: input.span,
         is_frozen: false,
+        recompute: None,
     });
     let node = graph.push(Node {
         op: Op::Input(n),
@@ -255,6 +256,7 @@ fn apply(
         text: one_line(sources.text(application.call_span), &application.layer, application.labelled),
         span: application.span,
         is_frozen: !application.trainable,
+        recompute: application.recompute,
     });
     let mut cx = Builder {
         graph,

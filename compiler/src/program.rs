@@ -119,6 +119,8 @@ pub struct Application {
     pub call_span: Span,
     /// Whether parameters of the layer are trained.
     pub trainable: bool,
+    /// The number of the `recompute { … }` in which it stands.
+    pub recompute: Option<u32>,
 }
 
 /// What is applied.

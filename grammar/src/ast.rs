@@ -339,6 +339,8 @@ pub enum StageKind {
     Residual(Body),
     /// `frozen { … }`
     Frozen(Body),
+    /// `recompute { … }`
+    Recompute(Body),
     /// `branch { … } { … }`
     Branch(Vec<Body>),
 }

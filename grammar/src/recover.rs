@@ -43,7 +43,7 @@ const ITEMS: [&str; 13] = [
 ];
 
 /// Words that open a statement.
-const STATEMENTS: [&str; 11] = [
+const STATEMENTS: [&str; 12] = [
     "input",
     "let",
     "loss",
@@ -54,6 +54,7 @@ const STATEMENTS: [&str; 11] = [
     "repeat",
     "residual",
     "frozen",
+    "recompute",
     "branch",
 ];
 

@@ -89,6 +89,7 @@ fn chain(body: BoxedStrategy<String>) -> BoxedStrategy<String> {
         1 => (name(), layer()).prop_map(|(label, layer)| join(&[&label, ":", &layer])),
         1 => body.clone().prop_map(|body| join(&["residual", &body])),
         1 => body.clone().prop_map(|body| join(&["frozen", &body])),
+        1 => body.clone().prop_map(|body| join(&["recompute", &body])),
         1 => (expr(), body.clone()).prop_map(|(count, body)| join(&["repeat", &count, &body])),
         1 => (body.clone(), body).prop_map(|(a, b)| join(&["branch", &a, &b])),
     ];

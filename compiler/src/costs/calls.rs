@@ -18,6 +18,8 @@ pub enum Part {
     Forward,
     /// The loss, and its gradient with respect to the output.
     Loss,
+    /// The forward part once more, on the way back.
+    Recompute,
     /// From the loss back.
     Backward,
     /// That, and the update of the layer's parameters with every gradient that is finished.
@@ -36,6 +38,7 @@ impl Part {
             Self::Load => "load",
             Self::Forward => "forward",
             Self::Loss => "loss",
+            Self::Recompute => "recompute",
             Self::Backward => "backward",
             Self::BackwardAndUpdate => "backward + update",
             Self::Update => "update",
@@ -74,9 +77,11 @@ pub fn training(model: &CompiledModel) -> Option<Vec<Call>> {
     if let Some(target) = target.filter(|_| !matches!(model.info.target(), Some((TargetKind::Class, _)))) {
         calls.push(costs.load("load_targets", &[target]));
     }
-    for direction in [Direction::Forward, Direction::Loss, Direction::Backward] {
+    for direction in [Direction::Forward, Direction::Loss] {
         calls.extend(pass.of(direction).map(|function| costs.call(function)));
     }
+    let behind_loss = pass.functions.iter().filter(|function| function.direction.is_behind_loss());
+    calls.extend(behind_loss.map(|function| costs.call(function)));
     if let Some(optimizer) = pass.graph.optimizer.as_ref().filter(|optimizer| optimizer.stores_gradients()) {
         calls.extend(updates(&pass.graph, optimizer));
     }
@@ -180,6 +185,7 @@ impl Costs<'_> {
         let part = match function.direction {
             Direction::Forward => Part::Forward,
             Direction::Loss => Part::Loss,
+            Direction::Recompute => Part::Recompute,
             Direction::Backward if !stored && function.updates(graph).is_some() => Part::Update,
             Direction::Backward if !updated.is_empty() && !stored => Part::BackwardAndUpdate,
             Direction::Backward => Part::Backward,

@@ -86,7 +86,8 @@ impl Emitted {
     fn all_docs(&self) -> TokenStream {
         let docs = &self.docs;
         let shared = (self.layers.len() > 1).then(|| {
-            let list = self.layers.iter().map(|layer| format!("`{layer}`")).collect::<Vec<_>>().join(", ");
+            let layers: Vec<String> = self.layers.iter().map(|layer| format!("`{layer}`")).collect();
+            let list = super::comments::names_in_a_line(&layers);
             let sizes = self.sizes();
             let of_first =
                 if sizes.names().next().is_some() { " Sizes above are those of the first." } else { "" };
@@ -521,6 +522,7 @@ fn direction(graph: &Graph, function: &Function) -> &'static str {
         Direction::Backward if graph.is_step() => ", one step backward",
         Direction::Forward => ", forward",
         Direction::Loss => "",
+        Direction::Recompute => ", forward once more, on the way back",
         Direction::Backward => ", backward",
     }
 }

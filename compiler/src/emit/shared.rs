@@ -31,9 +31,8 @@ impl Place {
     /// The place of a layer; `None` for a layer of the model itself. The round of `body.2.dense` is the innermost.
     pub fn of(layer: &str) -> Option<Self> {
         let parts: Vec<&str> = layer.split('.').collect();
-        let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
         let block = layer.get(..=layer.rfind('.')?)?.to_owned();
-        let round = parts.iter().rposition(is_number);
+        let round = parts.iter().rposition(|part| is_number(part));
         let kept = round.map_or(parts.len().saturating_sub(2), |at| at + 1);
         let path: String = parts.iter().take(kept).map(|part| format!("{part}.")).collect();
         let inside = if round.is_some() { path.clone() } else { block.clone() };
@@ -45,10 +44,10 @@ impl Place {
         &self.inside
     }
 
-    /// The name of the block: `basic`, or `first` of `layer2.first`.
+    /// The name of the block: `basic`, `first` of `layer2.first`, or `repeat` of `repeat.2`.
     pub fn word(&self) -> &str {
         let block = self.block.trim_end_matches('.');
-        block.rsplit('.').next().unwrap_or(block)
+        block.rsplit('.').find(|part| !is_number(part)).unwrap_or(block)
     }
 
     /// The name of a function without the place.
@@ -63,6 +62,11 @@ impl Place {
         let short = strip(name, &self.block).or_else(|| strip(name, &self.inside))?;
         Some(format!("{gradients}{short}"))
     }
+}
+
+/// Whether a part of a name is the number of a round.
+fn is_number(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A name without what it begins with, in words or in names of code, if something that can be a name is left.

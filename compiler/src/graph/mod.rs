@@ -138,8 +138,17 @@ pub enum Direction {
     Forward,
     /// From the output to the loss, and the gradient of the loss with respect to the output.
     Loss,
+    /// On the way back, what the forward part computed and did not keep, once more.
+    Recompute,
     /// From the loss back.
     Backward,
+}
+
+impl Direction {
+    /// Whether it comes behind the loss.
+    pub fn is_behind_loss(self) -> bool {
+        matches!(self, Self::Recompute | Self::Backward)
+    }
 }
 
 /// What a node computes.
@@ -373,6 +382,9 @@ pub struct LayerOrigin {
     pub span: Span,
     /// Whether it stands in `frozen { … }`: a step computes it as prediction does.
     pub is_frozen: bool,
+    /// The number of the `recompute { … }` in which it stands: what a training step needs of its values on the way back
+    /// is computed again there.
+    pub recompute: Option<u32>,
 }
 
 /// The loss of a graph: that of its only `loss`, or the weighted sum of several.

@@ -28,6 +28,7 @@ impl fmt::Display for Graph {
                 let direction = match node.direction {
                     Direction::Forward => "forward",
                     Direction::Loss => "loss",
+                    Direction::Recompute => "recompute",
                     Direction::Backward => "backward",
                 };
                 writeln!(f, "  // {direction}: {}", self.layer(node.layer).text)?;

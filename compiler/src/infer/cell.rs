@@ -42,6 +42,11 @@ pub(super) fn apply(
     let [positions, _] = *graph.node(x).shape.as_slice() else {
         return Err(takes_a_sequence(graph, application, cell, x));
     };
+    if let (Some(carry), Some(_)) = (cell.carry, application.recompute) {
+        let message = format!("`{}` cannot be computed again: it begins where it ended", cell.name);
+        let fault = Diagnostic::new(Code::E0501, message, carry, "its states are carried from step to step");
+        return Err(Box::new(fault.with_help("take it out of `recompute { … }`, or leave out `carry`")));
+    }
     let mask = match mask {
         Some(given) => {
             let mut cx = builder(graph, application, layer);
@@ -393,6 +398,9 @@ impl<'a> Lowering<'a> {
             }
             Kind::Cell(cell) => {
                 (cell.name.as_str(), "one cell behind the other runs over the sequence again")
+            }
+            _ if step.recompute.is_some() => {
+                ("recompute", "put it around the cell: a step in a cell is computed again with all others")
             }
             _ => return Ok(()),
         };

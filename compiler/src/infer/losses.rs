@@ -54,7 +54,7 @@ fn builder<'a>(
     direction: Direction,
 ) -> Builder<'a> {
     let layer = LayerId(graph.layers.len() as u32);
-    graph.layers.push(LayerOrigin { name, text, span, is_frozen: false });
+    graph.layers.push(LayerOrigin { name, text, span, is_frozen: false, recompute: None });
     Builder { graph, layer, direction, span, trainable: false, gain: Gain::default() }
 }
 

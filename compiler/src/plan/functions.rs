@@ -471,6 +471,7 @@ fn name(graph: &Graph, functions: &mut [Function]) {
                 "loss_and_gradient".to_owned()
             }
             Direction::Loss => "loss_value".to_owned(),
+            Direction::Recompute => format!("{layer}_recompute"),
             Direction::Backward => match function.updates(graph) {
                 Some(_) if !known.contains(&format!("{layer}_update")) => format!("{layer}_update"),
                 Some(parameter) => format!("{}_update", graph.parameter(parameter).name.replace('.', "_")),
@@ -563,7 +564,8 @@ fn memory_use(
         let is_local = |id: &NodeId| !graph.is_step() && fits_local(graph, *id) && !elsewhere(id);
         (function.locals, function.writes) =
             std::mem::take(&mut function.writes).into_iter().partition(is_local);
-        list.sort();
+        // Last what all layers read, so that the order is the same for all that share the function.
+        list.sort_by_key(|id| (matches!(graph.node(*id).op, Op::SampleScale), *id));
         function.reads = list;
         function.parameters = access(graph, function);
         function.draws = function.steps.iter().any(|step| match step {

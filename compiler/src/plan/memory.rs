@@ -79,14 +79,18 @@ pub fn values(graph: &Graph, functions: &[Function]) -> Vec<Value> {
         let read = functions.iter().rposition(|function| function.reads.contains(&node));
         let from = written.unwrap_or(0);
         let mut until = read.unwrap_or(from).max(from);
-        // What the forward part made is looked at when the loss of a step is not finite; the output is the result.
+        // What the forward part made is looked at when the loss of a step is not finite, as far as it is kept; the output
+        // is the result.
         if !graph.updates.is_empty()
             && graph.node(node).direction == Direction::Forward
+            && graph.layer(graph.node(node).layer).recompute.is_none()
             && matches!(graph.node(node).op, Op::Pointwise(_) | Op::Operator(_))
         {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
-        if node == graph.output || graph.carried.iter().any(|carried| carried.value == node) {
+        // These are looked at behind the loss, too.
+        let is_tracked = graph.tracking.iter().any(|tracking| tracking.value == node);
+        if node == graph.output || is_tracked || graph.carried.iter().any(|carried| carried.value == node) {
             until = until.max(loss_at.unwrap_or(functions.len()));
         }
         let name = match graph.node(node).op {
@@ -145,6 +149,7 @@ fn name(graph: &Graph, id: NodeId, values: &[Value]) -> String {
                 let known = values.iter().find(|value| value.node == of);
                 format!("d_{}", known.map_or_else(|| plain_name(graph, of), |value| value.name.clone()))
             }
+            None if node.direction == Direction::Recompute => format!("{layer}_again"),
             None => layer,
         },
     }

@@ -65,6 +65,10 @@ pub(super) struct Walk<'a> {
     pub(super) has_chain: bool,
     /// Whether what is walked stands in `frozen { … }`.
     pub(super) is_frozen: bool,
+    /// The number of the outermost `recompute { … }` in which what is walked stands.
+    pub(super) recompute: Option<u32>,
+    /// Those that were met.
+    pub(super) n_recomputed: u32,
     /// Values of the model by name, for losses that compare with one.
     pub(super) named: Vec<(String, Value)>,
     /// Imported models that were met.
@@ -485,6 +489,7 @@ impl<'a> Cx<'a> {
             span: frame.site.unwrap_or(spans.0),
             call_span: spans.1,
             trainable: !walk.is_frozen,
+            recompute: walk.recompute,
         });
         Some(id)
     }

@@ -324,11 +324,11 @@ fn chains(body: &Body) -> impl Iterator<Item = &Chain> {
     })
 }
 
-/// The stages of a body and of those that are frozen in it.
+/// The stages of a body and of those that are frozen or computed again in it.
 fn each_stage<'b>(body: &'b Body, see: &mut dyn FnMut(&'b Stage)) {
     for stage in chains(body).flat_map(|chain| &chain.stages) {
         see(stage);
-        if let (None, StageKind::Frozen(body)) = (&stage.label, &stage.kind) {
+        if let (None, StageKind::Frozen(body) | StageKind::Recompute(body)) = (&stage.label, &stage.kind) {
             each_stage(body, see);
         }
     }
@@ -353,7 +353,7 @@ fn is_within(body: &Body, label: &str) -> bool {
         is_found |= match &stage.kind {
             StageKind::Repeat(_, body) | StageKind::Residual(body) => is_in(body),
             StageKind::Branch(bodies) => bodies.iter().any(is_in),
-            StageKind::Frozen(body) => is_within(body, label),
+            StageKind::Frozen(body) | StageKind::Recompute(body) => is_within(body, label),
             StageKind::Call(_) => false,
         };
     }

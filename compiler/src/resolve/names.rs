@@ -47,7 +47,9 @@ impl Names {
                 continue;
             }
             match &stage.kind {
-                StageKind::Residual(body) | StageKind::Frozen(body) => self.begin(path, body),
+                StageKind::Residual(body) | StageKind::Frozen(body) | StageKind::Recompute(body) => {
+                    self.begin(path, body);
+                }
                 StageKind::Branch(bodies) => bodies.iter().for_each(|body| self.begin(path, body)),
                 StageKind::Call(_) | StageKind::Repeat(..) => {}
             }

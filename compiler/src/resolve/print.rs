@@ -65,6 +65,9 @@ impl fmt::Display for Application {
         if !self.trainable {
             write!(f, ", frozen")?;
         }
+        if self.recompute.is_some() {
+            write!(f, ", computed again")?;
+        }
         if let Kind::Activation { body, parameters, .. } = &self.kind {
             let names: Vec<String> = std::iter::once("x".to_owned())
                 .chain(parameters.iter().map(|(name, _)| name.clone()))

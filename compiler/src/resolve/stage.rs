@@ -47,6 +47,7 @@ const COMBINATORS: &[(&str, &str)] = &[
     ("repeat", "repeat 3 { … }"),
     ("branch", "branch { … } { … }"),
     ("frozen", "frozen { … }"),
+    ("recompute", "recompute { … }"),
 ];
 
 impl<'a> Cx<'a> {
@@ -64,7 +65,20 @@ impl<'a> Cx<'a> {
             StageKind::Repeat(count, body) => Running::One(self.repeat(walk, frame, label, count, body)),
             StageKind::Residual(body) => Running::One(self.residual(walk, frame, stage, body)),
             StageKind::Branch(bodies) => self.branch(walk, frame, stage, bodies),
-            StageKind::Frozen(body) => Running::One(self.frozen(walk, frame, label, body)),
+            StageKind::Frozen(body) => {
+                let is_outer = std::mem::replace(&mut walk.is_frozen, true);
+                let value = self.wrapped(walk, frame, label, "frozen", body);
+                walk.is_frozen = is_outer;
+                Running::One(value)
+            }
+            StageKind::Recompute(body) => {
+                let outer = walk.recompute;
+                walk.n_recomputed += u32::from(outer.is_none());
+                walk.recompute = outer.or(Some(walk.n_recomputed));
+                let value = self.wrapped(walk, frame, label, "recompute", body);
+                walk.recompute = outer;
+                Running::One(value)
+            }
         }
     }
 
@@ -158,19 +172,20 @@ impl<'a> Cx<'a> {
         }
     }
 
-    /// A body whose layers are not trained. It changes no names, unless it has a label.
-    fn frozen(
+    /// A body that says something of its layers, such as that they are not trained. It changes no names, unless it has a
+    /// label.
+    fn wrapped(
         &mut self,
         walk: &mut Walk<'a>,
         frame: &Frame<'_>,
         label: Option<&Ident>,
+        word: &str,
         body: &'a Body,
     ) -> Value {
         let path = match label {
-            Some(_) => format!("{}.", self.layer_name(&mut walk.names, &frame.path, label, "frozen")),
+            Some(_) => format!("{}.", self.layer_name(&mut walk.names, &frame.path, label, word)),
             None => frame.path.clone(),
         };
-        let is_outer_frozen = std::mem::replace(&mut walk.is_frozen, true);
         let value = self.take(walk, frame, body.span);
         if label.is_some() {
             walk.names.begin(&path, body);
@@ -181,9 +196,7 @@ impl<'a> Cx<'a> {
             inner.place = Place::Imported;
         }
         self.body(walk, &mut inner, body);
-        let value = self.one_value(walk, &inner.running, body.span);
-        walk.is_frozen = is_outer_frozen;
-        value
+        self.one_value(walk, &inner.running, body.span)
     }
 
     fn branch(

@@ -402,6 +402,28 @@ fn frozen_layers_are_not_trained_and_count_on() {
 }
 
 #[test]
+fn bodies_that_are_computed_again_are_told_apart_and_count_on() {
+    let text = "dense(3) repeat 2 { recompute { dense(3) -> recompute { relu } } } let a = recompute { dense(3) } let b = relu add(a, b)";
+    let program = body(text);
+    let again: Vec<(&str, Option<u32>)> =
+        program.applications.iter().map(|made| (made.layer.as_str(), made.recompute)).collect();
+    assert_eq!(
+        again,
+        [
+            ("dense", None),
+            ("repeat.1.dense", Some(1)),
+            ("repeat.1.relu", Some(1)),
+            ("repeat.2.dense", Some(2)),
+            ("repeat.2.relu", Some(2)),
+            ("dense_2", Some(3)),
+            ("relu", None),
+            ("add", None)
+        ]
+    );
+    assert_eq!(layers(&body("trunk: recompute { dense(3) } dense(3)")), ["trunk.dense", "dense"]);
+}
+
+#[test]
 fn a_label_used_twice_names_the_same_layers() {
     let text = "model M { input x: [4] x -> f: tower -> dense(4) -> f: tower f: tower }
         block tower { dense(4) inner: dense(4) -> dense(4) }";

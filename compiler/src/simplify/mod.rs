@@ -3,7 +3,7 @@
 //! Before differentiation: [`frozen`] gives frozen layers their form of prediction, and [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
 //! After it: `lower` writes softmax as reductions, `reshape` drops shapes that memory does not see,
 //! `one_hot` sums a single hot element directly, `common` computes equal values once, and `fuse_pointwise`
-//! joins chains of scalar functions.
+//! joins chains of scalar functions. At last [`recompute`] copies what is computed again on the way back.
 
 mod common;
 mod fuse_pointwise;
@@ -12,12 +12,14 @@ mod inline;
 mod lower;
 mod one_hot;
 mod parts;
+mod recompute;
 mod reshape;
 mod rewrite;
 mod stable_forms;
 
 pub use inference::{frozen, inference};
 pub use lower::Lowering;
+pub use recompute::recompute;
 pub use stable_forms::stable_forms;
 
 use std::sync::Arc;

@@ -113,6 +113,7 @@ impl Printer<'_> {
             }
             StageKind::Residual(body) => format!("residual {}", self.flat_body(body)?),
             StageKind::Frozen(body) => format!("frozen {}", self.flat_body(body)?),
+            StageKind::Recompute(body) => format!("recompute {}", self.flat_body(body)?),
             StageKind::Branch(bodies) => {
                 let bodies: Option<Vec<String>> = bodies.iter().map(|body| self.flat_body(body)).collect();
                 format!("branch {}", bodies?.join(" "))

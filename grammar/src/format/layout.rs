@@ -174,6 +174,10 @@ impl<'a> Printer<'a> {
                 self.out.push("frozen ");
                 self.body(body, indent);
             }
+            StageKind::Recompute(body) => {
+                self.out.push("recompute ");
+                self.body(body, indent);
+            }
             StageKind::Branch(bodies) => {
                 self.out.push("branch");
                 for body in bodies {

@@ -124,6 +124,7 @@ impl Builder<'_> {
                 Rule::call => kind = Some(StageKind::Call(self.call(part)?)),
                 Rule::residual => kind = Some(StageKind::Residual(self.body(last(part)?)?)),
                 Rule::frozen => kind = Some(StageKind::Frozen(self.body(last(part)?)?)),
+                Rule::recompute => kind = Some(StageKind::Recompute(self.body(last(part)?)?)),
                 Rule::repeat => kind = Some(self.repeat(part)?),
                 Rule::branch => {
                     let mut bodies = Vec::new();

@@ -79,6 +79,7 @@ cell lstm(hidden) {
 pub(in crate::zoo) model Words(width, depth = 2) {
     input [28, 28]
     frozen { Digits(until = head) } // weights kept
+    recompute { dense(28) -> tanh }
     branch { dense(2) } { dense(3) -> relu } -> concat
     repeat depth * 2 { dense(5) }
     residual {} -> relu()

@@ -59,6 +59,7 @@ fn same(model: &CompiledModel, calls: &[Call], entries: &[String]) {
             }
             Part::Forward => ["forward", "one", "fold", "statistics"].iter().any(|word| entry.contains(word)),
             Part::Loss => entry.contains("loss") || entry.contains("gradient"),
+            Part::Recompute => entry.contains("recompute"),
             Part::Update => entry.contains("update"),
             _ => entry.contains("backward"),
         };

@@ -8,7 +8,7 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::{Model, Run, units};
-use crate::emit::comments::docs;
+use crate::emit::comments::{docs, names_in_a_line};
 use crate::emit::function::{Argument, ArgumentKind, Form};
 use crate::emit::kernel::mentions;
 use crate::emit::parameters::{kind_of, trained_type};
@@ -36,6 +36,7 @@ impl Memory {
     fn word(self, direction: Direction) -> &'static str {
         match (self, direction) {
             (Self::Train, Direction::Backward) => "backward",
+            (Self::Train, Direction::Recompute) => "recompute",
             (Self::Train, _) => "forward",
             (Self::Evaluate | Self::Scratch, _) => "inference",
             (Self::One, _) => "one",
@@ -110,8 +111,17 @@ impl BlockFunction {
         let generics: Vec<TokenStream> = sizes.names().map(|name| quote!(const #name: usize)).collect();
         let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));
         let threads = self.has_threads().then(|| quote!(threads: rt::Threads,));
-        let uses = self.uses.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-        let docs = docs([format!("The layers of `{}`, {}: {uses}.", self.word, self.what)]);
+        // What is shared by two passes has its uses twice.
+        let mut uses: Vec<String> = Vec::new();
+        for name in self.uses.iter().map(|name| format!("`{name}`")) {
+            if !uses.contains(&name) {
+                uses.push(name);
+            }
+        }
+        let block = format!("`{}`", self.word);
+        let list =
+            if uses == [block.as_str()] { String::new() } else { format!(": {}", names_in_a_line(&uses)) };
+        let docs = docs([format!("The layers of {block}, {}{list}.", self.what)]);
         quote! {
             #docs
             fn #name #generics(simd: rt::Simd, #threads #(#arguments),*) {

@@ -207,9 +207,15 @@ impl Arena {
 /// The layer of the first value in a slot.
 fn layer_of(pass: &Pass, slot: usize) -> String {
     let inside = pass.values.iter().filter(|value| value.slot == Some(slot));
-    // A slot that begins on the way back is lent from use to use: it belongs to none.
+    // A slot that begins on the way back is lent from use to use: it belongs to none. So does one whose values are not kept
+    // until then.
+    let loss_at = pass.functions.iter().position(|function| function.direction == Direction::Loss);
     let first = inside.min_by_key(|value| value.from);
-    let first = first.filter(|value| pass.graph.node(value.node).direction != Direction::Backward);
+    let first = first.filter(|value| {
+        let node = pass.graph.node(value.node);
+        let is_kept = pass.graph.layer(node.layer).recompute.is_none() || Some(value.until) >= loss_at;
+        !node.direction.is_behind_loss() && is_kept
+    });
     let layer = first.map(|value| pass.graph.layer(pass.graph.node(value.node).layer).name.clone());
     layer.unwrap_or_default()
 }

@@ -135,11 +135,12 @@ impl Model<'_> {
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let stores = optimizer.is_some_and(|optimizer| optimizer.source.stores_gradients());
         let of = |direction| train.iter().filter(move |statement| statement.direction() == direction);
+        let behind_loss = train.iter().filter(|statement| statement.direction().is_behind_loss());
         let before: Vec<TokenStream> =
             of(Direction::Forward).map(|step| self.statement(train_pass, step, Memory::Train)).collect();
         let loss = of(Direction::Loss).map(|step| self.with_loss(train_pass, step, Memory::Train));
         let after: Vec<TokenStream> =
-            of(Direction::Backward).map(|step| self.statement(train_pass, step, Memory::Train)).collect();
+            behind_loss.map(|step| self.statement(train_pass, step, Memory::Train)).collect();
         let evaluate_runs: Vec<TokenStream> =
             evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate)).collect();
         let threads = self.threads(before.iter().chain(&after));
@@ -382,19 +383,22 @@ impl Model<'_> {
         }
     }
 
-    /// The values that functions of the forward part hand on, in order, each with the number of its layer.
+    /// The values that functions of the forward part hand on, in order, each with the number of its layer. What is
+    /// computed again on the way back may be gone by the end of the loss.
     pub(super) fn finite_checks(&self, pass: &Pass) -> TokenStream {
         let is = |function: &&Function, direction| function.direction == direction;
         let reads: Vec<NodeId> = pass
             .functions
             .iter()
-            .filter(|function| !is(function, Direction::Backward))
+            .filter(|function| !function.direction.is_behind_loss())
             .flat_map(|function| function.reads.iter().copied())
             .collect();
+        let loss_at = pass.functions.iter().position(|function| is(&function, Direction::Loss));
+        let is_kept = |id: &NodeId| pass.value(*id).is_some_and(|value| Some(value.until) >= loss_at);
         let forward = pass.functions.iter().filter(|function| is(function, Direction::Forward));
         let values = forward.flat_map(|function| {
             let layer = number(function.layer.0 as usize);
-            let handed_on = function.writes.iter().filter(|id| reads.contains(id));
+            let handed_on = function.writes.iter().filter(|id| reads.contains(id) && is_kept(id));
             handed_on.map(move |id| {
                 let place = self.place(pass, *id, Memory::Train);
                 quote!((#layer, &#place))

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::Model;
-use crate::emit::comments::comment;
+use crate::emit::comments::{comment, names_in_a_line};
 use crate::emit::number;
 use crate::emit::optimizer::Optimizer;
 use crate::emit::parameters::{number_of_kept, trained_type};
@@ -90,7 +90,7 @@ impl Model<'_> {
             [(n, parameter)] => self.update_tensor(optimizer, *n, parameter),
             members => {
                 let names: Vec<&str> = members.iter().map(|(_, parameter)| parameter.name.as_str()).collect();
-                let comment = comment(&named_in_a_line(&names));
+                let comment = comment(&names_in_a_line(&names));
                 let numbers: Vec<usize> = members.iter().map(|(n, _)| *n).collect();
                 let tensors = numbers_in_order(&numbers);
                 let kept = number_of_kept(self.graph(), &quote!(tensor));
@@ -291,24 +291,5 @@ fn numbers_in_order(numbers: &[usize]) -> TokenStream {
             let numbers = numbers.iter().map(|n| number(*n));
             quote!([#(#numbers),*])
         }
-    }
-}
-
-/// `a, b and c`, or `a, b and 12 more` where all the names do not fit a line.
-fn named_in_a_line(names: &[&str]) -> String {
-    const WIDTH: usize = 72;
-    let mut used = 0;
-    let fit = names.iter().take_while(|name| {
-        used += name.len() + 2;
-        used <= WIDTH
-    });
-    let fit = fit.count().max(1);
-    match names.split_at_checked(fit) {
-        Some((named, [_, ..])) => format!("{} and {} more", named.join(", "), names.len() - fit),
-        _ => match names.split_last() {
-            Some((last, [])) => (*last).to_string(),
-            Some((last, others)) => format!("{} and {last}", others.join(", ")),
-            None => String::new(),
-        },
     }
 }

@@ -98,6 +98,18 @@ fn what_a_step_cannot_hold_is_refused() {
         "dropout(0.5)",
     );
     assert_fault("state h: [n] = 0 let x = input -> rnn(n) h = x + h output h", Code::E0501, "rnn(n)");
+    assert_fault(
+        "state h: [n] = 0 let x = input -> recompute { dense(n) } h = x + h output h",
+        Code::E0501,
+        "dense(n)",
+    );
+}
+
+#[test]
+fn a_state_that_goes_on_is_not_computed_again() {
+    let found = |call: &str| faults(&format!("model M {{ input [4, 3] recompute {{ {call} }} }}"));
+    assert_eq!(found("rnn(2)"), []);
+    assert_eq!(found("rnn(2, carry = true)"), [(Code::E0501, "carry = true".to_owned(), vec![])]);
 }
 
 #[test]
