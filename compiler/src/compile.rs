@@ -12,7 +12,7 @@ use crate::graph::{Graph, verify};
 use crate::infer::infer;
 use crate::lints::lints;
 use crate::load::{Loader, NoFiles, Uses, load};
-use crate::plan::{Graphs, Plan, internal, plan};
+use crate::plan::{Graphs, Plan, internal, most_unrolled, plan};
 use crate::program::Program;
 use crate::resolve::{Resolved, resolve, set};
 use crate::simplify::{frozen, inference, recompute, simplify, stable_forms};
@@ -196,6 +196,7 @@ fn stages(
     let batch = options.batch.unwrap_or(program.train.batch);
     let mut graph = checked(infer(&program, sources, batch)?)?;
     graph.no_fold = options.no_fold;
+    graph.most_unrolled = most_unrolled(&graph);
     let graphs = graphs(&graph, notes)?;
     notes.extend(lints(&program, &graph));
     let plan = plan(&graphs).map_err(|fault| vec![*fault])?;

@@ -14,6 +14,7 @@ use crate::gain::{Gain, Gains};
 use crate::graph::{Builder, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op, reduced};
 use crate::ops::slice;
 use crate::ops::softmax::{self, LogSoftmax, Softmax};
+use crate::plan::PRODUCTS_UNROLLED;
 use crate::program::{ActivationBody, Application, Input, Kind, List, Program, Reduction, ValueExpr};
 use crate::scalar::{Relation, Scalar, Variable, simplify};
 use crate::specialize::{freeze, specialize};
@@ -44,6 +45,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         tracking: Vec::new(),
         carried: Vec::new(),
         no_fold: false,
+        most_unrolled: PRODUCTS_UNROLLED,
         normalize: Vec::new(),
         batch,
         precision: program.train.precision,

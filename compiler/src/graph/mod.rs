@@ -60,6 +60,8 @@ pub struct Graph {
     pub carried: Vec<Carried>,
     /// Whether what is computed with running figures is kept apart from the layer before it.
     pub no_fold: bool,
+    /// Products of a layer up to which its code is written out.
+    pub most_unrolled: usize,
     /// The optimizer.
     pub optimizer: Option<Optimizer>,
     /// Inputs that are normalised.
@@ -272,6 +274,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
 
     /// How it should be computed, and why.
     fn strategy(&self, graph: &Graph, node: &Node) -> crate::plan::Strategy;
+
+    /// Products of its code if that may be written out.
+    fn products_unrolled(&self, _: &Node) -> Option<usize> {
+        None
+    }
 
     /// The code that computes it for a batch.
     fn emit(&self, cx: &crate::emit::KernelCx<'_>) -> proc_macro2::TokenStream;

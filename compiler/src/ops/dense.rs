@@ -158,11 +158,11 @@ struct DenseWeightGradient {
 }
 
 /// The strategy of a product at each position; there is straight-line code for one position alone.
-fn strategy(inputs: usize, outputs: usize, positions: usize, unroll: Unroll) -> Strategy {
+fn strategy(graph: &Graph, inputs: usize, outputs: usize, positions: usize, unroll: Unroll) -> Strategy {
     if positions < 2 {
-        return matrix_strategy(inputs, outputs, unroll);
+        return matrix_strategy(inputs, outputs, unroll, graph.most_unrolled);
     }
-    let mut strategy = matrix_strategy(inputs, outputs, Unroll::None);
+    let mut strategy = matrix_strategy(inputs, outputs, Unroll::None, graph.most_unrolled);
     let sum = format!("{inputs} x {outputs} = {} products", thousands(inputs * outputs));
     strategy.reason = match strategy.kind {
         StrategyKind::Blocked(_) => format!("{}, at each of {positions} positions", strategy.reason),
@@ -217,8 +217,12 @@ impl Operator for Dense {
         }
     }
 
-    fn strategy(&self, _: &Graph, node: &Node) -> Strategy {
-        strategy(self.features, self.units, node.len() / self.units.max(1), self.unroll)
+    fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
+        strategy(graph, self.features, self.units, node.len() / self.units.max(1), self.unroll)
+    }
+
+    fn products_unrolled(&self, node: &Node) -> Option<usize> {
+        (self.unroll == Unroll::Auto && node.len() == self.units).then_some(self.features * self.units)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -350,8 +354,8 @@ impl Operator for DenseInputGradient {
         }
     }
 
-    fn strategy(&self, _: &Graph, node: &Node) -> Strategy {
-        strategy(self.features, self.units, node.len() / self.features.max(1), self.unroll)
+    fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
+        strategy(graph, self.features, self.units, node.len() / self.features.max(1), self.unroll)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {

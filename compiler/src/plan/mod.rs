@@ -17,7 +17,9 @@ pub use along::{Along, Work, along_groups};
 pub use functions::{Access, Function, Step};
 pub(crate) use memory::unique;
 pub use memory::{Slot, Value};
-pub use strategy::{PRODUCTS_UNROLLED, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
+pub use strategy::{
+    PRODUCTS_UNROLLED, Strategy, StrategyKind, Unroll, matrix_strategy, most_unrolled, thousands,
+};
 
 use crate::graph::{Direction, Graph};
 

@@ -1,10 +1,18 @@
 //! How an operator is computed, and why.
 
+use std::collections::BTreeSet;
+
+use crate::graph::{Graph, Op};
+
 /// Products in one layer and direction up to which the code is written out.
 ///
 /// A statement holds one output; with 512 products a function stays well under the thousand statements at which
 /// rustc's time starts to grow faster than the code.
 pub const PRODUCTS_UNROLLED: usize = 512;
+
+/// Products of all layers of a model, in one direction, whose code is written out: beyond it rustc, which compiles them in
+/// three directions, takes longer than anybody waits for.
+const MODEL_PRODUCTS_UNROLLED: usize = 8 * PRODUCTS_UNROLLED;
 
 /// Bytes of weights above which the loops are blocked for the cache.
 const BLOCKED_BYTES: usize = 1 << 20;
@@ -76,8 +84,39 @@ impl std::fmt::Display for Strategy {
     }
 }
 
-/// The strategy for a product with an `outputs` x `inputs` matrix.
-pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll) -> Strategy {
+/// The products of a layer up to which its code is written out in this model: as many as one layer may have, or so few that
+/// all that are written out are not too many together.
+pub fn most_unrolled(graph: &Graph) -> usize {
+    let mut products = Vec::new();
+    // Layers of a block that have one size share a function.
+    let mut shared = BTreeSet::new();
+    for node in &graph.nodes {
+        let Op::Operator(op) = &node.op else { continue };
+        if let Some(n) = op.products_unrolled(node)
+            && (!graph.layer(node.layer).name.contains('.') || shared.insert((n, node.len())))
+        {
+            products.push(n);
+        }
+    }
+    most_of(products)
+}
+
+fn most_of(mut products: Vec<usize>) -> usize {
+    products.retain(|n| *n <= PRODUCTS_UNROLLED);
+    products.sort_unstable();
+    let (mut total, mut most) = (0, 0);
+    for same in products.chunk_by(|a, b| a == b) {
+        total += same.iter().sum::<usize>();
+        if total > MODEL_PRODUCTS_UNROLLED {
+            return most;
+        }
+        most = same.first().copied().unwrap_or_default();
+    }
+    PRODUCTS_UNROLLED
+}
+
+/// The strategy for a product with an `outputs` x `inputs` matrix, which is written out up to so many products.
+pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll, most: usize) -> Strategy {
     let products = inputs * outputs;
     let sum = format!("{inputs} x {outputs} = {} products", thousands(products));
     // Above four times the budget rustc would take too long for one function, whatever was asked for.
@@ -85,7 +124,7 @@ pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll) -> Strateg
         Unroll::Full if products <= 4 * PRODUCTS_UNROLLED => {
             return Strategy::new(StrategyKind::Unrolled, format!("{sum}, as asked for"));
         }
-        Unroll::Auto if products <= PRODUCTS_UNROLLED => return Strategy::new(StrategyKind::Unrolled, sum),
+        Unroll::Auto if products <= most => return Strategy::new(StrategyKind::Unrolled, sum),
         _ => {}
     }
     if products * 4 > BLOCKED_BYTES {
@@ -93,6 +132,9 @@ pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll) -> Strateg
         Strategy::new(StrategyKind::Blocked(256), reason)
     } else if unroll == Unroll::None {
         Strategy::new(StrategyKind::Tiled, format!("{sum}, not unrolled as asked for"))
+    } else if most < PRODUCTS_UNROLLED && products <= PRODUCTS_UNROLLED {
+        let reason = format!("{sum}, more than {most}: the model has many layers");
+        Strategy::new(StrategyKind::Tiled, reason)
     } else {
         Strategy::new(StrategyKind::Tiled, format!("{sum}, more than {PRODUCTS_UNROLLED}"))
     }
@@ -109,4 +151,20 @@ pub fn thousands(n: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_layers_are_written_out_up_to_fewer_products() {
+        assert_eq!(most_of(vec![]), PRODUCTS_UNROLLED);
+        assert_eq!(most_of(vec![512; 8]), PRODUCTS_UNROLLED);
+        // One too many of them: all of one size are alike.
+        assert_eq!(most_of(vec![512; 9]), 0);
+        assert_eq!(most_of([[512; 9].as_slice(), &[100; 40]].concat()), 100);
+        // Layers that are too large by themselves are not written out, and count for nothing.
+        assert_eq!(most_of([[512; 8].as_slice(), &[513; 40]].concat()), PRODUCTS_UNROLLED);
+    }
 }
