@@ -292,3 +292,12 @@ size!(signal: groups 1, tile 4 x 4, back 2 x 4, weight 2 x 1, Window {
 size!(all_padding_sides: groups 1, tile 2 x 8, back 2 x 4, weight 2 x 1, Window {
     input: [2, 2, 2], output: [2, 6, 6], kernel: [3, 3], stride: [1, 1], padding: [3, 3], dilation: [1, 1], groups: 1
 });
+size!(rows: groups 1, tile 6 x 4, back 3 x 4, weight 4 x 2, Window {
+    input: [3, 3, 18], output: [6, 3, 18], kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1
+});
+size!(rows_of_whole_panels: groups 2, tile 4 x 4, back 2 x 4, weight 4 x 2, Window {
+    input: [2, 4, 33], output: [16, 2, 32], kernel: [3, 2], stride: [2, 1], padding: [1, 0], dilation: [1, 1], groups: 1
+});
+size!(rows_behind_a_panel: groups 1, tile 3 x 4, back 2 x 4, weight 4 x 2, Window {
+    input: [2, 1, 22], output: [21, 1, 16], kernel: [1, 4], stride: [1, 1], padding: [0, 0], dilation: [1, 2], groups: 1
+});

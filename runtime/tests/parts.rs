@@ -109,3 +109,50 @@ fn a_part_of_the_groups_gets_the_bits_of_the_whole() {
         assert_eq!(whole.found[0][1][7], table.as_flattened()[((x[0][0][7] + 1.0) * 2.5) as usize * F + 1]);
     }
 }
+
+/// Features of a sample, a row and a half for each of two blocks.
+const LONG: usize = 48;
+
+#[inline(always)]
+fn blocks<L: Lanes<Elem = f32>>(
+    x: &[[R; LONG]],
+    one: &[R; 3],
+    centered: bool,
+    y: &mut [R; LONG],
+    y_one: &mut [R; 3],
+) {
+    norm::block_normalize::<L, LONG, 2>(
+        x,
+        centered,
+        1e-5,
+        #[inline(always)]
+        |_, f, z: L| z.store(&mut y[f]),
+    );
+    *y_one = norm::block_normalize_one::<L, 3, LONG, 2>(one, centered, 1e-5);
+}
+
+entries! {
+    f32;
+    Blocks<'a> = blocks(x: &'a [[R; LONG]], one: &'a [R; 3], centered: bool, y: &'a mut [R; LONG], y_one: &'a mut [R; 3]);
+}
+
+#[test]
+fn blocks_of_one_sample_are_those_of_a_group() {
+    let number = |f: usize, lane: usize| ((f * 7 + lane * 3) % 23) as f32 / 4.0 - 2.0;
+    let x: [R; LONG] = core::array::from_fn(|f| core::array::from_fn(|lane| number(f, lane)));
+    let mut first = None;
+    for simd in Set::ALL.map(Simd::up_to) {
+        for (lane, centered) in [(0, true), (5, false), (15, true)] {
+            let mut one = [[0.0; 16]; 3];
+            one.as_flattened_mut().iter_mut().zip(&x).for_each(|(to, row)| *to = row[lane]);
+            let (mut y, mut y_one) = ([[0.0; 16]; LONG], [[0.0; 16]; 3]);
+            simd.run(Blocks(&[x], &one, centered, &mut y, &mut y_one));
+            for (row, found) in y.iter().zip(y_one.as_flattened()) {
+                assert!((found - row[lane]).abs() < 2e-6, "{simd:?} {lane}: {found}, expected {}", row[lane]);
+            }
+            if lane == 0 {
+                assert_eq!(*first.get_or_insert(y_one), y_one, "{simd:?} gives other bits");
+            }
+        }
+    }
+}

@@ -174,6 +174,8 @@ macro_rules! positions {
 positions!(odd: 5 to 19 at 3, groups 3, batch 40);
 positions!(one_position: 6 to 3 at 1, groups 2, batch 17);
 positions!(panels: 9 to 32 at 11, groups 1, batch 16);
+// So many inputs that sums of the weights' gradient are kept between groups.
+positions!(kept: 261 to 17 at 33, groups 2, batch 20);
 
 mod table {
     use super::*;
@@ -283,7 +285,7 @@ macro_rules! attention {
 
             #[inline(always)]
             fn single<L: Lanes<Elem = f32>>(query: &[R], memory: &[R], mask: Option<&[R]>, y: &mut [R; Y]) {
-                *y = attention::single::<L, S, Y>(query, memory, mask, SIZES);
+                *y = attention::single::<L, { S.div_ceil(16) }, Y>(query, memory, mask, SIZES);
             }
 
             entries! {
@@ -415,7 +417,9 @@ attention!(cross: 5 to 7, 3 heads of 3, 4 at once, causal false, dropped 0.0, ma
 attention!(one_at_once: 6 to 3, 1 heads of 17, 1 at once, causal false, dropped 0.0, masked false);
 attention!(single_position: 1 to 1, 2 heads of 2, 4 at once, causal true, dropped 0.0, masked false);
 attention!(with_dropout: 5 to 5, 2 heads of 4, 4 at once, causal true, dropped 0.3, masked false);
+attention!(more_than_a_row: 21 to 21, 2 heads of 16, 4 at once, causal true, dropped 0.0, masked false);
 
+attention!(masked_rows: 10 to 35, 1 heads of 17, 4 at once, causal false, dropped 0.0, masked true);
 attention!(masked: 9 to 9, 2 heads of 6, 4 at once, causal true, dropped 0.0, masked true);
 attention!(masked_cross: 5 to 7, 3 heads of 3, 1 at once, causal false, dropped 0.2, masked true);
 

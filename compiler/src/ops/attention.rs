@@ -452,7 +452,7 @@ impl Operator for Attention {
         let (sizes, finish, panels) = (self.sizes(cx), cx.finish_rows("mixed"), cx.panels(cx.node.len()));
         let (query, memory, _) = self.operands(cx);
         let mask = self.mask(cx, true);
-        let keys = cx.number(self.keys);
+        let keys = cx.panels(self.keys);
         quote! {
             let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #mask, #sizes);
             #finish

@@ -126,11 +126,10 @@ impl Operator for BlockNormalize {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, panels, features) = (cx.operand(0), cx.panels(cx.node.len()), cx.number(cx.node.len()));
         let (blocks, centered) = (cx.number(self.blocks), self.centered);
-        let (element, eps) = (cx.element(), cx.number_f64(self.eps));
-        let finish = cx.finish_rows("normalized");
+        let (eps, finish) = (cx.real(self.eps), cx.finish_rows("normalized"));
         quote! {
             let normalized =
-                rt::norm::block_normalize_one::<#element, #panels, #features, #blocks>(#x, #centered, #eps);
+                rt::norm::block_normalize_one::<L, #panels, #features, #blocks>(#x, #centered, #eps);
             #finish
         }
     }

@@ -11,6 +11,7 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
+use super::pack::{load_at, store_at};
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 
@@ -447,72 +448,130 @@ fn add_outer<L: Lanes, const R: usize, const S: usize>(
     }
 }
 
-/// [`forward`] of one sample: features of all positions one after the other. `Y` rows come out.
+/// [`forward`] of one sample: features of all positions one after the other. `K` rows hold as many numbers as there are
+/// keys; `Y` rows come out.
 #[inline(always)]
-pub fn single<L: Lanes, const S: usize, const Y: usize>(
+pub fn single<L: Lanes, const K: usize, const Y: usize>(
     query: &[Row<L::Elem>],
     memory: &[Row<L::Elem>],
     mask: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
 ) -> [Row<L::Elem>; Y] {
-    use super::pack::{load_at, store_at};
-    let (head, width) = (sizes.head, sizes.head * sizes.heads);
-    let (q_row, q_from) = sizes.query;
-    let (row, k_from, v_from) = sizes.memory;
     let mut y = [[L::Elem::ZERO; LANES]; Y];
+    if L::IS_WIDE {
+        queries_at_once::<L, K, 8>(query, memory, mask, sizes, &mut y);
+    } else {
+        queries_at_once::<L, K, 4>(query, memory, mask, sizes, &mut y);
+    }
+    y
+}
+
+/// `R` queries share what is loaded of keys and values.
+#[inline(always)]
+fn queries_at_once<L: Lanes, const K: usize, const R: usize>(
+    query: &[Row<L::Elem>],
+    memory: &[Row<L::Elem>],
+    mask: Option<&[Row<L::Elem>]>,
+    sizes: Sizes,
+    y: &mut [Row<L::Elem>],
+) {
+    let width = sizes.head * sizes.heads;
     for h in 0..sizes.heads {
-        for i in 0..sizes.queries {
-            let seen = sizes.seen(i);
-            // Lanes are keys: as many rows as hold them.
-            let mut weights = [L::Elem::ZERO; S];
-            let mut largest: Option<L::Elem> = None;
-            let counts = |j: usize| mask.is_none_or(|mask| mask[j / LANES][j % LANES] != L::Elem::ZERO);
-            for (j, weight) in weights[..seen].iter_mut().enumerate() {
-                if !counts(j) {
-                    continue;
-                }
-                let mut sum = L::zero();
-                for d in (0..head).step_by(LANES) {
-                    let a = load_at::<L>(query, i * q_row + q_from + h * head + d, head - d);
-                    let b = load_at::<L>(memory, j * row + k_from + h * head + d, head - d);
-                    sum = a.mul_add(b, sum);
-                }
-                let mut scaled = [L::Elem::ZERO; LANES];
-                (L::splat(sum.sum()) * sizes.scale::<L>()).store(&mut scaled);
-                *weight = scaled[0];
-                largest =
-                    Some(largest.map_or(scaled[0], |most| if scaled[0] > most { scaled[0] } else { most }));
+        for i in (0..sizes.queries).step_by(R) {
+            let limit = sizes.seen((i + R).min(sizes.queries) - 1);
+            let mut weights = single_scores::<L, K, R>(query, memory, sizes, (h, i), limit);
+            let mut shares = [L::zero(); R];
+            for (r, weights) in weights.iter_mut().enumerate().take(sizes.queries - i) {
+                shares[r] =
+                    single_softmax::<L>(&mut weights[..limit.div_ceil(LANES)], sizes.seen(i + r), mask);
             }
-            let largest = L::splat(largest.unwrap_or(L::Elem::ZERO));
-            let mut sum = L::zero();
-            for start in (0..seen).step_by(LANES) {
-                let count = LANES.min(seen - start);
-                let mut lanes = [L::Elem::ZERO; LANES];
-                lanes[..count].copy_from_slice(&weights[start..start + count]);
-                let first = L::first(count);
-                let mut exp = L::select(first, (L::load(&lanes) - largest).exp(), L::zero());
-                if let Some(mask) = mask {
-                    exp = L::select(L::load(&mask[start / LANES]).ne(L::zero()), exp, L::zero());
+            let values = sizes.memory.2 + h * sizes.head;
+            for d in (0..sizes.head).step_by(LANES) {
+                let mut sums = [L::zero(); R];
+                for j in 0..limit {
+                    let value = load_at::<L>(memory, j * sizes.memory.0 + values + d, sizes.head - d);
+                    for r in 0..R {
+                        sums[r] = sums[r].add_mul(weights[r].as_flattened()[j], value);
+                    }
                 }
-                sum = sum + exp;
-                exp.store(&mut lanes);
-                weights[start..start + count].copy_from_slice(&lanes[..count]);
-            }
-            let total = sum.sum();
-            let share = match mask {
-                // No key counts.
-                Some(_) if total == L::Elem::ZERO => L::zero(),
-                _ => L::splat(L::Elem::ONE) / L::splat(total),
-            };
-            for d in (0..head).step_by(LANES) {
-                let mut mixed = L::zero();
-                for (j, weight) in weights[..seen].iter().enumerate() {
-                    let value = load_at::<L>(memory, j * row + v_from + h * head + d, head - d);
-                    mixed = mixed.add_mul(*weight, value);
+                for r in 0..R.min(sizes.queries - i) {
+                    let at = (i + r) * width + h * sizes.head + d;
+                    store_at(sums[r] * shares[r], y, at, sizes.head - d);
                 }
-                store_at(mixed * share, &mut y, i * width + h * head + d, head - d);
             }
         }
     }
-    y
+}
+
+/// Scores of head `h` and the queries from `i` on, for all keys before `limit` and those that fill their row. Lanes are
+/// keys; behind the last query it is repeated.
+#[inline(always)]
+fn single_scores<L: Lanes, const K: usize, const R: usize>(
+    query: &[Row<L::Elem>],
+    memory: &[Row<L::Elem>],
+    sizes: Sizes,
+    (h, i): (usize, usize),
+    limit: usize,
+) -> [[Row<L::Elem>; K]; R] {
+    let (queries, keys) = (sizes.query.1 + h * sizes.head, sizes.memory.1 + h * sizes.head);
+    let scale = sizes.scale::<L>();
+    let mut scores = [[[L::Elem::ZERO; LANES]; K]; R];
+    for p in 0..limit.div_ceil(LANES) {
+        let mut sums = [L::zero(); R];
+        for d in (0..sizes.head).step_by(LANES) {
+            // Loops, as closures would be functions without the instructions.
+            let mut features = [L::zero(); LANES];
+            for (c, features) in features.iter_mut().enumerate() {
+                let key = (p * LANES + c).min(sizes.keys - 1);
+                *features = load_at(memory, key * sizes.memory.0 + keys + d, sizes.head - d);
+            }
+            L::transpose(&mut features);
+            // Behind the last feature both are 0.
+            let mut asked = [[L::Elem::ZERO; LANES]; R];
+            for r in 0..R {
+                let at = (i + r).min(sizes.queries - 1) * sizes.query.0 + queries + d;
+                load_at::<L>(query, at, sizes.head - d).store(&mut asked[r]);
+            }
+            for f in 0..LANES {
+                for r in 0..R {
+                    sums[r] = sums[r].add_mul(asked[r][f], features[f]);
+                }
+            }
+        }
+        for r in 0..R {
+            (sums[r] * scale).store(&mut scores[r][p]);
+        }
+    }
+    scores
+}
+
+/// Scores of one query become exp(score - largest), and 0 for keys that it does not see; what they are multiplied by to be
+/// weights.
+#[inline(always)]
+fn single_softmax<L: Lanes>(scores: &mut [Row<L::Elem>], seen: usize, mask: Option<&[Row<L::Elem>]>) -> L {
+    let least = L::splat(L::Elem::from_f64(f64::NEG_INFINITY));
+    let mut largest = least;
+    for (p, row) in scores.iter().enumerate() {
+        largest = largest.max(single_shown::<L>(p, seen, mask, L::load(row), least));
+    }
+    let largest = L::splat(largest.max_lane());
+    let mut sum = L::zero();
+    for (p, row) in scores.iter_mut().enumerate() {
+        let exp = single_shown::<L>(p, seen, mask, (L::load(row) - largest).exp(), L::zero());
+        sum = sum + exp;
+        exp.store(row);
+    }
+    // The largest of those that count is 1 in the sum: it is 0 where there are none.
+    let sum = L::splat(sum.sum());
+    L::select(sum.eq(L::zero()), L::zero(), L::splat(L::Elem::ONE) / sum)
+}
+
+/// The numbers of row `p` whose keys a query sees, and `other` in place of those of the others.
+#[inline(always)]
+fn single_shown<L: Lanes>(p: usize, seen: usize, mask: Option<&[Row<L::Elem>]>, value: L, other: L) -> L {
+    let value = L::select(L::first(LANES.min(seen.saturating_sub(p * LANES))), value, other);
+    match mask {
+        Some(mask) => L::select(L::load(&mask[p]).ne(L::zero()), value, other),
+        None => value,
+    }
 }

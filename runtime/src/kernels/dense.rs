@@ -578,19 +578,21 @@ fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const
     finish: &mut impl FnMut(usize, usize, L),
 ) {
     let d_y: [&[Row<L::Elem>; S]; C] = core::array::from_fn(|c| &rows[p + c]);
+    let groups = N.div_ceil(LANES) * positions;
+    if I <= MOST_KEPT && groups * I * LANES * size_of::<L::Elem>() > NEAR_BYTES {
+        weight_blocked::<L, I, S, N, C>(
+            x,
+            d_y,
+            positions,
+            #[inline(always)]
+            |c, i, sum| finish(p + c, i, sum),
+        );
+        return;
+    }
     cover!(L, I, |i, R| {
         let mut sums = [[L::zero(); C]; R];
-        for g in 0..N.div_ceil(LANES) * positions {
-            let inputs: [&Row<L::Elem>; R] =
-                core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
-            for lane in 0..LANES.min(N - g / positions * LANES) {
-                let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][g * LANES + lane]));
-                for r in 0..R {
-                    for c in 0..C {
-                        sums[r][c] = sums[r][c].add_mul(inputs[r][lane], lanes[c]);
-                    }
-                }
-            }
+        for g in 0..groups {
+            add_products::<L, I, S, N, R, C>(x, &d_y, positions, g, i, &mut sums);
         }
         each(&sums, |r, c, sum| {
             if i + r < I {
@@ -598,6 +600,70 @@ fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const
             }
         });
     });
+}
+
+/// Bytes of inputs above which passing over all of them once a panel takes longer than its products.
+const NEAR_BYTES: usize = 1 << 20;
+/// Inputs whose sums are kept between groups, at most.
+const MOST_KEPT: usize = 512;
+/// Groups of samples whose gradients stay in the nearest cache while all inputs go by.
+const NEAR_GROUPS: usize = 4;
+
+/// As [`weight_panels`], a few groups of samples after the other: what is read of them lies together. Sums are kept between
+/// groups, so that each has one order. `finish` is given which of the panels, input and sixteen outputs.
+#[inline(always)]
+fn weight_blocked<L: Lanes, const I: usize, const S: usize, const N: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: [&[Row<L::Elem>; S]; C],
+    positions: usize,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let groups = N.div_ceil(LANES) * positions;
+    let mut kept = [[[L::Elem::ZERO; LANES]; C]; I];
+    for first in (0..groups).step_by(NEAR_GROUPS) {
+        cover!(L, I, |i, R| {
+            let mut sums = [[L::zero(); C]; R];
+            for r in 0..R.min(I - i) {
+                for c in 0..C {
+                    sums[r][c] = L::load(&kept[i + r][c]);
+                }
+            }
+            for g in first..groups.min(first + NEAR_GROUPS) {
+                add_products::<L, I, S, N, R, C>(x, &d_y, positions, g, i, &mut sums);
+            }
+            for r in 0..R.min(I - i) {
+                for c in 0..C {
+                    sums[r][c].store(&mut kept[i + r][c]);
+                }
+            }
+        });
+    }
+    for (i, kept) in kept.iter().enumerate() {
+        for (c, sum) in kept.iter().enumerate() {
+            finish(c, i, L::load(sum));
+        }
+    }
+}
+
+/// Adds the products of `R` inputs, from `i` on, with `C` panels of gradients, over the samples of a group.
+#[inline(always)]
+fn add_products<L: Lanes, const I: usize, const S: usize, const N: usize, const R: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: &[&[Row<L::Elem>; S]; C],
+    positions: usize,
+    g: usize,
+    i: usize,
+    sums: &mut [[L; C]; R],
+) {
+    let inputs: [&Row<L::Elem>; R] = core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
+    for lane in 0..LANES.min(N - g / positions * LANES) {
+        let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][g * LANES + lane]));
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = sums[r][c].add_mul(inputs[r][lane], lanes[c]);
+            }
+        }
+    }
 }
 
 /// d_b = sum over the first `N` samples of d_y. `finish` is given panel, counted from the first of `rows`, and sixteen
@@ -663,27 +729,40 @@ pub fn single_positions<
 ) {
     let mut y = [[L::Elem::ZERO; LANES]; YP];
     let (x, _) = x.as_flattened().as_chunks::<I>();
-    for t in (0..positions).step_by(AT_ONCE) {
-        // Behind the last position the last is repeated; nobody asks for those sums.
-        let x: [&[L::Elem; I]; AT_ONCE] = core::array::from_fn(|c| &x[(t + c).min(positions - 1)]);
-        for (p, panel) in weight.iter().enumerate() {
-            let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
-            let mut sums = [start; AT_ONCE];
-            for (i, row) in panel.iter().enumerate() {
-                let row = L::load(row);
-                for c in 0..AT_ONCE {
-                    sums[c] = sums[c].add_mul(x[c][i], row);
-                }
-            }
-            for (c, sum) in sums.into_iter().enumerate().take(positions - t) {
-                store_at(sum, &mut y, (t + c) * O + p * LANES, O - p * LANES);
-            }
-        }
+    let x = &x[..positions];
+    if L::IS_WIDE {
+        positions_at_once::<L, I, O, P, 8>(x, weight, bias, &mut y);
+    } else {
+        positions_at_once::<L, I, O, P, 4>(x, weight, bias, &mut y);
     }
     for (p, row) in y.iter().enumerate() {
         finish(p, L::load(row));
     }
 }
 
-/// Positions of one sample that share a load of the weights.
-const AT_ONCE: usize = 8;
+/// `T` positions share a load of the weights.
+#[inline(always)]
+fn positions_at_once<L: Lanes, const I: usize, const O: usize, const P: usize, const T: usize>(
+    x: &[[L::Elem; I]],
+    weight: &[[Row<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    y: &mut [Row<L::Elem>],
+) {
+    for t in (0..x.len()).step_by(T) {
+        // Behind the last position the last is repeated; nobody asks for those sums.
+        let at_once: [&[L::Elem; I]; T] = core::array::from_fn(|c| &x[(t + c).min(x.len() - 1)]);
+        for (p, panel) in weight.iter().enumerate() {
+            let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
+            let mut sums = [start; T];
+            for (i, row) in panel.iter().enumerate() {
+                let row = L::load(row);
+                for c in 0..T {
+                    sums[c] = sums[c].add_mul(at_once[c][i], row);
+                }
+            }
+            for (c, sum) in sums.into_iter().enumerate().take(x.len() - t) {
+                store_at(sum, y, (t + c) * O + p * LANES, O - p * LANES);
+            }
+        }
+    }
+}

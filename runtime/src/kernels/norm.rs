@@ -336,22 +336,34 @@ pub fn block_normalize_gradient<L: Lanes, const F: usize, const B: usize>(
     }
 }
 
-/// [`block_normalize`] of one sample in rows of sixteen features, computed in f64.
+/// [`block_normalize`] of one sample in rows of sixteen features. `F` features are in the `P` rows.
 #[inline(always)]
-pub fn block_normalize_one<E: Element, const P: usize, const F: usize, const B: usize>(
-    x: &[Row<E>; P],
+pub fn block_normalize_one<L: Lanes, const P: usize, const F: usize, const B: usize>(
+    x: &[Row<L::Elem>; P],
     centered: bool,
-    eps: f64,
-) -> [Row<E>; P] {
+    eps: L::Elem,
+) -> [Row<L::Elem>; P] {
+    use super::pack::{load_at, store_at};
     let mut y = *x;
     let inner = F / B;
-    for block in y.as_flattened_mut()[..F].chunks_exact_mut(inner) {
-        let n = inner as f64;
-        let mean = if centered { block.iter().map(|x| x.to_f64()).sum::<f64>() / n } else { 0.0 };
-        let squares: f64 = block.iter().map(|x| (x.to_f64() - mean) * (x.to_f64() - mean)).sum();
-        let share = 1.0 / crate::math64::sqrt(squares / n + eps);
-        for x in block {
-            *x = E::from_f64((x.to_f64() - mean) * share);
+    let n = L::splat(L::Elem::from_f64(inner as f64));
+    for b in 0..B {
+        let parts = (0..inner).step_by(LANES).map(|at| (b * inner + at, inner - at));
+        let mut mean = L::zero();
+        if centered {
+            for (at, count) in parts.clone() {
+                mean = mean + load_at(x, at, count);
+            }
+            mean = L::splat(mean.sum()) / n;
+        }
+        let mut squares = L::zero();
+        for (at, count) in parts.clone() {
+            let off = L::select(L::first(count.min(LANES)), load_at::<L>(x, at, count) - mean, L::zero());
+            squares = off.mul_add(off, squares);
+        }
+        let share = L::splat(L::Elem::ONE) / (L::splat(squares.sum()) / n + L::splat(eps)).sqrt();
+        for (at, count) in parts {
+            store_at((load_at::<L>(x, at, count) - mean) * share, &mut y, at, count);
         }
     }
     y

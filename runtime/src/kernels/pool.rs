@@ -405,22 +405,61 @@ fn mean_gradient_apart<L: Lanes, const Y: usize>(
     }
 }
 
+/// Joins the places of every window of one sample, in row-major order.
+#[inline(always)]
+fn join_one<E: Element>(
+    x: &[E],
+    windows: Windows,
+    y: &mut [E],
+    start: impl Fn(E) -> E,
+    join: impl Fn(E, E) -> E,
+) {
+    let (
+        Axis::Strided { kernel: rows, stride: down, padding: 0, .. },
+        Axis::Strided { kernel: columns, stride: along, padding: 0, windows: width, size },
+    ) = (windows.height, windows.width)
+    else {
+        windows.each(|channel, row, column| {
+            let mut joined = None;
+            windows.places((channel, row, column), |f| {
+                joined = Some(joined.map_or_else(|| start(x[f]), |joined| join(joined, x[f])));
+            });
+            y[windows.number(channel, row, column)] = joined.unwrap_or(E::ZERO);
+        });
+        return;
+    };
+    // All windows of a row at once, place by place: loops that become vectors.
+    for channel in 0..windows.channels {
+        for row in 0..windows.height.windows() {
+            let y = &mut y[windows.number(channel, row, 0)..][..width];
+            for ky in 0..rows {
+                for kx in 0..columns {
+                    let from = windows.plane(channel) + (row * down + ky) * size + kx;
+                    let x = &x[from..=from + (width - 1) * along];
+                    for (column, y) in y.iter_mut().enumerate() {
+                        let value = x[column * along];
+                        *y = if ky == 0 && kx == 0 { start(value) } else { join(*y, value) };
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// [`max`] of one sample in rows of sixteen features.
 #[inline(always)]
 pub fn max_one<E: Element, const P: usize>(x: &[Row<E>], windows: Windows) -> [Row<E>; P] {
     let mut y = [[E::ZERO; LANES]; P];
-    windows.each(|channel, row, column| {
-        let mut largest = None;
-        windows.places((channel, row, column), |f| {
-            let value = x.as_flattened()[f];
-            let stays = largest.is_some_and(|largest| !(value > largest || value.to_f64().is_nan()));
-            if !stays {
-                largest = Some(value);
-            }
-        });
-        y.as_flattened_mut()[windows.number(channel, row, column)] = largest.unwrap_or(E::ZERO);
-    });
+    // As in `max`: a later NaN takes the place of the largest, and nothing that comes after one.
+    let largest = |largest, value: E| if value > largest || is_nan(value) { value } else { largest };
+    join_one(x.as_flattened(), windows, y.as_flattened_mut(), |value| value, largest);
     y
+}
+
+#[inline(always)]
+#[allow(clippy::eq_op)]
+fn is_nan<E: Element>(value: E) -> bool {
+    value != value
 }
 
 /// [`mean`] of one sample in rows of sixteen features, with the same bits.
@@ -431,15 +470,13 @@ pub fn mean_one<E: Element, const P: usize>(
     count: Option<usize>,
 ) -> [Row<E>; P] {
     let mut y = [[E::ZERO; LANES]; P];
+    // A sum or product of two f32 in f64, rounded, is that of f32.
+    let sum = |sum: E, value: E| E::from_f64(sum.to_f64() + value.to_f64());
+    join_one(x.as_flattened(), windows, y.as_flattened_mut(), |value| sum(E::ZERO, value), sum);
     windows.each(|channel, row, column| {
-        let mut sum = E::ZERO;
-        // A sum or product of two f32 in f64, rounded, is that of f32.
-        windows.places((channel, row, column), |f| {
-            sum = E::from_f64(sum.to_f64() + x.as_flattened()[f].to_f64());
-        });
         let share: E = share(windows, count, row, column);
-        y.as_flattened_mut()[windows.number(channel, row, column)] =
-            E::from_f64(sum.to_f64() * share.to_f64());
+        let y = &mut y.as_flattened_mut()[windows.number(channel, row, column)];
+        *y = E::from_f64(y.to_f64() * share.to_f64());
     });
     y
 }

@@ -202,17 +202,22 @@ pub trait Lanes:
     #[cfg_attr(debug_assertions, inline)]
     #[cfg_attr(not(debug_assertions), inline(always))]
     fn fold(self, join: impl Fn(Self, Self) -> Self) -> Self::Elem {
+        let half = join(self, self.turned::<8>());
+        let quarter = join(half, half.turned::<4>());
+        let pair = join(quarter, quarter.turned::<2>());
         let mut row = [Self::Elem::ZERO; LANES];
-        let mut folded = self;
-        let mut half = LANES / 2;
-        while half > 0 {
-            folded.store(&mut row);
-            row.copy_within(half..2 * half, 0);
-            folded = join(folded, Self::load(&row));
-            half /= 2;
-        }
-        folded.store(&mut row);
+        join(pair, pair.turned::<1>()).store(&mut row);
         row[0]
+    }
+
+    /// Lane i is what lane i + N was, and the first N follow the last. A shuffle, as its places are constants.
+    #[doc(hidden)]
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn turned<const N: usize>(self) -> Self {
+        let mut row = [Self::Elem::ZERO; LANES];
+        self.store(&mut row);
+        Self::load(&core::array::from_fn(|lane| row[(lane + N) % LANES]))
     }
 
     /// Rows become columns.

@@ -39,10 +39,104 @@ pub fn single<L: Lanes, const K: usize, const P: usize>(
     };
     let (x, y) = (x.as_flattened(), y.as_flattened_mut());
     assert!(reach(0) && reach(1) && window.input.iter().product::<usize>() <= x.len());
-    if window.groups == 1 {
+    if window.groups == 1 && rows_fit(window, P) {
+        // Sums that a tile keeps have to fit the registers, beside two rows and a weight.
+        match (L::IS_WIDE, outputs_at_once(window.output[0])) {
+            (true, 8) => single_rows::<L, K, P, 8, 2>(window, x, weight, bias, y),
+            (true, 6) => single_rows::<L, K, P, 6, 2>(window, x, weight, bias, y),
+            (true, _) => single_rows::<L, K, P, 4, 2>(window, x, weight, bias, y),
+            (false, 6) => single_rows::<L, K, P, 6, 1>(window, x, weight, bias, y),
+            (false, _) => single_rows::<L, K, P, 4, 1>(window, x, weight, bias, y),
+        }
+    } else if window.groups == 1 {
         single_outputs::<L, K, P>(window, x, weight, bias, y);
     } else {
         single_places::<L, K, P>(window, x, weight, bias, y);
+    }
+}
+
+/// Output channels that share a load of the image, of so many.
+#[inline(always)]
+const fn outputs_at_once(outputs: usize) -> usize {
+    match outputs {
+        _ if outputs.is_multiple_of(8) => 8,
+        _ if outputs.is_multiple_of(6) => 6,
+        0..=4 => 4,
+        _ => 8,
+    }
+}
+
+/// Whether rows are long enough for lanes over their places, and that takes no more products than lanes over outputs.
+#[inline(always)]
+fn rows_fit(window: &Window, panels: usize) -> bool {
+    let [outputs, height, width] = window.output;
+    let computed = outputs.next_multiple_of(outputs_at_once(outputs));
+    window.stride[1] == 1
+        && width >= LANES
+        && height * width.div_ceil(LANES) * computed <= panels * window.output_places()
+}
+
+/// Lanes over sixteen places of a row: `B` times sixteen and `O` output channels at a time.
+#[inline(always)]
+fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B: usize>(
+    window: &Window,
+    x: &[L::Elem],
+    weight: &[[Row<L::Elem>; K]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    y: &mut [L::Elem],
+) {
+    let [outputs, height, width] = window.output;
+    let in_row = width.div_ceil(LANES);
+    for block in (0..height * in_row).step_by(B) {
+        // The last of a row overlaps the one before it where the row is no multiple of sixteen; behind the last of all it
+        // is repeated.
+        let corner: [(usize, usize); B] = core::array::from_fn(|b| {
+            let block = (block + b).min(height * in_row - 1);
+            (block / in_row, (block % in_row * LANES).min(width - LANES))
+        });
+        let from = corner.map(|(row, column)| row * window.stride[0] * window.input[2] + column);
+        for first in (0..outputs).step_by(O) {
+            // Behind the last output it is repeated.
+            let place: [(usize, usize); O] = core::array::from_fn(|o| {
+                let output = (first + o).min(outputs - 1);
+                (output / LANES, output % LANES)
+            });
+            let mut sums: [[L; B]; O] = core::array::from_fn(|o| {
+                let (p, lane) = place[o];
+                [bias.map_or(L::zero(), |bias| L::splat(bias[p][lane])); B]
+            });
+            for ky in 0..window.kernel[0] {
+                for kx in 0..window.kernel[1] {
+                    let shift = ky * window.dilation[0] * window.input[2] + kx * window.dilation[1];
+                    for channel in 0..window.input[0] {
+                        let tap = channel * window.taps() + ky * window.kernel[1] + kx;
+                        let values: [L; B] = core::array::from_fn(|b| {
+                            let at = channel * window.places() + shift + from[b];
+                            // SAFETY: `single` asserts that every place reaches no further than the image, and the
+                            // sixteen lie in one row of places.
+                            L::load(unsafe { &*x.as_ptr().add(at).cast::<Row<L::Elem>>() })
+                        });
+                        for o in 0..O {
+                            let (p, lane) = place[o];
+                            let factor = weight[p][tap][lane];
+                            for b in 0..B {
+                                sums[o][b] = sums[o][b].add_mul(factor, values[b]);
+                            }
+                        }
+                    }
+                }
+            }
+            for o in 0..O {
+                let (p, lane) = place[o];
+                for b in 0..B {
+                    let (row, column) = corner[b];
+                    let at = ((p * LANES + lane) * height + row) * width + column;
+                    let mut values = [L::Elem::ZERO; LANES];
+                    sums[o][b].store(&mut values);
+                    y[at..at + LANES].copy_from_slice(&values);
+                }
+            }
+        }
     }
 }
 
@@ -69,19 +163,12 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
                 row * window.stride[0] * width + column * window.stride[1]
             });
             let mut sums = [start; LANES];
-            for ky in 0..window.kernel[0] {
-                for kx in 0..window.kernel[1] {
-                    let shift = ky * window.dilation[0] * width + kx * window.dilation[1];
-                    for channel in 0..window.input[0] {
-                        let row = &weight[p][channel * window.taps() + ky * window.kernel[1] + kx];
-                        let lanes = L::load(row);
-                        let from = channel * window.places() + shift;
-                        for c in 0..LANES {
-                            // SAFETY: `single` asserts that every place reaches no further than the image.
-                            let value = unsafe { *x.get_unchecked(from + corner[c]) };
-                            sums[c] = sums[c].add_mul(value, lanes);
-                        }
-                    }
+            if L::IS_WIDE {
+                add_taps::<L, K, LANES>(window, x, &weight[p], &corner, &mut sums);
+            } else {
+                // As many as fit the registers.
+                for (corner, sums) in corner.as_chunks().0.iter().zip(sums.as_chunks_mut().0) {
+                    add_taps::<L, K, 4>(window, x, &weight[p], corner, sums);
                 }
             }
             L::transpose(&mut sums);
@@ -94,6 +181,34 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
             place += LANES;
         }
     }
+}
+
+/// Adds the products of all taps at `T` places to the sums of sixteen outputs.
+#[inline(always)]
+fn add_taps<L: Lanes, const K: usize, const T: usize>(
+    window: &Window,
+    x: &[L::Elem],
+    weight: &[Row<L::Elem>; K],
+    corner: &[usize; T],
+    sums: &mut [L; T],
+) {
+    // What is kept in registers.
+    let mut kept = *sums;
+    for ky in 0..window.kernel[0] {
+        for kx in 0..window.kernel[1] {
+            let shift = ky * window.dilation[0] * window.input[2] + kx * window.dilation[1];
+            for channel in 0..window.input[0] {
+                let lanes = L::load(&weight[channel * window.taps() + ky * window.kernel[1] + kx]);
+                let from = channel * window.places() + shift;
+                for c in 0..T {
+                    // SAFETY: `single` asserts that every place reaches no further than the image.
+                    let value = unsafe { *x.get_unchecked(from + corner[c]) };
+                    kept[c] = kept[c].add_mul(value, lanes);
+                }
+            }
+        }
+    }
+    *sums = kept;
 }
 
 /// Lanes over sixteen places of a row: for parts with few channels each.
