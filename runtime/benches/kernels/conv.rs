@@ -5,6 +5,7 @@ use rt::conv::{self, Window};
 
 const LAYER1: Window = square([16, 32, 32], [16, 32, 32], 3, 1, 1);
 const LAYER2_FIRST: Window = square([16, 32, 32], [32, 16, 16], 3, 2, 1);
+const LAYER2: Window = square([32, 16, 16], [32, 16, 16], 3, 1, 1);
 const LAYER3: Window = square([64, 8, 8], [64, 8, 8], 3, 1, 1);
 const SHORTCUT: Window = square([32, 16, 16], [64, 8, 8], 1, 2, 0);
 const CONV2: Window = square([6, 14, 14], [16, 10, 10], 5, 1, 0);
@@ -44,35 +45,47 @@ fn operations(window: Window, samples: usize) -> usize {
 cases! {
     forward_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
     { x: [[Row; 16384]; 2], w: [[Row; 144]; 1], y: [[Row; 16384]; 2] }
-    |L| conv::forward::<L, 16384, 144, 1, 4, 4>(&LAYER1, &x[..], w, None, store!(y));
+    |L| conv::forward::<L, 16384, 144, 1, 8, 2>(&LAYER1, &x[..], w, None, store!(y));
+
+    forward_layer1_half: "resnet20: 16 x [16, 32, 32], 3 x 3", operations(LAYER1, 16),
+    { x: [[Row; 16384]; 1], w: [[Row; 144]; 1], y: [[Row; 16384]; 1] }
+    |L| conv::forward::<L, 16384, 144, 1, 8, 2>(&LAYER1, &x[..], w, None, store!(y));
+
+    forward_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
+    { x: [[Row; 8192]; 2], w: [[Row; 288]; 2], y: [[Row; 8192]; 2] }
+    |L| conv::forward::<L, 8192, 288, 2, 8, 2>(&LAYER2, &x[..], w, None, store!(y));
+
+    input_gradient_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
+    { d_y: [[Row; 8192]; 2], w: [[Row; 288]; 2], d_x: [[Row; 8192]; 2] }
+    |L| conv::input_gradient::<L, 8192, 288, 2, 8, 2>(&LAYER2, &d_y[..], w, None, store!(d_x));
 
     forward_layer2_first: "resnet20: 32 x [16, 32, 32], 3 x 3, stride 2", operations(LAYER2_FIRST, 32),
     { x: [[Row; 16384]; 2], w: [[Row; 144]; 2], y: [[Row; 8192]; 2] }
-    |L| conv::forward::<L, 16384, 144, 2, 4, 4>(&LAYER2_FIRST, &x[..], w, None, store!(y));
+    |L| conv::forward::<L, 16384, 144, 2, 8, 2>(&LAYER2_FIRST, &x[..], w, None, store!(y));
 
     forward_layer3: "resnet20: 32 x [64, 8, 8], 3 x 3", operations(LAYER3, 32),
     { x: [[Row; 4096]; 2], w: [[Row; 576]; 4], y: [[Row; 4096]; 2] }
-    |L| conv::forward::<L, 4096, 576, 4, 4, 4>(&LAYER3, &x[..], w, None, store!(y));
+    |L| conv::forward::<L, 4096, 576, 4, 8, 2>(&LAYER3, &x[..], w, None, store!(y));
 
     forward_shortcut: "resnet20: 32 x [32, 16, 16], 1 x 1, stride 2", operations(SHORTCUT, 32),
     { x: [[Row; 8192]; 2], w: [[Row; 32]; 4], y: [[Row; 4096]; 2] }
-    |L| conv::forward::<L, 8192, 32, 4, 4, 4>(&SHORTCUT, &x[..], w, None, store!(y));
+    |L| conv::forward::<L, 8192, 32, 4, 8, 2>(&SHORTCUT, &x[..], w, None, store!(y));
 
     forward_lenet: "lenet: 64 x [6, 14, 14], 5 x 5", operations(CONV2, 64),
     { x: [[Row; 1176]; 4], w: [[Row; 150]; 1], b: [Row; 1], y: [[Row; 1600]; 4] }
-    |L| conv::forward::<L, 1176, 150, 1, 4, 5>(&CONV2, &x[..], w, Some(b), store!(y));
+    |L| conv::forward::<L, 1176, 150, 1, 8, 2>(&CONV2, &x[..], w, Some(b), store!(y));
 
     input_gradient_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
     { d_y: [[Row; 16384]; 2], w: [[Row; 144]; 1], d_x: [[Row; 16384]; 2] }
-    |L| conv::input_gradient::<L, 16384, 144, 1, 4, 4>(&LAYER1, &d_y[..], w, None, store!(d_x));
+    |L| conv::input_gradient::<L, 16384, 144, 1, 8, 2>(&LAYER1, &d_y[..], w, None, store!(d_x));
 
     input_gradient_layer2_first: "resnet20: 32 x [16, 32, 32], 3 x 3, stride 2", operations(LAYER2_FIRST, 32),
     { d_y: [[Row; 8192]; 2], w: [[Row; 144]; 2], d_x: [[Row; 16384]; 2] }
-    |L| conv::input_gradient::<L, 8192, 144, 2, 4, 4>(&LAYER2_FIRST, &d_y[..], w, None, store!(d_x));
+    |L| conv::input_gradient::<L, 8192, 144, 2, 8, 2>(&LAYER2_FIRST, &d_y[..], w, None, store!(d_x));
 
     input_gradient_layer3: "resnet20: 32 x [64, 8, 8], 3 x 3", operations(LAYER3, 32),
     { d_y: [[Row; 4096]; 2], w: [[Row; 576]; 4], d_x: [[Row; 4096]; 2] }
-    |L| conv::input_gradient::<L, 4096, 576, 4, 4, 4>(&LAYER3, &d_y[..], w, None, store!(d_x));
+    |L| conv::input_gradient::<L, 4096, 576, 4, 8, 2>(&LAYER3, &d_y[..], w, None, store!(d_x));
 
     input_gradient_lenet: "lenet: 64 x [6, 14, 14], 5 x 5", operations(CONV2, 64),
     { d_y: [[Row; 1600]; 4], w: [[Row; 150]; 1], d_x: [[Row; 1176]; 4] }
@@ -80,15 +93,19 @@ cases! {
 
     weight_gradient_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
     { x: [[Row; 16384]; 2], d_y: [[Row; 16384]; 2], d_w: [[Row; 144]; 1] }
-    |L| conv::weight_gradient::<L, 16384, 16384, 2, 2, 3>(&LAYER1, 0..48, &x[..], &d_y[..], store!(d_w));
+    |L| conv::weight_gradient::<L, 16384, 16384, 4, 2, 3>(&LAYER1, 0..48, &x[..], &d_y[..], store!(d_w));
 
     weight_gradient_layer2_first: "resnet20: 32 x [16, 32, 32], 3 x 3, stride 2", operations(LAYER2_FIRST, 32),
     { x: [[Row; 16384]; 2], d_y: [[Row; 8192]; 2], d_w: [[Row; 144]; 2] }
-    |L| conv::weight_gradient::<L, 16384, 8192, 2, 2, 3>(&LAYER2_FIRST, 0..48, &x[..], &d_y[..], store!(d_w));
+    |L| conv::weight_gradient::<L, 16384, 8192, 4, 2, 3>(&LAYER2_FIRST, 0..48, &x[..], &d_y[..], store!(d_w));
+
+    weight_gradient_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
+    { x: [[Row; 8192]; 2], d_y: [[Row; 8192]; 2], d_w: [[Row; 288]; 2] }
+    |L| conv::weight_gradient::<L, 8192, 8192, 4, 2, 3>(&LAYER2, 0..96, &x[..], &d_y[..], store!(d_w));
 
     weight_gradient_layer3: "resnet20: 32 x [64, 8, 8], 3 x 3", operations(LAYER3, 32),
     { x: [[Row; 4096]; 2], d_y: [[Row; 4096]; 2], d_w: [[Row; 576]; 4] }
-    |L| conv::weight_gradient::<L, 4096, 4096, 2, 2, 3>(&LAYER3, 0..192, &x[..], &d_y[..], store!(d_w));
+    |L| conv::weight_gradient::<L, 4096, 4096, 2, 3, 3>(&LAYER3, 0..192, &x[..], &d_y[..], store!(d_w));
 
     weight_gradient_shortcut: "resnet20: 32 x [32, 16, 16], 1 x 1, stride 2", operations(SHORTCUT, 32),
     { x: [[Row; 8192]; 2], d_y: [[Row; 4096]; 2], d_w: [[Row; 32]; 4] }
