@@ -301,3 +301,13 @@ size!(rows_of_whole_panels: groups 2, tile 4 x 4, back 2 x 4, weight 4 x 2, Wind
 size!(rows_behind_a_panel: groups 1, tile 3 x 4, back 2 x 4, weight 4 x 2, Window {
     input: [2, 1, 22], output: [21, 1, 16], kernel: [1, 4], stride: [1, 1], padding: [0, 0], dilation: [1, 2], groups: 1
 });
+// Images whose weights' gradient goes band by band.
+size!(bands: groups 3, tile 8 x 2, back 8 x 2, weight 4 x 2, Window {
+    input: [23, 10, 12], output: [23, 10, 12], kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1
+});
+size!(bands_strided: groups 3, tile 4 x 5, back 3 x 4, weight 3 x 2, Window {
+    input: [7, 21, 25], output: [8, 11, 25], kernel: [3, 3], stride: [2, 1], padding: [1, 2], dilation: [1, 2], groups: 1
+});
+size!(bands_grouped: groups 3, tile 2 x 8, back 2 x 8, weight 2 x 2, Window {
+    input: [8, 20, 20], output: [8, 20, 20], kernel: [3, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 4
+});

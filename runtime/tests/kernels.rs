@@ -4,6 +4,8 @@
 
 #![allow(clippy::needless_range_loop)]
 
+use std::ops::Range;
+
 use nnc_runtime::__private::{Finite, dense, entries, pack};
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
@@ -71,6 +73,11 @@ macro_rules! size {
             }
 
             #[inline(always)]
+            fn far_weight_gradient<L: Lanes<Elem = f32>>(panels: Range<usize>, x: &[[R; I]], d_y: &[[R; O]], d_weight: &mut [[R; I]]) {
+                dense::far_weight_gradient::<L, I, I, O, O, N>(x, d_y, panels, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            }
+
+            #[inline(always)]
             fn bias_gradient<L: Lanes<Elem = f32>>(rows: &[[R; S]], d_bias: &mut [R]) {
                 dense::bias_gradient::<L, S, N>(rows, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
             }
@@ -98,6 +105,7 @@ macro_rules! size {
                 InputGradientBlocked<'a> = input_gradient_blocked(d_y: &'a [[R; O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; I]], d_x: &'a mut [[R; I]]);
                 Transpose<'a> = transpose(d_y: &'a [[R; O]], first: usize, rows: &'a mut [[R; S]]);
                 WeightGradient<'a> = weight_gradient(x: &'a [[R; I]], rows: &'a [[R; S]], d_weight: &'a mut [[R; I]]);
+                FarWeightGradient<'a> = far_weight_gradient(panels: Range<usize>, x: &'a [[R; I]], d_y: &'a [[R; O]], d_weight: &'a mut [[R; I]]);
                 BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]], d_bias: &'a mut [R]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
                 Load<'a> = load(samples: &'a [f32], first: usize, lanes: &'a mut [[R; I]]);
@@ -213,7 +221,10 @@ macro_rules! size {
                             let rows = &mut rows_again[panels.clone()];
                             simd.run(Transpose(&*d_y, panels.start, rows));
                             simd.run(WeightGradient(&*x, rows, &mut again[panels.clone()]));
-                            simd.run(BiasGradient(rows, &mut bias_again[panels]));
+                            simd.run(BiasGradient(rows, &mut bias_again[panels.clone()]));
+                            let mut far = numbers.rows::<I, P>();
+                            simd.run(FarWeightGradient(panels.clone(), &*x, &*d_y, &mut far[panels.clone()]));
+                            assert!(far[panels.clone()] == d_weight[panels.clone()], "{simd:?}: panels {panels:?} from afar");
                         }
                         let is_same = rows_again == rows && again == d_weight && bias_again == d_bias;
                         assert!(is_same, "{simd:?}: {part} panels and the rest");

@@ -3,6 +3,8 @@
 
 #![allow(clippy::needless_range_loop)]
 
+use std::ops::Range;
+
 use nnc_runtime::__private::attention::{OfMemory, OfQuery, Packed, Sizes};
 use nnc_runtime::__private::{attention, dense, embedding, entries};
 use nnc_runtime::lanes::{Lanes, Row};
@@ -36,7 +38,6 @@ macro_rules! positions {
             const O: usize = $outputs;
             const P: usize = O.div_ceil(16);
             const G: usize = $groups;
-            const S: usize = 16 * G * T;
             const N: usize = $batch;
             const XP: usize = (T * I).div_ceil(16);
             const YP: usize = (T * O).div_ceil(16);
@@ -62,9 +63,9 @@ macro_rules! positions {
             }
 
             #[inline(always)]
-            fn weights<L: Lanes<Elem = f32>>(x: &[[R; T * I]], d_y: &[[R; T * O]], rows: &mut [[R; S]; P], d_weight: &mut [[R; I]; P]) {
-                dense::transpose_gradient_positions::<L, { T * O }, O, S>(d_y, 0, rows);
-                dense::weight_gradient_positions::<L, { T * I }, I, S, N>(x, rows, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            fn weights<L: Lanes<Elem = f32>>(panels: Range<usize>, x: &[[R; T * I]], d_y: &[[R; T * O]], d_weight: &mut [[R; I]], d_bias: &mut [R]) {
+                dense::far_weight_gradient::<L, { T * I }, I, { T * O }, O, N>(x, d_y, panels.clone(), #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+                dense::far_bias_gradient::<L, { T * O }, O>(d_y, panels, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
             }
 
             #[inline(always)]
@@ -78,7 +79,7 @@ macro_rules! positions {
                 Blocked<'a> = blocked(x: &'a [[R; T * I]], weight: &'a [[R; I]; P], bias: &'a [R; P], partial: &'a mut [[R; T * O]], y: &'a mut [[R; T * O]]);
                 Back<'a> = back(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]]);
                 BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]], d_x: &'a mut [[R; T * I]]);
-                Weights<'a> = weights(x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], rows: &'a mut [[R; S]; P], d_weight: &'a mut [[R; I]; P]);
+                Weights<'a> = weights(panels: Range<usize>, x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], d_weight: &'a mut [[R; I]], d_bias: &'a mut [R]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
             }
 
@@ -125,8 +126,16 @@ macro_rules! positions {
                     }
                     simd.run(BackBlocked(&*d_y, &weight, &mut *partial, &mut *d_again));
                     assert!(part == d_again, "{simd:?}: group by group");
-                    let (mut rows, mut d_weight) = (numbers.rows::<S, P>(), numbers.rows::<I, P>());
-                    simd.run(Weights(&*x, &*d_y, &mut rows, &mut d_weight));
+                    let (mut d_weight, mut d_bias) = (numbers.rows::<I, P>(), [[1.0; 16]; P]);
+                    simd.run(Weights(0..P, &*x, &*d_y, &mut *d_weight, &mut d_bias));
+                    for part in 0..=P {
+                        let (mut again, mut bias_again) = (numbers.rows::<I, P>(), [[2.0; 16]; P]);
+                        for panels in [0..part, part..P] {
+                            let bias = &mut bias_again[panels.clone()];
+                            simd.run(Weights(panels.clone(), &*x, &*d_y, &mut again[panels], bias));
+                        }
+                        assert!(again == d_weight && bias_again == d_bias, "{simd:?}: {part} panels and the rest");
+                    }
                     for g in 0..G {
                         for t in 0..T {
                             for lane in 0..16 {
@@ -144,6 +153,9 @@ macro_rules! positions {
                         }
                     }
                     for o in 0..O {
+                        let of_output = d_y.iter().flat_map(|group| (0..T).flat_map(move |t| group[t * O + o]));
+                        let sum = of_output.fold(0.0f32, |sum, d| sum + d);
+                        assert_eq!(d_bias[o / 16][o % 16].to_bits(), sum.to_bits(), "{simd:?} d_bias[{o}]");
                         for i in 0..I {
                             let mut sum = 0.0f32;
                             for g in 0..G {
@@ -174,8 +186,9 @@ macro_rules! positions {
 positions!(odd: 5 to 19 at 3, groups 3, batch 40);
 positions!(one_position: 6 to 3 at 1, groups 2, batch 17);
 positions!(panels: 9 to 32 at 11, groups 1, batch 16);
-// So many inputs that sums of the weights' gradient are kept between groups.
-positions!(kept: 261 to 17 at 33, groups 2, batch 20);
+// More positions than are turned round at a time, and more inputs than sums of the weights' gradient are kept of.
+positions!(turned: 261 to 17 at 33, groups 2, batch 20);
+positions!(kept: 530 to 35 at 9, groups 1, batch 12);
 
 mod table {
     use super::*;

@@ -195,9 +195,7 @@ pub enum ArgumentKind {
     Draws,
     /// The number, in the batch, of the first group that the function is given.
     FirstGroup,
-    /// The number, in the weight, of the first panel that it is given.
-    FirstPanel,
-    /// Which rows of the kernel it is given, of so many.
+    /// Which panels of the weight, or rows of the kernel, it is given, of so many.
     Units(usize),
     /// Numbers of the step.
     Rates,
@@ -370,8 +368,8 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
         arguments.push(number("first_group", ArgumentKind::FirstGroup, quote!(rt::First)));
     }
     match function.division(cx.graph()).filter(|_| cx.domain == Domain::Batch) {
-        Some(Along::Panels(_)) if turns(cx, function) => {
-            arguments.push(number("first_panel", ArgumentKind::FirstPanel, quote!(rt::First)));
+        Some(Along::Panels(panels)) if turns(cx, function) => {
+            arguments.push(number("panels", ArgumentKind::Units(panels), quote!(rt::Units)));
         }
         Some(Along::Taps(units, _)) => {
             arguments.push(number("units", ArgumentKind::Units(units), quote!(rt::Units)));
@@ -395,7 +393,7 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
 /// Whether a function turns values over, so that lanes are features.
 fn turns(cx: PassCx<'_>, function: &Function) -> bool {
     let mut nodes = function.steps.iter().flat_map(Step::nodes);
-    nodes.any(|id| cx.graph().layout(id) == ValueLayout::SampleRows)
+    nodes.any(|id| cx.graph().turns(id))
 }
 
 /// An argument of a function whose work is divided: what has an element for each unit is a slice.

@@ -97,8 +97,17 @@ impl KernelCx<'_> {
     /// The number of the first panel that the function is given.
     pub fn first_panel(&self) -> TokenStream {
         match self.function.division(self.graph) {
-            Some(Along::Panels(_)) => quote!(first_panel.0),
+            Some(Along::Panels(_)) => quote!(panels.start),
             _ => quote!(0),
+        }
+    }
+
+    /// Which of so many panels the function is given.
+    pub fn which_panels(&self, all: usize) -> TokenStream {
+        let all = number(all);
+        match self.function.division(self.graph) {
+            Some(Along::Panels(_)) => quote!(panels.clone()),
+            _ => quote!(0..#all),
         }
     }
 

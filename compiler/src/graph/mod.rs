@@ -250,6 +250,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         ValueLayout::BatchLane
     }
 
+    /// Whether it takes its last operand both turned round, as [`ValueLayout::SampleRows`], and as it was computed.
+    fn can_turn(&self) -> bool {
+        false
+    }
+
     /// What its work for a batch can be divided along; nothing changes with how many parts there are.
     fn along(&self, _graph: &Graph, node: &Node) -> Option<crate::plan::Along> {
         crate::plan::along_groups(node, self.layout())
@@ -660,6 +665,17 @@ impl Graph {
             Op::Parameter(_) | Op::Constant(..) => ValueLayout::Parameter,
             _ => ValueLayout::BatchLane,
         }
+    }
+
+    /// Whether a node turns a value round, so that lanes are features: it has to know which panels it computes.
+    pub fn turns(&self, id: NodeId) -> bool {
+        self.layout(id) == ValueLayout::SampleRows || self.turns_operand(self.node(id))
+    }
+
+    /// Whether a node turns its last operand round by itself.
+    pub fn turns_operand(&self, node: &Node) -> bool {
+        let is_lanes = |operand: &NodeId| self.layout(*operand) == ValueLayout::BatchLane;
+        matches!(&node.op, Op::Operator(op) if op.can_turn()) && node.inputs.last().is_some_and(is_lanes)
     }
 
     /// Of how many positions a node is made, each from the same one of its operands and from nothing else.

@@ -2,7 +2,7 @@
 //!
 //! Products and sums over samples want lanes over features. [`SampleRows`] turns a gradient round once, and both the
 //! weight's and the bias's gradient use it. Of `[positions, features]` each position of each sample is a row, and the
-//! sum is over them all.
+//! sum is over them all; `simplify::far` gives the gradient of many positions as it lies.
 
 use quote::quote;
 
@@ -28,6 +28,10 @@ impl Operator for BatchSum {
         ValueLayout::Parameter
     }
 
+    fn can_turn(&self) -> bool {
+        true
+    }
+
     fn along(&self, _: &Graph, node: &Node) -> Option<Along> {
         Some(Along::Panels(node.len().div_ceil(LANES)))
     }
@@ -48,11 +52,10 @@ impl Operator for BatchSum {
         let (samples, batch) = (cx.samples(), cx.batch());
         let rows = cx.operand(0);
         let finish = cx.closure(&["p"]);
-        let positions = cx.operand_len(0) / cx.node.len().max(1);
-        if positions > 1 {
-            // Behind the last sample gradients are 0.
-            let all = cx.rows_of(positions);
-            return quote!(rt::dense::bias_gradient::<L, #all, #all>(#rows, #finish););
+        if cx.graph.turns_operand(cx.node) {
+            let (all, features) = (cx.number(cx.operand_len(0)), cx.number(cx.node.len()));
+            let panels = cx.which_panels(cx.node.len().div_ceil(LANES));
+            return quote!(rt::dense::far_bias_gradient::<L, #all, #features>(#rows, #panels, #finish););
         }
         quote!(rt::dense::bias_gradient::<L, #samples, #batch>(#rows, #finish);)
     }

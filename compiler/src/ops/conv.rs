@@ -125,8 +125,7 @@ fn tile(channels: usize, places: usize, groups: usize) -> (usize, usize) {
         full + if channels.is_multiple_of(LANES) { 0 } else { waste(channels % LANES, size) }
     };
     let fits = |size: usize| {
-        size <= channels
-            && (groups == 1 || (LANES.is_multiple_of(size) && channels.is_multiple_of(size)))
+        size <= channels && (groups == 1 || (LANES.is_multiple_of(size) && channels.is_multiple_of(size)))
     };
     let sums = |(rows, columns): (usize, usize)| per_panel(rows) * waste(places, columns);
     let mut best = None;

@@ -448,6 +448,10 @@ impl Operator for DenseWeightGradient {
         ValueLayout::Parameter
     }
 
+    fn can_turn(&self) -> bool {
+        true
+    }
+
     fn along(&self, _: &Graph, _: &Node) -> Option<Along> {
         Some(Along::Panels(self.units.div_ceil(LANES)))
     }
@@ -479,12 +483,12 @@ impl Operator for DenseWeightGradient {
         let (x, rows) = (cx.operand(0), cx.operand(1));
         let (i, samples, batch) = (cx.number(inputs), cx.samples(), cx.batch());
         let finish = cx.closure(&["p", "i"]);
-        if cx.operand_len(0) > inputs {
-            let all = cx.number(cx.operand_len(0));
-            let rows_of_all = cx.rows_of(cx.operand_len(0) / inputs.max(1));
+        if cx.graph.turns_operand(cx.node) {
+            let (all, of_y) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(1)));
+            let (o, panels) = (cx.number(self.units), cx.which_panels(self.units.div_ceil(LANES)));
             return quote! {
-                rt::dense::weight_gradient_positions::<L, #all, #i, #rows_of_all, #batch>(
-                    #x, #rows, #finish
+                rt::dense::far_weight_gradient::<L, #all, #i, #of_y, #o, #batch>(
+                    #x, #rows, #panels, #finish
                 );
             };
         }

@@ -3,9 +3,10 @@
 //! Before differentiation: [`frozen`] gives frozen layers their form of prediction, and [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
 //! After it: `lower` writes softmax as reductions, `reshape` drops shapes that memory does not see,
 //! `one_hot` sums a single hot element directly, `common` computes equal values once, and `fuse_pointwise`
-//! joins chains of scalar functions. At last [`recompute`] copies what is computed again on the way back.
+//! joins chains of scalar functions. `far` lets sums over many positions turn their gradient round by themselves. At last [`recompute`] copies what is computed again on the way back.
 
 mod common;
+mod far;
 mod fuse_pointwise;
 mod inference;
 mod inline;
@@ -36,6 +37,7 @@ type Pass = (&'static str, fn(Graph) -> Graph);
 pub const PASSES: &[Pass] = &[
     ("lower", lower::lower),
     ("reshape", reshape::reshape),
+    ("far", far::far),
     ("common", common::common),
     ("one_hot", one_hot::one_hot),
     ("fuse_pointwise", fuse_pointwise::fuse_pointwise),

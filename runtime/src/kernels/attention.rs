@@ -13,7 +13,7 @@
 
 use super::pack::{load_at, store_at};
 use crate::element::Element;
-use crate::lanes::{LANES, Lanes, Row};
+use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// Shapes of an attention, all known when a model is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +193,7 @@ pub fn forward<L: Lanes, const Q: usize, const M: usize, const S: usize, const R
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let (head, width) = (sizes.head, sizes.head * sizes.heads);
-    let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
+    let Aligned(weights) = &mut Aligned([[[L::Elem::ZERO; LANES]; S]; R]);
     assert!(memory.len() == query.len() && mask.is_none_or(|mask| mask.len() == query.len()));
     for g in 0..query.len() {
         let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
@@ -202,8 +202,8 @@ pub fn forward<L: Lanes, const Q: usize, const M: usize, const S: usize, const R
             for i in (0..sizes.queries).step_by(R) {
                 let limit = sizes.seen((i + R - 1).min(sizes.queries - 1));
                 let last = sizes.queries - 1;
-                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
-                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), &mut weights);
+                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), weights);
+                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), weights);
                 if draws.is_some() {
                     for r in 0..R.min(sizes.queries - i) {
                         for j in 0..limit {
@@ -214,7 +214,7 @@ pub fn forward<L: Lanes, const Q: usize, const M: usize, const S: usize, const R
                     }
                 }
                 for d in (0..head).step_by(TILE) {
-                    let sums = mixed::<L, R, S>(&weights, v, d, head, limit);
+                    let sums = mixed::<L, R, S>(weights, v, d, head, limit);
                     for r in 0..R.min(sizes.queries - i) {
                         for c in 0..TILE.min(head - d) {
                             finish(g, (i + r) * width + h * head + d + c, sums[r][c]);
@@ -329,8 +329,8 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
     mut gradients: impl Gradients<L::Elem>,
 ) {
     let (head, width) = (sizes.head, sizes.head * sizes.heads);
-    let mut weights = [[[L::Elem::ZERO; LANES]; S]; R];
-    let mut d_scores = [[[L::Elem::ZERO; LANES]; S]; R];
+    let Aligned(weights) = &mut Aligned([[[L::Elem::ZERO; LANES]; S]; R]);
+    let Aligned(d_scores) = &mut Aligned([[[L::Elem::ZERO; LANES]; S]; R]);
     assert!(memory.len() == query.len() && d_y.len() == query.len());
     assert!(mask.is_none_or(|mask| mask.len() == query.len()));
     for g in 0..query.len() {
@@ -345,10 +345,10 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
                 let n = R.min(sizes.queries - i);
                 let limit = sizes.seen(i + n - 1);
                 let last = sizes.queries - 1;
-                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), &mut weights);
-                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), &mut weights);
+                products::<L, R, S>(q, k, (i, last), limit, head, sizes.scale(), weights);
+                softmax::<L, R, S>(sizes, i, limit, mask.map(|mask| &mask[g]), weights);
                 let one = L::splat(L::Elem::ONE);
-                products::<L, R, S>(d, v, (i, last), limit, head, one, &mut d_scores);
+                products::<L, R, S>(d, v, (i, last), limit, head, one, d_scores);
                 for r in 0..n {
                     let at = (h * sizes.queries + i + r) * S;
                     through_softmax::<L>(
@@ -360,7 +360,7 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
                 }
                 if let Some(rows) = gradients.query(g) {
                     for d in (0..head).step_by(TILE) {
-                        let sums = mixed::<L, R, S>(&d_scores, k, d, head, limit);
+                        let sums = mixed::<L, R, S>(d_scores, k, d, head, limit);
                         for r in 0..n {
                             for c in 0..TILE.min(head - d) {
                                 let at = (i + r) * q.row + q.from + d + c;
@@ -370,8 +370,8 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
                     }
                 }
                 if let Some(rows) = gradients.memory(g) {
-                    add_outer::<L, R, S>(&d_scores, q, (i, n), limit, head, rows, (k.row, k.from));
-                    add_outer::<L, R, S>(&weights, d, (i, n), limit, head, rows, (v.row, v.from));
+                    add_outer::<L, R, S>(d_scores, q, (i, n), limit, head, rows, (k.row, k.from));
+                    add_outer::<L, R, S>(weights, d, (i, n), limit, head, rows, (v.row, v.from));
                 }
             }
         }

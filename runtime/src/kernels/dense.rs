@@ -21,9 +21,11 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
+use core::ops::Range;
+
 use super::pack::store_at;
 use crate::element::Element;
-use crate::lanes::{LANES, Lanes, Row};
+use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// Rows of a tile, for a set with wide registers.
 const WIDE: usize = 8;
@@ -494,18 +496,23 @@ pub fn transpose_gradient<L: Lanes, const O: usize, const S: usize>(
 ) {
     assert!(d_y.len() * LANES == S);
     for (p, panel) in rows.iter_mut().enumerate() {
-        let from = (first + p) * LANES;
-        let outputs = LANES.min(O - from);
-        for (group, samples) in d_y.iter().zip(panel.chunks_mut(LANES)) {
-            let mut square = [L::zero(); LANES];
-            for (lanes, row) in square.iter_mut().zip(&group[from..from + outputs]) {
-                *lanes = L::load(row);
-            }
-            L::transpose(&mut square);
-            for (sample, lanes) in samples.iter_mut().zip(square) {
-                lanes.store(sample);
-            }
+        for (group, samples) in d_y.iter().zip(panel.as_chunks_mut().0) {
+            turn::<L, O>(group, first + p, samples);
         }
+    }
+}
+
+/// Turns the outputs of a panel round: `rows[s][l]` is output `16 p + l` of sample `s` of the group; padding is zero.
+#[inline(always)]
+fn turn<L: Lanes, const O: usize>(group: &[Row<L::Elem>; O], p: usize, rows: &mut [Row<L::Elem>; LANES]) {
+    let from = p * LANES;
+    let mut square = [L::zero(); LANES];
+    for (lanes, row) in square.iter_mut().zip(&group[from..from + LANES.min(O - from)]) {
+        *lanes = L::load(row);
+    }
+    L::transpose(&mut square);
+    for (row, lanes) in rows.iter_mut().zip(square) {
+        lanes.store(row);
     }
 }
 
@@ -526,44 +533,15 @@ pub fn transpose_gradient_positions<L: Lanes, const TO: usize, const O: usize, c
 pub fn weight_gradient<L: Lanes, const I: usize, const S: usize, const N: usize>(
     x: &[[Row<L::Elem>; I]],
     rows: &[[Row<L::Elem>; S]],
-    finish: impl FnMut(usize, usize, L),
-) {
-    weight_all::<L, I, S, N>(x, rows, 1, finish);
-}
-
-/// [`weight_gradient`], summed over `TI / I` positions of each sample too.
-#[inline(always)]
-pub fn weight_gradient_positions<
-    L: Lanes,
-    const TI: usize,
-    const I: usize,
-    const S: usize,
-    const N: usize,
->(
-    x: &[[Row<L::Elem>; TI]],
-    rows: &[[Row<L::Elem>; S]],
-    finish: impl FnMut(usize, usize, L),
-) {
-    weight_all::<L, I, S, N>(x.as_flattened().as_chunks().0, rows, TI / I, finish);
-}
-
-/// All inputs of all panels.
-#[inline(always)]
-fn weight_all<L: Lanes, const I: usize, const S: usize, const N: usize>(
-    x: &[[Row<L::Elem>; I]],
-    rows: &[[Row<L::Elem>; S]],
-    positions: usize,
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    // All groups that hold samples: their number is a constant.
-    let x = &x[..N.div_ceil(LANES) * positions];
     let mut p = 0;
     while L::IS_WIDE && p + 2 <= rows.len() {
-        weight_panels::<L, I, S, N, 2>(x, rows, positions, p, &mut finish);
+        weight_panels::<L, I, S, N, 2>(x, rows, p, &mut finish);
         p += 2;
     }
     while p < rows.len() {
-        weight_panels::<L, I, S, N, 1>(x, rows, positions, p, &mut finish);
+        weight_panels::<L, I, S, N, 1>(x, rows, p, &mut finish);
         p += 1;
     }
 }
@@ -573,26 +551,17 @@ fn weight_all<L: Lanes, const I: usize, const S: usize, const N: usize>(
 fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const C: usize>(
     x: &[[Row<L::Elem>; I]],
     rows: &[[Row<L::Elem>; S]],
-    positions: usize,
     p: usize,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let d_y: [&[Row<L::Elem>; S]; C] = core::array::from_fn(|c| &rows[p + c]);
-    let groups = N.div_ceil(LANES) * positions;
-    if I <= MOST_KEPT && groups * I * LANES * size_of::<L::Elem>() > NEAR_BYTES {
-        weight_blocked::<L, I, S, N, C>(
-            x,
-            d_y,
-            positions,
-            #[inline(always)]
-            |c, i, sum| finish(p + c, i, sum),
-        );
-        return;
-    }
+    // All groups that hold samples: their number is a constant.
+    let x = &x[..N.div_ceil(LANES)];
+    let d_y: [&[[Row<L::Elem>; LANES]]; C] = core::array::from_fn(|c| &rows[p + c].as_chunks().0[..x.len()]);
     cover!(L, I, |i, R| {
         let mut sums = [[L::zero(); C]; R];
-        for g in 0..groups {
-            add_products::<L, I, S, N, R, C>(x, &d_y, positions, g, i, &mut sums);
+        for g in 0..N.div_ceil(LANES) {
+            let d_y: [&[Row<L::Elem>; LANES]; C] = core::array::from_fn(|c| &d_y[c][g]);
+            add_products(&x[g], d_y, LANES.min(N - g * LANES), i, &mut sums);
         }
         each(&sums, |r, c, sum| {
             if i + r < I {
@@ -602,66 +571,128 @@ fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const
     });
 }
 
-/// Bytes of inputs above which passing over all of them once a panel takes longer than its products.
-const NEAR_BYTES: usize = 1 << 20;
-/// Inputs whose sums are kept between groups, at most.
-const MOST_KEPT: usize = 512;
-/// Groups of samples whose gradients stay in the nearest cache while all inputs go by.
-const NEAR_GROUPS: usize = 4;
-
-/// As [`weight_panels`], a few groups of samples after the other: what is read of them lies together. Sums are kept between
-/// groups, so that each has one order. `finish` is given which of the panels, input and sixteen outputs.
+/// Adds the products of `R` inputs, from `i` on, with `C` panels of gradients, over some samples of a group.
 #[inline(always)]
-fn weight_blocked<L: Lanes, const I: usize, const S: usize, const N: usize, const C: usize>(
-    x: &[[Row<L::Elem>; I]],
-    d_y: [&[Row<L::Elem>; S]; C],
-    positions: usize,
-    mut finish: impl FnMut(usize, usize, L),
-) {
-    let groups = N.div_ceil(LANES) * positions;
-    let mut kept = [[[L::Elem::ZERO; LANES]; C]; I];
-    for first in (0..groups).step_by(NEAR_GROUPS) {
-        cover!(L, I, |i, R| {
-            let mut sums = [[L::zero(); C]; R];
-            for r in 0..R.min(I - i) {
-                for c in 0..C {
-                    sums[r][c] = L::load(&kept[i + r][c]);
-                }
-            }
-            for g in first..groups.min(first + NEAR_GROUPS) {
-                add_products::<L, I, S, N, R, C>(x, &d_y, positions, g, i, &mut sums);
-            }
-            for r in 0..R.min(I - i) {
-                for c in 0..C {
-                    sums[r][c].store(&mut kept[i + r][c]);
-                }
-            }
-        });
-    }
-    for (i, kept) in kept.iter().enumerate() {
-        for (c, sum) in kept.iter().enumerate() {
-            finish(c, i, L::load(sum));
-        }
-    }
-}
-
-/// Adds the products of `R` inputs, from `i` on, with `C` panels of gradients, over the samples of a group.
-#[inline(always)]
-fn add_products<L: Lanes, const I: usize, const S: usize, const N: usize, const R: usize, const C: usize>(
-    x: &[[Row<L::Elem>; I]],
-    d_y: &[&[Row<L::Elem>; S]; C],
-    positions: usize,
-    g: usize,
+fn add_products<L: Lanes, const I: usize, const R: usize, const C: usize>(
+    x: &[Row<L::Elem>; I],
+    d_y: [&[Row<L::Elem>; LANES]; C],
+    samples: usize,
     i: usize,
     sums: &mut [[L; C]; R],
 ) {
-    let inputs: [&Row<L::Elem>; R] = core::array::from_fn(|r| &x[g][if i + r < I { i + r } else { I - 1 }]);
-    for lane in 0..LANES.min(N - g / positions * LANES) {
-        let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][g * LANES + lane]));
+    let inputs: [&Row<L::Elem>; R] = core::array::from_fn(|r| &x[if i + r < I { i + r } else { I - 1 }]);
+    for lane in 0..samples {
+        let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][lane]));
         for r in 0..R {
             for c in 0..C {
                 sums[r][c] = sums[r][c].add_mul(inputs[r][lane], lanes[c]);
             }
+        }
+    }
+}
+
+/// Groups of samples whose gradients are turned round at a time: they stay in the nearest cache while all inputs go by.
+const TURNED: usize = 4;
+/// Inputs whose sums are kept between groups, at most.
+const KEPT: usize = 256;
+
+/// [`weight_gradient`] of d_y as it lies, summed over `TI / I` positions of each of the first `N` samples too, where all
+/// of it turned round would be far from the processor. `panels` are those of the weight that are computed, and `finish`
+/// counts from the first.
+#[inline(always)]
+pub fn far_weight_gradient<
+    L: Lanes,
+    const TI: usize,
+    const I: usize,
+    const TO: usize,
+    const O: usize,
+    const N: usize,
+>(
+    x: &[[Row<L::Elem>; TI]],
+    d_y: &[[Row<L::Elem>; TO]],
+    panels: Range<usize>,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TI / I;
+    // All groups that hold samples: their number is a constant.
+    let groups = N.div_ceil(LANES) * positions;
+    let x = &x.as_flattened().as_chunks().0[..groups];
+    let d_y = &d_y.as_flattened().as_chunks().0[..groups];
+    let mut p = panels.start;
+    // Four panels of a group are what lies together in a page of memory.
+    while p + 4 <= panels.end {
+        let place = (p, p - panels.start);
+        if L::IS_WIDE {
+            far_panels::<L, I, O, N, 4, 2>(x, d_y, positions, place, &mut finish);
+        } else {
+            far_panels::<L, I, O, N, 4, 1>(x, d_y, positions, place, &mut finish);
+        }
+        p += 4;
+    }
+    while p < panels.end {
+        far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, (p, p - panels.start), &mut finish);
+        p += 1;
+    }
+}
+
+/// All inputs of `T` panels, `C` at a time: from panel `place.0` on, which `finish` knows as `place.1`.
+#[inline(always)]
+fn far_panels<L: Lanes, const I: usize, const O: usize, const N: usize, const T: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: &[[Row<L::Elem>; O]],
+    positions: usize,
+    place: (usize, usize),
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    for from in (0..I / KEPT * KEPT).step_by(KEPT) {
+        far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (from, KEPT), finish);
+    }
+    far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), finish);
+}
+
+/// `len` inputs, from `from` on, of `T` panels, a few groups after the other. Sums are kept between them, so that each has
+/// one order.
+#[inline(always)]
+fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: &[[Row<L::Elem>; O]],
+    positions: usize,
+    (p, first): (usize, usize),
+    (from, len): (usize, usize),
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    let Aligned(turned) = &mut Aligned([[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; T]);
+    let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; T]; KEPT]);
+    for (chunk, (x, d_y)) in x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate() {
+        for (g, d_y) in d_y.iter().enumerate() {
+            for (panel, turned) in turned.iter_mut().enumerate() {
+                turn::<L, O>(d_y, p + panel, &mut turned[g]);
+            }
+        }
+        for panel in (0..T).step_by(C) {
+            cover!(L, len, |i, R| {
+                let mut sums = [[L::zero(); C]; R];
+                for r in 0..R.min(len - i) {
+                    for c in 0..C {
+                        sums[r][c] = L::load(&kept[i + r][panel + c]);
+                    }
+                }
+                for (g, x) in x.iter().enumerate() {
+                    let d_y: [&[Row<L::Elem>; LANES]; C] = core::array::from_fn(|c| &turned[panel + c][g]);
+                    let samples = LANES.min(N - (chunk * TURNED + g) / positions * LANES);
+                    add_products(x, d_y, samples, from + i, &mut sums);
+                }
+                for r in 0..R.min(len - i) {
+                    for c in 0..C {
+                        sums[r][c].store(&mut kept[i + r][panel + c]);
+                    }
+                }
+            });
+        }
+    }
+    for (i, kept) in kept[..len].iter().enumerate() {
+        for (panel, sum) in kept.iter().enumerate() {
+            finish(first + panel, from + i, L::load(sum));
         }
     }
 }
@@ -679,6 +710,26 @@ pub fn bias_gradient<L: Lanes, const S: usize, const N: usize>(
             sum = sum + L::load(row);
         }
         finish(p, sum);
+    }
+}
+
+/// [`bias_gradient`] of d_y as it lies, as [`far_weight_gradient`]; where there is no sample d_y must be 0.
+#[inline(always)]
+pub fn far_bias_gradient<L: Lanes, const TO: usize, const O: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
+    panels: Range<usize>,
+    mut finish: impl FnMut(usize, L),
+) {
+    for (n, p) in panels.enumerate() {
+        let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
+        let mut sum = L::zero();
+        for group in d_y.as_flattened().as_chunks().0 {
+            turn::<L, O>(group, p, turned);
+            for row in turned.iter() {
+                sum = sum + L::load(row);
+            }
+        }
+        finish(n, sum);
     }
 }
 

@@ -24,6 +24,12 @@ pub const LANES: usize = 16;
 /// Sixteen numbers in memory.
 pub type Row<E> = [E; LANES];
 
+/// Rows on the stack as those of a model lie: a row of `f32` is a line of the cache. A load that crossed two would take
+/// twice as long.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Aligned<T>(pub T);
+
 /// Sixteen numbers in registers.
 pub trait Lanes:
     Copy

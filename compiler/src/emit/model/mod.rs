@@ -365,9 +365,7 @@ impl<'a> Model<'a> {
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
-            ArgumentKind::FirstGroup | ArgumentKind::FirstPanel | ArgumentKind::Units(_) => {
-                blocks::first_unit(&argument.kind)
-            }
+            ArgumentKind::FirstGroup | ArgumentKind::Units(_) => blocks::first_unit(&argument.kind),
             _ => {
                 let place = reference(&self.path(pass, argument, memory), argument.is_mut, memory);
                 argument.handed(place)
@@ -388,7 +386,7 @@ impl<'a> Model<'a> {
             ArgumentKind::State => vec![format_ident!("state")],
             ArgumentKind::Gradients => vec![format_ident!("gradients")],
             ArgumentKind::Draws => vec![format_ident!("draws")],
-            ArgumentKind::FirstGroup | ArgumentKind::FirstPanel | ArgumentKind::Units(_) => Vec::new(),
+            ArgumentKind::FirstGroup | ArgumentKind::Units(_) => Vec::new(),
             ArgumentKind::Rates => vec![format_ident!("rates")],
         }
     }

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{Window, moved_back};
 use crate::element::Element;
-use crate::lanes::{LANES, Lanes, Row};
+use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// d_W: for each weight the sum over samples and places of d_y x, samples within a group last. `finish` is given panel,
 /// element of the kernel and sixteen output channels, each once.
@@ -73,11 +73,6 @@ const NEAR_BYTES: usize = 1 << 20;
 const BAND_BYTES: usize = 32 << 10;
 /// Elements of the kernel whose sums are kept between bands, at most.
 const KEPT: usize = 192;
-
-/// Sums of the outputs of a panel, for each element of the kernel. Rows of sixteen are lines of the cache: a load that
-/// crosses two takes twice as long.
-#[repr(align(64))]
-struct Kept<E>([[Row<E>; LANES]; KEPT]);
 
 /// A tile after the other, each over all groups and places.
 #[inline(always)]
@@ -169,8 +164,7 @@ fn weight_bands<
         let mut block = units.start / height;
         while block * height < units.end {
             // Sums of the panel's outputs for each element of the kernel, lanes over samples.
-            let mut kept = Kept([[[L::Elem::ZERO; LANES]; LANES]; KEPT]);
-            let kept = &mut kept.0;
+            let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; LANES]; KEPT]);
             let block_end = (block + at_once).min(units.end.div_ceil(height));
             for (x, d_y) in x.iter().zip(d_y) {
                 for top in (0..window.output[1]).step_by(band) {
@@ -184,8 +178,9 @@ fn weight_bands<
                                 let seen = window.seen(0, ky);
                                 let rows = seen.start.max(top)..seen.end.min(top + band);
                                 // A tile that was moved back begins with sums that have these rows already.
-                                let is_asked =
-                                    |c: usize| first + c >= channel && units.contains(&((first + c) * height + ky));
+                                let is_asked = |c: usize| {
+                                    first + c >= channel && units.contains(&((first + c) * height + ky))
+                                };
                                 if rows.is_empty() || !(0..CT).any(is_asked) {
                                     continue;
                                 }
