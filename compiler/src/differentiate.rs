@@ -3,10 +3,13 @@
 //! Only gradients that reach a trained parameter are made: the input gets none, nor does anything below the lowest
 //! trained layer. The walk knows scalars, reductions and shapes; an operator brings its own gradient.
 
+use std::sync::Arc;
+
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 
 use crate::graph::{Direction, Graph, Node, NodeId, Op, Operator, Role, Update};
 use crate::ops::batch_sum::{BatchSum, SampleRows};
+use crate::ops::concat::Concat;
 use crate::ops::spread::Gather;
 use crate::program::Reduction;
 use crate::scalar::{self, Binary, Relation, Scalar, Variable};
@@ -112,17 +115,21 @@ pub(crate) fn reaches_parameter(graph: &Graph, is_needed: impl Fn(u32) -> bool) 
     reaches
 }
 
-/// The sum of several contributions, as one pointwise node.
+/// The sum of several contributions, as one pointwise node; of parts that fill a value, as those of `split`, the parts one
+/// after the other.
 fn sum(graph: &mut Graph, id: NodeId, contributions: &[NodeId]) -> NodeId {
     if let [only] = contributions {
         return *only;
     }
-    let scalar = (1..contributions.len() as u32)
-        .fold(Scalar::input(0), |sum, n| Scalar::binary(Binary::Add, sum, Scalar::input(n)));
+    let (op, inputs) = joined(graph, contributions).unwrap_or_else(|| {
+        let scalar = (1..contributions.len() as u32)
+            .fold(Scalar::input(0), |sum, n| Scalar::binary(Binary::Add, sum, Scalar::input(n)));
+        (Op::Pointwise(scalar), contributions.to_vec())
+    });
     let node = graph.node(id);
     let node = Node {
-        op: Op::Pointwise(scalar),
-        inputs: contributions.to_vec(),
+        op,
+        inputs,
         shape: node.shape.clone(),
         batched: node.batched,
         layer: node.layer,
@@ -130,6 +137,26 @@ fn sum(graph: &mut Graph, id: NodeId, contributions: &[NodeId]) -> NodeId {
         gradient_of: Some(id),
     };
     graph.push(node)
+}
+
+/// Contributions of which each is 0 but for some places of one axis, when these places are all of it, each once: what
+/// puts them one after the other.
+fn joined(graph: &Graph, contributions: &[NodeId]) -> Option<(Op, Vec<NodeId>)> {
+    let mut parts = Vec::new();
+    for id in contributions {
+        let node = graph.node(*id);
+        let Op::Operator(op) = &node.op else { return None };
+        let (axis, places) = op.places()?;
+        parts.push((places.start, places.end, axis, *node.inputs.first()?));
+    }
+    parts.sort_unstable_by_key(|(start, ..)| *start);
+    let shape = &graph.node(*contributions.first()?).shape;
+    let axis = parts.first().map(|(_, _, axis, _)| *axis)?;
+    let end = parts.iter().try_fold(0, |end, (from, to, of, _)| (*from == end && *of == axis).then_some(*to));
+    (end == shape.get(axis).copied()).then(|| {
+        let op = Concat { axis, outer: shape.iter().take(axis).product() };
+        (Op::Operator(Arc::new(op)), parts.iter().map(|(.., of)| *of).collect())
+    })
 }
 
 /// A model that is to be trained, and of which every parameter is frozen.
@@ -247,7 +274,7 @@ impl Gradient<'_> {
         shape: Vec<usize>,
         batched: bool,
     ) -> NodeId {
-        self.node(Op::Operator(std::sync::Arc::new(op)), inputs, shape, batched)
+        self.node(Op::Operator(Arc::new(op)), inputs, shape, batched)
     }
 
     fn of_node(&mut self) -> Vec<(usize, NodeId)> {

@@ -65,7 +65,7 @@ pub mod __private {
     pub use crate::kernels::{
         attention, conv, dense, embedding, norm, pack, pool, random, resample, sequence,
     };
-    pub use crate::lanes::{LANES, Lanes, Plain, Row};
+    pub use crate::lanes::{Aligned, LANES, Lanes, Plain, Row};
     pub use crate::layout::{self, fill};
     pub use crate::math64;
     pub use crate::memory::{Box, OfRow, Tensors, Zero, Zeroed, zeros};

@@ -181,12 +181,12 @@ impl Repeat<'_> {
             let (name, initial) = (self.state(n), self.cx.real(state.initial));
             if let Some(at) = self.scan.given().nth(n) {
                 let before = self.cx.operand(at);
-                return quote!(let mut #name = [#before[g]];);
+                return quote!(let mut #name = rt::Aligned([#before[g]]););
             }
             let row = if state.initial == 0.0 { quote!(ZERO_ROW) } else { quote!([#initial; 16]) };
             let len = self.step.pass.graph.results.get(n).map_or(0, |next| self.len_of(*next));
             let array = self.array(len, &row);
-            quote!(let mut #name = #array;)
+            quote!(let mut #name = rt::Aligned(#array);)
         });
         let beside = self.arguments().iter().filter_map(|argument| {
             let len = match argument.kind {
@@ -196,7 +196,7 @@ impl Repeat<'_> {
             };
             let name = self.local(&argument.name.to_string());
             let array = self.array(len, &quote!(ZERO_ROW));
-            Some(quote!(let mut #name = #array;))
+            Some(quote!(let mut #name = rt::Aligned(#array);))
         });
         quote!(#(#states)* #(#beside)*)
     }
@@ -226,8 +226,8 @@ impl Repeat<'_> {
         let sources = handed_on.iter().map(|(_, from)| value_of(from));
         let handed_on = match handed_on.len() {
             0 => TokenStream::new(),
-            1 => quote!(#(#targets)* = #(#sources)*;),
-            _ => quote!((#(#targets),*) = (#(#sources),*);),
+            1 => quote!(#(*#targets)* = #(#sources)*;),
+            _ => quote!((#(*#targets),*) = (#(#sources),*);),
         };
         let placed = |result: &Result| {
             self.place(result.node)
@@ -285,7 +285,7 @@ impl Repeat<'_> {
         match (result.is_state, self.domain()) {
             (true, _) => {
                 let value = value_of(from);
-                quote!(#to = #value;)
+                quote!(*#to = #value;)
             }
             (false, Domain::Batch) => {
                 let value = value_of(from);
@@ -293,7 +293,8 @@ impl Repeat<'_> {
             }
             (false, Domain::Single) => {
                 let len = number(result.len);
-                quote!(rt::pack::copy_features(#from, 0, #to, t * #len, #len);)
+                let value = value_of(from);
+                quote!(rt::pack::copy_features(&#value, 0, #to, t * #len, #len);)
             }
         }
     }
@@ -324,11 +325,16 @@ impl Repeat<'_> {
     }
 }
 
-/// What a reference refers to: `h` for `&h`.
+/// What a reference refers to: `*h` for `&h`, which is aligned.
 fn value_of(reference: &TokenStream) -> TokenStream {
     let mut tokens = reference.clone().into_iter();
-    match tokens.next() {
-        Some(TokenTree::Punct(first)) if first.as_char() == '&' => tokens.collect(),
+    match (tokens.next(), tokens.next(), tokens.next()) {
+        (Some(TokenTree::Punct(first)), Some(TokenTree::Ident(name)), None) if first.as_char() == '&' => {
+            quote!(*#name)
+        }
+        (Some(TokenTree::Punct(first)), ..) if first.as_char() == '&' => {
+            reference.clone().into_iter().skip(1).collect()
+        }
         _ => quote!(*#reference),
     }
 }

@@ -250,6 +250,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         ValueLayout::BatchLane
     }
 
+    /// If its value is its operand in some places of an axis and 0 in all others: the axis, the first of these places and
+    /// the one behind the last.
+    fn places(&self) -> Option<(usize, std::ops::Range<usize>)> {
+        None
+    }
+
     /// Whether it takes its last operand both turned round, as [`ValueLayout::SampleRows`], and as it was computed.
     fn can_turn(&self) -> bool {
         false

@@ -112,9 +112,11 @@ pub fn concat(cx: &mut Builder<'_>, values: Vec<NodeId>, axis: usize) -> NodeId 
 
 /// The operator: `outer` times a block of each operand.
 #[derive(Debug)]
-struct Concat {
-    axis: usize,
-    outer: usize,
+pub struct Concat {
+    /// The axis along which they lie.
+    pub axis: usize,
+    /// Places of the axes before it.
+    pub outer: usize,
 }
 
 impl Operator for Concat {

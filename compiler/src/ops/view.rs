@@ -1,5 +1,7 @@
 //! Views: the numbers of a value in another order of axes, a part of each axis, or more places round them.
 
+use std::ops::Range;
+
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
@@ -94,6 +96,17 @@ impl View {
             Some(ViewAxis { of, size: *size, at: axis.from, from: axis.at, len: axis.len })
         });
         Self { source: self.axes.iter().map(|axis| axis.size).collect(), axes: axes.collect(), fill: 0.0 }
+    }
+
+    /// As [`Operator::places`].
+    fn shown(&self) -> Option<(usize, Range<usize>)> {
+        let is_whole = |(n, axis): (usize, &ViewAxis)| {
+            self.source.get(n).is_some_and(|size| *axis == ViewAxis::whole(n, *size))
+        };
+        let mut others = self.axes.iter().enumerate().filter(|axis| !is_whole(*axis));
+        let (n, axis) = others.next()?;
+        let is_part = axis.of == n && axis.from == 0 && self.source.get(n) == Some(&axis.len);
+        (is_part && others.next().is_none() && self.fill == 0.0).then_some((n, axis.at..axis.at + axis.len))
     }
 
     /// The loops, outermost first, and the operand's feature where all of them begin to show.
@@ -205,6 +218,10 @@ impl View {
 impl Operator for View {
     fn name(&self) -> &'static str {
         "view"
+    }
+
+    fn places(&self) -> Option<(usize, Range<usize>)> {
+        self.shown()
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {

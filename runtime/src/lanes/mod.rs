@@ -12,7 +12,7 @@ pub mod neon;
 mod parts;
 mod plain;
 
-use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
+use core::ops::{Add, BitAnd, BitOr, Deref, DerefMut, Div, Mul, Neg, Not, Sub};
 
 pub use plain::Plain;
 
@@ -28,7 +28,23 @@ pub type Row<E> = [E; LANES];
 /// twice as long.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
-pub(crate) struct Aligned<T>(pub T);
+pub struct Aligned<T>(pub T);
+
+impl<T> Deref for Aligned<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Aligned<T> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
 
 /// Sixteen numbers in registers.
 pub trait Lanes:
