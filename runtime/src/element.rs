@@ -1,6 +1,5 @@
 //! The numbers that models compute with.
 
-use crate::lanes::Plain;
 use crate::simd::{Kernel, Simd};
 
 mod sealed {
@@ -83,6 +82,6 @@ impl Element for f64 {
     /// One set of lanes for every machine: f64 models are for checks, where the same bits matter more than speed.
     #[inline(always)]
     fn dispatch<K: Kernel<Self>>(_: Simd, kernel: K) -> K::Output {
-        kernel.run::<Plain<f64>>()
+        crate::simd::run_plain(kernel)
     }
 }

@@ -4,9 +4,7 @@
 use core::sync::atomic::{AtomicU8, Ordering};
 
 use crate::element::Element;
-use crate::lanes::Lanes;
-#[cfg(any(not(nnc_only), nnc_only = "plain"))]
-use crate::lanes::Plain;
+use crate::lanes::{Lanes, Plain};
 
 /// Code that is generic over lanes: every instruction set gets a copy of its own.
 pub trait Kernel<E: Element> {
@@ -120,11 +118,23 @@ impl Simd {
             #[cfg(all(target_arch = "aarch64", any(not(nnc_only), nnc_only = "neon")))]
             Set::Neon => unsafe { run_neon(kernel) },
             #[cfg(any(not(nnc_only), nnc_only = "plain"))]
-            Set::Plain => kernel.run::<Plain<f32>>(),
+            Set::Plain => run_plain(kernel),
             #[allow(unreachable_patterns)]
             other => unreachable!("there is no value of the set {other:?} in this build"),
         }
     }
+}
+
+/// Runs a kernel without further instructions.
+///
+/// A function of its own, as those of the sets are: what a kernel keeps on the stack is there while it runs, not, in a
+/// build without optimization, what all kernels of a step do at once.
+#[inline(never)]
+pub(crate) fn run_plain<E: Element, K: Kernel<E>>(kernel: K) -> K::Output
+where
+    Plain<E>: Lanes<Elem = E>,
+{
+    kernel.run::<Plain<E>>()
 }
 
 #[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx512")))]

@@ -594,7 +594,18 @@ fn add_products<L: Lanes, const I: usize, const R: usize, const C: usize>(
 /// Groups of samples whose gradients are turned round at a time: they stay in the nearest cache while all inputs go by.
 const TURNED: usize = 4;
 /// Inputs whose sums are kept between groups, at most.
-const KEPT: usize = 256;
+const KEPT: usize = 128;
+/// Panels that are turned round together: those of a group are what lies together in a page of memory.
+const TOGETHER: usize = 4;
+
+/// What [`far_weight_gradient`] keeps of the panels that it turns round together.
+#[repr(align(64))]
+struct Far<E> {
+    /// Gradients of a few groups, lanes over outputs.
+    turned: [[[Row<E>; LANES]; TURNED]; TOGETHER],
+    /// Sums of inputs.
+    kept: [[Row<E>; TOGETHER]; KEPT],
+}
 
 /// [`weight_gradient`] of d_y as it lies, summed over `TI / I` positions of each of the first `N` samples too, where all
 /// of it turned round would be far from the processor. `panels` are those of the weight that are computed, and `finish`
@@ -618,19 +629,23 @@ pub fn far_weight_gradient<
     let groups = N.div_ceil(LANES) * positions;
     let x = &x.as_flattened().as_chunks().0[..groups];
     let d_y = &d_y.as_flattened().as_chunks().0[..groups];
+    let mut far = Far {
+        turned: [[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; TOGETHER],
+        kept: [[[L::Elem::ZERO; LANES]; TOGETHER]; KEPT],
+    };
     let mut p = panels.start;
-    // Four panels of a group are what lies together in a page of memory.
-    while p + 4 <= panels.end {
+    while p + TOGETHER <= panels.end {
         let place = (p, p - panels.start);
         if L::IS_WIDE {
-            far_panels::<L, I, O, N, 4, 2>(x, d_y, positions, place, &mut finish);
+            far_panels::<L, I, O, N, TOGETHER, 2>(x, d_y, positions, place, &mut far, &mut finish);
         } else {
-            far_panels::<L, I, O, N, 4, 1>(x, d_y, positions, place, &mut finish);
+            far_panels::<L, I, O, N, TOGETHER, 1>(x, d_y, positions, place, &mut far, &mut finish);
         }
-        p += 4;
+        p += TOGETHER;
     }
     while p < panels.end {
-        far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, (p, p - panels.start), &mut finish);
+        let place = (p, p - panels.start);
+        far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, place, &mut far, &mut finish);
         p += 1;
     }
 }
@@ -642,12 +657,13 @@ fn far_panels<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
     d_y: &[[Row<L::Elem>; O]],
     positions: usize,
     place: (usize, usize),
+    far: &mut Far<L::Elem>,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
     for from in (0..I / KEPT * KEPT).step_by(KEPT) {
-        far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (from, KEPT), finish);
+        far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (from, KEPT), far, finish);
     }
-    far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), finish);
+    far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), far, finish);
 }
 
 /// `len` inputs, from `from` on, of `T` panels, a few groups after the other. Sums are kept between them, so that each has
@@ -659,10 +675,11 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
     positions: usize,
     (p, first): (usize, usize),
     (from, len): (usize, usize),
+    far: &mut Far<L::Elem>,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let Aligned(turned) = &mut Aligned([[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; T]);
-    let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; T]; KEPT]);
+    let (turned, kept) = (&mut far.turned[..T], &mut far.kept[..len]);
+    kept.fill([[L::Elem::ZERO; LANES]; TOGETHER]);
     for (chunk, (x, d_y)) in x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate() {
         for (g, d_y) in d_y.iter().enumerate() {
             for (panel, turned) in turned.iter_mut().enumerate() {
@@ -690,8 +707,8 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
             });
         }
     }
-    for (i, kept) in kept[..len].iter().enumerate() {
-        for (panel, sum) in kept.iter().enumerate() {
+    for (i, kept) in kept.iter().enumerate() {
+        for (panel, sum) in kept[..T].iter().enumerate() {
             finish(first + panel, from + i, L::load(sum));
         }
     }

@@ -34,12 +34,14 @@ pub fn weight_gradient<
     assert!(x.len() == d_y.len() && units.end <= window.channels() * window.kernel[0]);
     assert!(window.kernel[1] == KW && window.input.iter().product::<usize>() == X);
     assert!(window.output.iter().product::<usize>() == Y && CT <= window.channels());
+    // One for all of them, as a build without optimization keeps what any of them would have on the stack.
+    let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; LANES]; KEPT]);
     if L::IS_WIDE {
-        weight_tiles::<L, X, Y, R, CT, KW>(window, units, x, d_y, finish);
+        weight_tiles::<L, X, Y, R, CT, KW>(window, units, x, d_y, kept, finish);
     } else if R == 1 || KW > 3 {
-        weight_tiles::<L, X, Y, 1, 1, KW>(window, units, x, d_y, finish);
+        weight_tiles::<L, X, Y, 1, 1, KW>(window, units, x, d_y, kept, finish);
     } else {
-        weight_tiles::<L, X, Y, 2, 1, KW>(window, units, x, d_y, finish);
+        weight_tiles::<L, X, Y, 2, 1, KW>(window, units, x, d_y, kept, finish);
     }
 }
 
@@ -57,11 +59,12 @@ fn weight_tiles<
     units: Range<usize>,
     x: &[[Row<L::Elem>; X]],
     d_y: &[[Row<L::Elem>; Y]],
+    kept: &mut Kept<L::Elem>,
     finish: impl FnMut(usize, usize, L),
 ) {
     let bytes = x.len() * (X + Y) * LANES * size_of::<L::Elem>();
     if bytes > NEAR_BYTES && window.kernel[0] * KW * CT <= KEPT {
-        weight_bands::<L, X, Y, R, CT, KW>(window, units, x, d_y, finish);
+        weight_bands::<L, X, Y, R, CT, KW>(window, units, x, d_y, kept, finish);
     } else {
         weight_whole::<L, X, Y, R, CT, KW>(window, units, x, d_y, finish);
     }
@@ -72,7 +75,10 @@ const NEAR_BYTES: usize = 1 << 20;
 /// Bytes of images that a tile sees of a band: they stay in the nearest cache while all rows of the kernel go by.
 const BAND_BYTES: usize = 32 << 10;
 /// Elements of the kernel whose sums are kept between bands, at most.
-const KEPT: usize = 192;
+const KEPT: usize = 144;
+
+/// Sums of the outputs of a panel for each element of the kernel, lanes over samples.
+type Kept<E> = [[Row<E>; LANES]; KEPT];
 
 /// A tile after the other, each over all groups and places.
 #[inline(always)]
@@ -151,6 +157,7 @@ fn weight_bands<
     units: Range<usize>,
     x: &[[Row<L::Elem>; X]],
     d_y: &[[Row<L::Elem>; Y]],
+    kept: &mut Kept<L::Elem>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
     let (channels, outputs, height) = (window.channels(), window.output[0], window.kernel[0]);
@@ -163,8 +170,7 @@ fn weight_bands<
         let of_panel = LANES.min(outputs - p * LANES);
         let mut block = units.start / height;
         while block * height < units.end {
-            // Sums of the panel's outputs for each element of the kernel, lanes over samples.
-            let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; LANES]; KEPT]);
+            kept.fill([[L::Elem::ZERO; LANES]; LANES]);
             let block_end = (block + at_once).min(units.end.div_ceil(height));
             for (x, d_y) in x.iter().zip(d_y) {
                 for top in (0..window.output[1]).step_by(band) {
