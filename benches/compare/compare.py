@@ -281,7 +281,8 @@ def processor():
     try:
         with open("/proc/cpuinfo") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
-        return names[0], len(names)
+        # Signs of trademarks are no part of a name.
+        return re.sub(r"\((R|TM)\)", "", names[0]), len(names)
     except (OSError, IndexError):
         return platform.processor() or platform.machine(), os.cpu_count()
 
