@@ -187,7 +187,7 @@ positions!(odd: 5 to 19 at 3, groups 3, batch 40);
 positions!(one_position: 6 to 3 at 1, groups 2, batch 17);
 positions!(panels: 9 to 32 at 11, groups 1, batch 16);
 // More positions than are turned round at a time, and more inputs than sums of the weights' gradient are kept of.
-positions!(turned: 261 to 17 at 33, groups 2, batch 20);
+positions!(turned: 261 to 17 at 9, groups 2, batch 20);
 positions!(kept: 530 to 35 at 9, groups 1, batch 12);
 
 mod table {
