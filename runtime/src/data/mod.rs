@@ -31,7 +31,8 @@ pub use schema::{Feature, Schema, TargetSchema};
 pub use split::{Split, SplitOptions, split, with_test};
 
 use crate::error::{Error, count, listed};
-use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits, class_of};
+use crate::model::info::class_of;
+use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits};
 
 /// Samples and their targets, ready to train on.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -2,7 +2,8 @@
 
 use super::{ConfusionMatrix, Metric, argmax};
 use crate::error::Error;
-use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits, class_of};
+use crate::model::info::class_of;
+use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits};
 
 /// Metrics of every output that a loss compares. [`evaluate`](crate::fit::evaluate) uses it for a model and a data set.
 #[derive(Debug, Clone)]

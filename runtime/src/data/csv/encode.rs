@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{Table, fault, find, is_missing, number};
 use crate::data::{DataSet, Feature, Schema, TargetSchema, Targets, one_hot};
 use crate::error::{Error, closest, count, listed};
-use crate::model::{ModelInfo, Target, TargetInfo, TargetLimits, class_of};
+use crate::model::info::class_of;
+use crate::model::{ModelInfo, Target, TargetInfo, TargetLimits};
 
 /// Makes a data set of a table, with its targets.
 ///

@@ -1,0 +1,190 @@
+//! The gradient of the input.
+
+use super::tile::{NARROW, WIDE, each};
+use crate::lanes::{LANES, Lanes, Row};
+
+/// d_x = Wᵀ d_y. `finish` is given group, input and sixteen samples.
+#[inline(always)]
+pub fn input_gradient<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    finish: impl FnMut(usize, usize, L),
+) {
+    gradient_all::<L, I, O, P>(d_y, weight, finish);
+}
+
+/// [`input_gradient`] at each of `TO / O` positions: `finish` is given the place among the inputs of all.
+#[inline(always)]
+pub fn input_gradient_positions<L: Lanes, const TO: usize, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
+    weight: &[[Row<L::Elem>; I]; P],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TO / O;
+    gradient_all::<L, I, O, P>(
+        d_y.as_flattened().as_chunks().0,
+        weight,
+        #[inline(always)]
+        |g, i, sum| finish(g / positions, g % positions * I + i, sum),
+    );
+}
+
+/// All inputs of all groups.
+#[inline(always)]
+fn gradient_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let mut g = 0;
+    while L::IS_WIDE && g + 2 <= d_y.len() {
+        gradient_groups::<L, I, O, P, 2>(d_y, weight, g, &mut finish);
+        g += 2;
+    }
+    while g < d_y.len() {
+        gradient_groups::<L, I, O, P, 1>(d_y, weight, g, &mut finish);
+        g += 1;
+    }
+}
+
+/// All inputs of `C` groups.
+#[inline(always)]
+fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    g: usize,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| &d_y[g + c]);
+    cover!(L, I, |i, R| {
+        let sums = back::<L, I, O, P, R, C>(d_y, weight, [[L::zero(); C]; R], i, (0, P));
+        each(&sums, |r, c, sum| {
+            if i + r < I {
+                finish(g + c, i + r, sum);
+            }
+        });
+    });
+}
+
+/// Adds the products of `R` inputs, from input `i`, with the outputs of some panels.
+#[inline(always)]
+fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize, const C: usize>(
+    d_y: [&[Row<L::Elem>; O]; C],
+    weight: &[[Row<L::Elem>; I]; P],
+    mut sums: [[L; C]; R],
+    i: usize,
+    (from, to): (usize, usize),
+) -> [[L; C]; R] {
+    for p in from..to {
+        // Behind the last input the last is repeated; nobody asks for those sums.
+        let rows: [&Row<L::Elem>; R] =
+            core::array::from_fn(|r| &weight[p][if i + r < I { i + r } else { I - 1 }]);
+        for lane in 0..LANES.min(O - p * LANES) {
+            let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][p * LANES + lane]));
+            for r in 0..R {
+                for c in 0..C {
+                    sums[r][c] = sums[r][c].add_mul(rows[r][lane], lanes[c]);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks.
+#[inline(always)]
+pub fn input_gradient_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; I]],
+    finish: impl FnMut(usize, usize, L),
+) {
+    gradient_blocks::<L, I, O, P, PB>(d_y, weight, partial, finish);
+}
+
+/// [`input_gradient_blocked`] at each of `TO / O` positions, as [`input_gradient_positions`].
+#[inline(always)]
+pub fn input_gradient_blocked_positions<
+    L: Lanes,
+    const TI: usize,
+    const TO: usize,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const PB: usize,
+>(
+    d_y: &[[Row<L::Elem>; TO]],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; TI]],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TO / O;
+    let partial = partial.as_flattened_mut().as_chunks_mut().0;
+    gradient_blocks::<L, I, O, P, PB>(
+        d_y.as_flattened().as_chunks().0,
+        weight,
+        partial,
+        #[inline(always)]
+        |g, i, sum| finish(g / positions, g % positions * I + i, sum),
+    );
+}
+
+/// All inputs of all groups, a block of panels at a time.
+#[inline(always)]
+fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; I]],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    assert!(partial.len() == d_y.len());
+    let mut from = 0;
+    while from < P {
+        let to = (from + PB).min(P);
+        let mut g = 0;
+        while L::IS_WIDE && g + 2 <= d_y.len() {
+            gradient_block::<L, I, O, P, 2>(d_y, weight, partial, (from, to), g, &mut finish);
+            g += 2;
+        }
+        while g < d_y.len() {
+            gradient_block::<L, I, O, P, 1>(d_y, weight, partial, (from, to), g, &mut finish);
+            g += 1;
+        }
+        from = to;
+    }
+}
+
+/// All inputs of `C` groups over one block of panels.
+#[inline(always)]
+fn gradient_block<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    weight: &[[Row<L::Elem>; I]; P],
+    partial: &mut [[Row<L::Elem>; I]],
+    (from, to): (usize, usize),
+    g: usize,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| &d_y[g + c]);
+    cover!(L, I, |i, R| {
+        let mut start = [[L::zero(); C]; R];
+        if from > 0 {
+            for r in 0..R {
+                for c in 0..C {
+                    if i + r < I {
+                        start[r][c] = L::load(&partial[g + c][i + r]);
+                    }
+                }
+            }
+        }
+        let sums = back::<L, I, O, P, R, C>(d_y, weight, start, i, (from, to));
+        each(&sums, |r, c, sum| {
+            if i + r < I {
+                if to < P {
+                    sum.store(&mut partial[g + c][i + r]);
+                } else {
+                    finish(g + c, i + r, sum);
+                }
+            }
+        });
+    });
+}

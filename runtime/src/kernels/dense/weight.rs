@@ -1,0 +1,271 @@
+//! The gradients of weight and bias, and turning d_y round for them.
+
+use core::ops::Range;
+
+use super::tile::{NARROW, WIDE, each};
+use crate::element::Element;
+use crate::lanes::{Aligned, LANES, Lanes, Row};
+
+/// Turns d_y round, so that lanes are outputs: `rows[p][s][l]` is output `16 (first + p) + l` of sample `s`; padding is
+/// zero. `first` is the first panel of `rows`.
+#[inline(always)]
+pub fn transpose_gradient<L: Lanes, const O: usize, const S: usize>(
+    d_y: &[[Row<L::Elem>; O]],
+    first: usize,
+    rows: &mut [[Row<L::Elem>; S]],
+) {
+    assert!(d_y.len() * LANES == S);
+    for (p, panel) in rows.iter_mut().enumerate() {
+        for (group, samples) in d_y.iter().zip(panel.as_chunks_mut().0) {
+            turn::<L, O>(group, first + p, samples);
+        }
+    }
+}
+
+/// Turns the outputs of a panel round: `rows[s][l]` is output `16 p + l` of sample `s` of the group; padding is zero.
+#[inline(always)]
+fn turn<L: Lanes, const O: usize>(group: &[Row<L::Elem>; O], p: usize, rows: &mut [Row<L::Elem>; LANES]) {
+    let from = p * LANES;
+    let mut square = [L::zero(); LANES];
+    for (lanes, row) in square.iter_mut().zip(&group[from..from + LANES.min(O - from)]) {
+        *lanes = L::load(row);
+    }
+    L::transpose(&mut square);
+    for (row, lanes) in rows.iter_mut().zip(square) {
+        lanes.store(row);
+    }
+}
+
+/// [`transpose_gradient`] of each of `TO / O` positions: `rows[p][16 (T g + t) + l]` is of lane `l` of group `g` at
+/// position `t`.
+#[inline(always)]
+pub fn transpose_gradient_positions<L: Lanes, const TO: usize, const O: usize, const S: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
+    first: usize,
+    rows: &mut [[Row<L::Elem>; S]],
+) {
+    transpose_gradient::<L, O, S>(d_y.as_flattened().as_chunks().0, first, rows);
+}
+
+/// d_W = sum over the first `N` samples of d_y xᵀ. `finish` is given panel, counted from the first of `rows`, input and
+/// sixteen outputs.
+#[inline(always)]
+pub fn weight_gradient<L: Lanes, const I: usize, const S: usize, const N: usize>(
+    x: &[[Row<L::Elem>; I]],
+    rows: &[[Row<L::Elem>; S]],
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let mut p = 0;
+    while L::IS_WIDE && p + 2 <= rows.len() {
+        weight_panels::<L, I, S, N, 2>(x, rows, p, &mut finish);
+        p += 2;
+    }
+    while p < rows.len() {
+        weight_panels::<L, I, S, N, 1>(x, rows, p, &mut finish);
+        p += 1;
+    }
+}
+
+/// All inputs of `C` panels.
+#[inline(always)]
+fn weight_panels<L: Lanes, const I: usize, const S: usize, const N: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    rows: &[[Row<L::Elem>; S]],
+    p: usize,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    // All groups that hold samples: their number is a constant.
+    let x = &x[..N.div_ceil(LANES)];
+    let d_y: [&[[Row<L::Elem>; LANES]]; C] = core::array::from_fn(|c| &rows[p + c].as_chunks().0[..x.len()]);
+    cover!(L, I, |i, R| {
+        let mut sums = [[L::zero(); C]; R];
+        for g in 0..N.div_ceil(LANES) {
+            let d_y: [&[Row<L::Elem>; LANES]; C] = core::array::from_fn(|c| &d_y[c][g]);
+            add_products(&x[g], d_y, LANES.min(N - g * LANES), i, &mut sums);
+        }
+        each(&sums, |r, c, sum| {
+            if i + r < I {
+                finish(p + c, i + r, sum);
+            }
+        });
+    });
+}
+
+/// Adds the products of `R` inputs, from `i` on, with `C` panels of gradients, over some samples of a group.
+#[inline(always)]
+fn add_products<L: Lanes, const I: usize, const R: usize, const C: usize>(
+    x: &[Row<L::Elem>; I],
+    d_y: [&[Row<L::Elem>; LANES]; C],
+    samples: usize,
+    i: usize,
+    sums: &mut [[L; C]; R],
+) {
+    let inputs: [&Row<L::Elem>; R] = core::array::from_fn(|r| &x[if i + r < I { i + r } else { I - 1 }]);
+    for lane in 0..samples {
+        let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][lane]));
+        for r in 0..R {
+            for c in 0..C {
+                sums[r][c] = sums[r][c].add_mul(inputs[r][lane], lanes[c]);
+            }
+        }
+    }
+}
+
+/// Groups of samples whose gradients are turned round at a time: they stay in the nearest cache while all inputs go by.
+const TURNED: usize = 4;
+/// Inputs whose sums are kept between groups, at most.
+const KEPT: usize = 128;
+/// Panels that are turned round together: those of a group are what lies together in a page of memory.
+const TOGETHER: usize = 4;
+
+/// What [`far_weight_gradient`] keeps of the panels that it turns round together.
+#[repr(align(64))]
+struct Far<E> {
+    /// Gradients of a few groups, lanes over outputs.
+    turned: [[[Row<E>; LANES]; TURNED]; TOGETHER],
+    /// Sums of inputs.
+    kept: [[Row<E>; TOGETHER]; KEPT],
+}
+
+/// [`weight_gradient`] of d_y as it lies, summed over `TI / I` positions of each of the first `N` samples too, where all
+/// of it turned round would be far from the processor. `panels` are those of the weight that are computed, and `finish`
+/// counts from the first.
+#[inline(always)]
+pub fn far_weight_gradient<
+    L: Lanes,
+    const TI: usize,
+    const I: usize,
+    const TO: usize,
+    const O: usize,
+    const N: usize,
+>(
+    x: &[[Row<L::Elem>; TI]],
+    d_y: &[[Row<L::Elem>; TO]],
+    panels: Range<usize>,
+    mut finish: impl FnMut(usize, usize, L),
+) {
+    let positions = TI / I;
+    // All groups that hold samples: their number is a constant.
+    let groups = N.div_ceil(LANES) * positions;
+    let x = &x.as_flattened().as_chunks().0[..groups];
+    let d_y = &d_y.as_flattened().as_chunks().0[..groups];
+    let mut far = Far {
+        turned: [[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; TOGETHER],
+        kept: [[[L::Elem::ZERO; LANES]; TOGETHER]; KEPT],
+    };
+    let mut p = panels.start;
+    while p + TOGETHER <= panels.end {
+        let place = (p, p - panels.start);
+        if L::IS_WIDE {
+            far_panels::<L, I, O, N, TOGETHER, 2>(x, d_y, positions, place, &mut far, &mut finish);
+        } else {
+            far_panels::<L, I, O, N, TOGETHER, 1>(x, d_y, positions, place, &mut far, &mut finish);
+        }
+        p += TOGETHER;
+    }
+    while p < panels.end {
+        let place = (p, p - panels.start);
+        far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, place, &mut far, &mut finish);
+        p += 1;
+    }
+}
+
+/// All inputs of `T` panels, `C` at a time: from panel `place.0` on, which `finish` knows as `place.1`.
+#[inline(always)]
+fn far_panels<L: Lanes, const I: usize, const O: usize, const N: usize, const T: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: &[[Row<L::Elem>; O]],
+    positions: usize,
+    place: (usize, usize),
+    far: &mut Far<L::Elem>,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    for from in (0..I / KEPT * KEPT).step_by(KEPT) {
+        far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (from, KEPT), far, finish);
+    }
+    far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), far, finish);
+}
+
+/// `len` inputs, from `from` on, of `T` panels, a few groups after the other. Sums are kept between them, so that each has
+/// one order.
+#[inline(always)]
+fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T: usize, const C: usize>(
+    x: &[[Row<L::Elem>; I]],
+    d_y: &[[Row<L::Elem>; O]],
+    positions: usize,
+    (p, first): (usize, usize),
+    (from, len): (usize, usize),
+    far: &mut Far<L::Elem>,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    let (turned, kept) = (&mut far.turned[..T], &mut far.kept[..len]);
+    kept.fill([[L::Elem::ZERO; LANES]; TOGETHER]);
+    for (chunk, (x, d_y)) in x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate() {
+        for (g, d_y) in d_y.iter().enumerate() {
+            for (panel, turned) in turned.iter_mut().enumerate() {
+                turn::<L, O>(d_y, p + panel, &mut turned[g]);
+            }
+        }
+        for panel in (0..T).step_by(C) {
+            cover!(L, len, |i, R| {
+                let mut sums = [[L::zero(); C]; R];
+                for r in 0..R.min(len - i) {
+                    for c in 0..C {
+                        sums[r][c] = L::load(&kept[i + r][panel + c]);
+                    }
+                }
+                for (g, x) in x.iter().enumerate() {
+                    let d_y: [&[Row<L::Elem>; LANES]; C] = core::array::from_fn(|c| &turned[panel + c][g]);
+                    let samples = LANES.min(N - (chunk * TURNED + g) / positions * LANES);
+                    add_products(x, d_y, samples, from + i, &mut sums);
+                }
+                for r in 0..R.min(len - i) {
+                    for c in 0..C {
+                        sums[r][c].store(&mut kept[i + r][panel + c]);
+                    }
+                }
+            });
+        }
+    }
+    for (i, kept) in kept.iter().enumerate() {
+        for (panel, sum) in kept[..T].iter().enumerate() {
+            finish(first + panel, from + i, L::load(sum));
+        }
+    }
+}
+
+/// d_b = sum over the first `N` samples of d_y. `finish` is given panel, counted from the first of `rows`, and sixteen
+/// outputs.
+#[inline(always)]
+pub fn bias_gradient<L: Lanes, const S: usize, const N: usize>(
+    rows: &[[Row<L::Elem>; S]],
+    mut finish: impl FnMut(usize, L),
+) {
+    for (p, panel) in rows.iter().enumerate() {
+        let mut sum = L::zero();
+        for row in &panel[..N] {
+            sum = sum + L::load(row);
+        }
+        finish(p, sum);
+    }
+}
+
+/// [`bias_gradient`] of d_y as it lies, as [`far_weight_gradient`]; where there is no sample d_y must be 0.
+#[inline(always)]
+pub fn far_bias_gradient<L: Lanes, const TO: usize, const O: usize>(
+    d_y: &[[Row<L::Elem>; TO]],
+    panels: Range<usize>,
+    mut finish: impl FnMut(usize, L),
+) {
+    for (n, p) in panels.enumerate() {
+        let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
+        let mut sum = L::zero();
+        for group in d_y.as_flattened().as_chunks().0 {
+            turn::<L, O>(group, p, turned);
+            for row in turned.iter() {
+                sum = sum + L::load(row);
+            }
+        }
+        finish(n, sum);
+    }
+}

@@ -1,0 +1,270 @@
+//! What every emitted model offers to the rest of the world: the traits [`Model`] and [`Train`], and the tables that
+//! describe it.
+//!
+//! Numbers cross this border as plain rows, sample after sample (`[n][features]`, row-major), and parameters in
+//! PyTorch's shapes (`[out, in]`), whatever layout the emitted code keeps them in. Nothing here allocates.
+
+pub(crate) mod info;
+
+pub use info::{
+    Compared, InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
+    TargetInfo, TargetLimits, TensorInfo,
+};
+
+use crate::element::Element;
+
+/// Rows whose length does not fit the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShapeError {
+    /// What was of the wrong length: `input` or `output`.
+    pub what: &'static str,
+    /// Values that the model takes: of a sample for the input, of all samples for the output.
+    pub expected: usize,
+    /// Values that were given.
+    pub found: usize,
+}
+
+impl core::fmt::Display for ShapeError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: expected a multiple of {} values, found {}", self.what, self.expected, self.found)
+    }
+}
+
+impl core::error::Error for ShapeError {}
+
+/// Why a batch was not trained on; the model is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum StepError {
+    /// The rows do not fit the model.
+    Shape(ShapeError),
+    /// No samples, or more than a batch holds.
+    Samples {
+        /// The most a batch holds.
+        batch: usize,
+        /// Samples given.
+        found: usize,
+    },
+    /// Inputs and targets differ in number, or the targets are of the other kind.
+    Target {
+        /// Target values expected for the samples given.
+        expected: usize,
+        /// Target values found.
+        found: usize,
+    },
+    /// A class index outside the model's classes.
+    Class {
+        /// The sample in the batch.
+        sample: usize,
+        /// The index found.
+        class: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A target that the loss does not take.
+    Value {
+        /// The sample in the batch.
+        sample: usize,
+        /// The target found.
+        value: f64,
+        /// What the loss takes.
+        limits: TargetLimits,
+    },
+    /// An input value that is not the index of a token that the model knows.
+    Token {
+        /// The sample in the batch.
+        sample: usize,
+        /// Its place in the sample.
+        position: usize,
+        /// The value found.
+        token: f64,
+        /// Number of tokens.
+        tokens: usize,
+    },
+}
+
+impl core::fmt::Display for TargetLimits {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self { low, high, only_ends: true, .. } => write!(f, "{low} or {high}"),
+            Self { low, high: f64::INFINITY, .. } => write!(f, "at least {low}"),
+            Self { low, high, .. } => write!(f, "from {low} to {high}"),
+        }
+    }
+}
+
+impl core::fmt::Display for StepError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Shape(error) => error.fmt(f),
+            Self::Samples { batch, found } => write!(f, "expected 1 to {batch} samples, found {found}"),
+            Self::Target { expected, found } => write!(f, "expected {expected} target values, found {found}"),
+            Self::Class { sample, class, classes } => {
+                write!(f, "sample {sample}: class {class} is outside the {classes} classes")
+            }
+            Self::Value { sample, value, limits } => {
+                write!(f, "sample {sample}: target {value} is not {limits}, as the loss needs it")
+            }
+            Self::Token { sample, position, token, tokens } => {
+                write!(
+                    f,
+                    "sample {sample}, position {position}: {token} is not the index of one of the {tokens} tokens"
+                )
+            }
+        }
+    }
+}
+
+impl core::error::Error for StepError {}
+
+impl From<ShapeError> for StepError {
+    fn from(error: ShapeError) -> Self {
+        Self::Shape(error)
+    }
+}
+
+/// The targets of a batch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target<'a, E> {
+    /// One class index a sample, or one for each of its positions.
+    Classes(&'a [u32]),
+    /// Rows of values, sample after sample.
+    Values(&'a [E]),
+}
+
+impl<E> Target<'_, E> {
+    /// Number of classes or values given.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Classes(classes) => classes.len(),
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A model that can be asked for predictions, saved and loaded.
+pub trait Model {
+    /// `f32`, or `f64` where a model was compiled with `precision f64`.
+    type Elem: Element;
+
+    /// What it is.
+    fn info(&self) -> &ModelInfo;
+
+    /// Predicts `x.len() / input_len` samples into `out`, sample after sample.
+    ///
+    /// # Errors
+    /// When `x` is not whole samples, or `out` is not one output for each of them.
+    fn predict_rows(&self, x: &[Self::Elem], out: &mut [Self::Elem]) -> Result<(), ShapeError>;
+
+    /// Copies tensor number `tensor` of [`ModelInfo::tensors`] into `out`, in the shape it is saved in.
+    /// Does nothing when there is no such tensor or `out` is of another length.
+    fn read_tensor(&self, tensor: usize, out: &mut [Self::Elem]);
+
+    /// Replaces tensor number `tensor` by `values`, in the shape it is saved in.
+    /// Does nothing when there is no such tensor or `values` is of another length.
+    fn write_tensor(&mut self, tensor: usize, values: &[Self::Elem]);
+}
+
+/// A model that can be trained.
+pub trait Train: Model {
+    /// One optimizer step on up to [`ModelInfo::batch`] samples: forward, loss, backward, update. Returns the loss.
+    ///
+    /// When the loss is not finite the parameters and the step count are left as they were.
+    ///
+    /// # Errors
+    /// When the rows do not fit the model; the model is unchanged.
+    fn step_rows(&mut self, x: &[Self::Elem], target: Target<'_, Self::Elem>) -> Result<f32, StepError>;
+
+    /// The loss on up to [`ModelInfo::batch`] samples, as in evaluation: nothing is trained.
+    ///
+    /// # Errors
+    /// When the rows do not fit the model.
+    fn loss_rows(&mut self, x: &[Self::Elem], target: Target<'_, Self::Elem>) -> Result<f32, StepError>;
+
+    /// The first layer, in forward order, whose output in the last step holds a value that is not finite.
+    fn first_non_finite(&self) -> Option<LayerInfo>;
+
+    /// Optimizer steps done.
+    fn steps(&self) -> u64;
+
+    /// Sets the number of steps done, when a checkpoint is resumed.
+    fn set_steps(&mut self, steps: u64);
+
+    /// The learning rate, if the optimizer has a parameter `lr`.
+    fn learning_rate(&self) -> Option<f64>;
+
+    /// Sets the learning rate for the steps to come.
+    fn set_learning_rate(&mut self, lr: f64);
+
+    /// Says how long training is, for schedules: steps of an epoch, and epochs in all. Without it schedules take an
+    /// epoch for one step, and the number of epochs from the model's `train` section.
+    fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+        let _ = (steps_per_epoch, epochs);
+    }
+
+    /// Ends an epoch, for schedules that look at the loss: that of the validation data, or without some that of the
+    /// training data.
+    fn end_epoch(&mut self, loss: f64) {
+        let _ = loss;
+    }
+
+    /// The learning rate of the next step, as a schedule makes it of [`Train::learning_rate`].
+    fn scheduled_rate(&self) -> Option<f64> {
+        self.learning_rate()
+    }
+
+    /// What schedules remember from epoch to epoch.
+    fn schedule(&self) -> &[f64] {
+        &[]
+    }
+
+    /// Sets what schedules remember, when a checkpoint is resumed.
+    fn set_schedule(&mut self, values: &[f64]) {
+        let _ = values;
+    }
+
+    /// How many numbers the states of cells have that a step hands on to the next one; 0 where none does.
+    fn carried(&self) -> usize {
+        0
+    }
+
+    /// Lets the states of cells begin anew: with an epoch, or with another text.
+    fn reset_state(&mut self) {}
+
+    /// Copies the states that the next step begins with into `out`, of [`Train::carried`] numbers.
+    fn read_carried(&self, out: &mut [Self::Elem]) {
+        let _ = out;
+    }
+
+    /// Sets the states that the next step begins with, when a checkpoint is resumed.
+    fn write_carried(&mut self, values: &[Self::Elem]) {
+        let _ = values;
+    }
+
+    /// Like [`Model::read_tensor`], for state number `state` of [`ModelInfo::states`].
+    fn read_state(&self, state: usize, tensor: usize, out: &mut [Self::Elem]);
+
+    /// Like [`Model::write_tensor`], for state number `state` of [`ModelInfo::states`].
+    fn write_state(&mut self, state: usize, tensor: usize, values: &[Self::Elem]);
+}
+
+/// How long training is, for schedules.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Horizon {
+    /// Updates in an epoch.
+    pub steps_per_epoch: f64,
+    /// Epochs in all.
+    pub epochs: f64,
+}
+
+/// What gradients are multiplied by so that their norm is at most `largest`: `share` of gradients whose squares add up
+/// to `squares`. As `torch.nn.utils.clip_grad_norm_`.
+#[must_use]
+pub fn clip_scale(squares: f64, share: f64, largest: f64) -> f64 {
+    let norm = crate::math64::sqrt(squares) * share;
+    (largest / (norm + 1e-6)).min(1.0)
+}
