@@ -60,6 +60,8 @@ networks! {
         size = 12, maps1 = 2, maps2 = 3, units1 = 7, units2 = 6, classes = 4; 200 steps: 6_907_571_965_664_842_227, 1_887_588_584_992_151_304;
     resnet20: ResNet20 = "examples/zoo/resnet20/resnet20.nn",
         size = 4, width = 2, classes = 4, lr = 0.01; 200 steps: 13_679_081_387_268_248_316, 2_699_238_785_538_863_655;
+    wide_resnet: ResNet20 = "examples/zoo/resnet20/resnet20.nn",
+        size = 4, width = 8, blocks = 2, classes = 4, lr = 0.01; 20 steps: 3_320_525_350_620_508_649, 16_658_782_406_989_518_922;
     vgg: Vgg = "examples/zoo/vgg/vgg.nn", size = 8, width = 2, units = 6, classes = 4; 200 steps: 8_991_160_260_886_996_647, 1_385_238_297_520_658_443;
     mobilenet: MobileNet = "examples/zoo/mobilenet/mobilenet.nn",
         size = 4, width = 2, classes = 4, lr = 0.01; 200 steps: 11_281_350_458_110_958_589, 1_212_967_489_651_324_795;

@@ -76,9 +76,12 @@ layer!(conv2d_by_axis, 60 as [2, 5, 6], {
     layer: conv2d(17, kernel = [3, 2], stride = [2, 1], padding = [1, 0], dilation = [1, 2])
 });
 layer!(conv2d_groups, 60 as [3, 5, 4], { layer: conv2d(6, kernel = 3, stride = 2, padding = 1, groups = 3) });
+layer!(conv2d_winograd, 320 as [8, 5, 8], { layer: conv2d(9, kernel = 3, padding = same) });
+layer!(conv2d_winograd_inside, 480 as [10, 8, 6], { layer: conv2d(17, kernel = 3) });
 layer!(conv1d, 27 as [3, 9], { layer: conv1d(5, kernel = 4, stride = 2, padding = 3) });
 layer!(conv1d_groups, 32 as [4, 8], { layer: conv1d(4, kernel = 3, dilation = 2, groups = 2) });
 layer!(conv_transpose2d, 24 as [2, 3, 4], { layer: conv_transpose2d(3, kernel = 2, stride = 2) });
+layer!(conv_transpose2d_winograd, 252 as [9, 4, 7], { layer: conv_transpose2d(8, kernel = 3, padding = 1) });
 layer!(conv_transpose2d_groups, 18 as [2, 3, 3], {
     layer: conv_transpose2d(4, kernel = 3, stride = [2, 3], padding = 1, output_padding = [1, 2], groups = 2, bias = false)
 });

@@ -47,6 +47,7 @@ models! {
     norms: Norms = "tests/data/models/norms.nn";
     channels: Channels = "tests/data/models/channels.nn";
     convolutions: Convolutions = "tests/data/models/convolutions.nn";
+    winograd: Winograd = "tests/data/models/winograd.nn";
     signals: Signals = "tests/data/models/signals.nn";
     outputs: Outputs = "tests/data/models/outputs.nn";
     pools: Pools = "tests/data/models/pools.nn";

@@ -39,6 +39,7 @@ snapshots! {
     dag = "tests/data/pytorch/models/dag.nn";
     own = "tests/data/models/own.nn";
     wide = "benches/wide.nn";
+    halves = "tests/data/models/halves.nn";
     regular = "tests/data/models/regular.nn";
     mlp = "examples/zoo/mlp/mlp.nn";
     lenet5 = "examples/zoo/lenet5/lenet5.nn";

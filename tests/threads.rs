@@ -52,7 +52,7 @@ macro_rules! networks {
 
 networks! {
     lenet5: LeNet5 = "examples/zoo/lenet5/lenet5.nn", size = 12, maps1 = 6, maps2 = 8, units1 = 20, units2 = 10, classes = 4;
-    resnet20: ResNet20 = "examples/zoo/resnet20/resnet20.nn", size = 12, width = 4, classes = 4, lr = 0.01;
+    resnet20: ResNet20 = "examples/zoo/resnet20/resnet20.nn", size = 12, width = 8, classes = 4, lr = 0.01;
     mobilenet: MobileNet = "examples/zoo/mobilenet/mobilenet.nn", size = 12, width = 4, classes = 4, lr = 0.01;
     unet: UNet = "examples/zoo/unet/unet.nn", size = 8, width = 4, batch = 48;
     signal_fcn: SignalFcn = "examples/zoo/signal_fcn/signal_fcn.nn",
@@ -63,6 +63,7 @@ networks! {
         vocabulary = 13, context = 12, width = 32, heads = 2, blocks = 2, batch = 16;
     mlp: Mlp = "benches/mlp.nn";
     bnmlp: BnMlp = "benches/bnmlp.nn";
+    halves: Halves = "tests/data/models/halves.nn", width = 1024;
     lstm: CharLstm = "tests/data/pytorch/models/char_lstm.nn", batch = 48, width = 16, hidden = 24;
 }
 

@@ -5,7 +5,7 @@ pub mod calls;
 use crate::compile::CompiledModel;
 use crate::graph::{Graph, LayerId, Node, Op, Parameter, Role};
 use crate::plan::{LANES, Pass, Slot};
-use crate::program::Precision;
+use crate::program::{Precision, Storage};
 
 /// Operations on numbers for one sample: a multiplication and an addition are two, a function such as `exp` is one.
 pub fn flops(graph: &Graph, node: &Node) -> u64 {
@@ -59,12 +59,12 @@ impl Memory {
 pub fn memory(model: &CompiledModel) -> Vec<Memory> {
     let graph = &model.graph;
     let mut layers = vec![Memory::default(); graph.layers.len()];
-    let copies = kept_copies(model).unwrap_or(0);
+    let kept = Kept::of(model).unwrap_or_default();
     for parameter in &graph.parameters {
         let Some(layer) = layers.get_mut(parameter.layer.0 as usize) else { continue };
         let bytes = parameter_bytes(graph, parameter);
         layer.parameters += bytes;
-        layer.optimizer += if parameter.role == Role::Trained { bytes * copies } else { 0 };
+        layer.optimizer += if parameter.role == Role::Trained { kept.bytes(graph, parameter) } else { 0 };
     }
     for (layer, bytes) in values(model) {
         if let Some(layer) = layers.get_mut(layer.0 as usize) {
@@ -108,7 +108,13 @@ fn values(model: &CompiledModel) -> Vec<(LayerId, usize)> {
 
 fn parameter_bytes(graph: &Graph, parameter: &Parameter) -> usize {
     let (rows, inputs) = parameter.rows();
-    rows * inputs.unwrap_or(1) * LANES * number_bytes(graph)
+    let size = if parameter.storage == Storage::Bf16 { 2 } else { number_bytes(graph) };
+    rows * inputs.unwrap_or(1) * LANES * size
+}
+
+/// The same of its gradient, where that is kept: it is not rounded.
+fn gradient_bytes(graph: &Graph, parameter: &Parameter) -> usize {
+    parameter_bytes(graph, &Parameter { storage: Storage::Full, ..parameter.clone() })
 }
 
 /// Bytes of the parameters of some roles, padding included.
@@ -117,18 +123,37 @@ fn bytes_of(graph: &Graph, is_of: impl Fn(Role) -> bool) -> usize {
     parameters.map(|parameter| parameter_bytes(graph, parameter)).sum()
 }
 
-/// What the optimizer keeps of each parameter: how many numbers, its states and the gradient where that is stored.
-fn kept_copies(model: &CompiledModel) -> Option<usize> {
-    let optimizer = model.plan.train.as_ref()?.graph.optimizer.as_ref()?;
-    // Gradients of several steps are a state already.
-    let stored = optimizer.stores_gradients() && optimizer.accumulate == 1;
-    Some(model.info.states.len() + usize::from(stored))
+/// What the optimizer keeps of each trained parameter.
+#[derive(Debug, Clone, Copy, Default)]
+struct Kept {
+    /// Numbers that are kept as the parameter is.
+    states: usize,
+    /// Whether the gradient is kept too.
+    gradient: bool,
+}
+
+impl Kept {
+    fn of(model: &CompiledModel) -> Option<Self> {
+        let optimizer = model.plan.train.as_ref()?.graph.optimizer.as_ref()?;
+        // Gradients of several steps are a state of the model.
+        let of_steps = usize::from(optimizer.accumulate > 1);
+        let states = model.info.states.len().saturating_sub(of_steps);
+        Some(Self { states, gradient: optimizer.stores_gradients() })
+    }
+
+    fn bytes(self, graph: &Graph, parameter: &Parameter) -> usize {
+        let gradient = if self.gradient { gradient_bytes(graph, parameter) } else { 0 };
+        self.states * parameter_bytes(graph, parameter) + gradient
+    }
 }
 
 /// Bytes that the optimizer keeps, and those that it would keep more if nothing were frozen.
 pub fn optimizer_bytes(model: &CompiledModel) -> Option<(usize, usize)> {
-    let (copies, graph) = (kept_copies(model)?, &model.graph);
-    let of = |role| bytes_of(graph, |found| found == role) * copies;
+    let (kept, graph) = (Kept::of(model)?, &model.graph);
+    let of = |role| {
+        let parameters = graph.parameters.iter().filter(|parameter| parameter.role == role);
+        parameters.map(|parameter| kept.bytes(graph, parameter)).sum()
+    };
     Some((of(Role::Trained), of(Role::Frozen)))
 }
 
@@ -136,9 +161,10 @@ pub fn optimizer_bytes(model: &CompiledModel) -> Option<(usize, usize)> {
 pub fn inference_bytes(model: &CompiledModel) -> usize {
     let graph = &model.plan.predict.graph;
     let size = number_bytes(graph);
-    let values: usize =
-        model.plan.predict.slots.iter().map(|slot| slot.bytes(model.plan.predict_groups, size)).sum();
-    bytes_of(graph, |_| true) + values
+    let (pass, groups) = (&model.plan.predict, model.plan.predict_groups);
+    let values: usize = pass.slots.iter().map(|slot| slot.bytes(groups, size)).sum();
+    let partials = pass.partials().iter().sum::<usize>() * groups * LANES * size;
+    bytes_of(graph, |_| true) + values + partials
 }
 
 /// Bytes to train: parameters, the optimizer's states, and the values of a step; `None` for a model that is not trained.

@@ -49,6 +49,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         normalize: Vec::new(),
         batch,
         precision: program.train.precision,
+        storage: program.train.storage,
     };
     let mut size = Size::default();
     for input in &program.inputs {

@@ -7,6 +7,7 @@ mod bias_before_norm;
 mod deep_saturation;
 mod initializer;
 mod softmax_twice;
+mod storage;
 mod values_behind_softmax;
 
 use nnc_grammar::diagnostic::Diagnostic;
@@ -32,6 +33,7 @@ const LINTS: &[Lint] = &[
     softmax_twice::softmax_twice,
     values_behind_softmax::values_behind_softmax,
     bias_before_norm::bias_before_norm,
+    storage::storage,
 ];
 
 /// What there is to say about a model that compiles.

@@ -553,6 +553,10 @@ pub struct TrainSpec {
     pub weights: Option<StartWeights>,
     /// Numbers of the model: `f32`, or `f64` for checks.
     pub precision: Precision,
+    /// What large matrices and what the optimizer remembers of them are kept as.
+    pub storage: Storage,
+    /// Where that stands, if it does.
+    pub storage_span: Option<Span>,
     /// The section, if there is one.
     pub span: Option<Span>,
 }
@@ -587,6 +591,16 @@ pub enum Precision {
     F64,
 }
 
+/// What the numbers of a tensor are kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Storage {
+    /// As they are computed with.
+    #[default]
+    Full,
+    /// The upper sixteen bits of an `f32`.
+    Bf16,
+}
+
 impl Default for TrainSpec {
     fn default() -> Self {
         Self {
@@ -598,6 +612,8 @@ impl Default for TrainSpec {
             stop: None,
             weights: None,
             precision: Precision::F32,
+            storage: Storage::Full,
+            storage_span: None,
             span: None,
         }
     }

@@ -16,6 +16,7 @@ extern crate std;
 
 #[doc(hidden)]
 pub mod abi;
+pub mod bf16;
 mod element;
 pub mod kernels;
 pub mod lanes;
@@ -59,6 +60,7 @@ pub use threads::Threads;
 /// What emitted code uses. Not for people: it changes with the compiler.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::bf16::{Bf16, Noise, Stored};
     pub use crate::element::Element;
     pub use crate::kernels::pack::Finite;
     pub use crate::kernels::random::Draws;
@@ -66,9 +68,8 @@ pub mod __private {
         attention, conv, dense, embedding, norm, pack, pool, random, resample, sequence,
     };
     pub use crate::lanes::{Aligned, LANES, Lanes, Plain, Row};
-    pub use crate::layout::{self, fill};
     pub use crate::math64;
-    pub use crate::memory::{Box, OfRow, Tensors, Zero, Zeroed, zeros};
+    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Tensors, Zero, Zeroed, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,

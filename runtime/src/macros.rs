@@ -133,34 +133,34 @@ macro_rules! __tensors {
         {
             const COUNT: usize = 0 $(+ <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT)*;
 
-            fn rows(&self, tensor: usize) -> &[Row] {
+            fn tensor(&self, tensor: usize) -> $crate::__private::Rows<'_, <Row as $crate::__private::OfRow>::Elem> {
                 let before = 0;
                 $(
                     let inside = <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT;
                     if tensor < before + inside {
-                        return $crate::__private::Tensors::rows(&self.$field, tensor - before);
+                        return $crate::__private::Tensors::tensor(&self.$field, tensor - before);
                     }
                     let before = before + inside;
                 )*
                 let _ = before;
-                &[]
+                $crate::__private::Rows::Full(&[])
             }
 
-            fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
+            fn tensor_mut(&mut self, tensor: usize) -> $crate::__private::RowsMut<'_, <Row as $crate::__private::OfRow>::Elem> {
                 let before = 0;
                 $(
                     let inside = <$ty as $crate::__private::Tensors<<Row as $crate::__private::OfRow>::Elem>>::COUNT;
                     if tensor < before + inside {
-                        return $crate::__private::Tensors::rows_mut(&mut self.$field, tensor - before);
+                        return $crate::__private::Tensors::tensor_mut(&mut self.$field, tensor - before);
                     }
                     let before = before + inside;
                 )*
                 let _ = before;
-                &mut []
+                $crate::__private::RowsMut::Full(&mut [])
             }
         }
 
-        // A model needs one of them or both, of its own structs.
+        // A model needs some of them, of its own structs.
         #[allow(dead_code)]
         impl $(<$(const $size: usize),*>)? $name $(<$($size),*>)? {
             /// The rows of tensor number `tensor`; none where there is no such tensor.
@@ -171,6 +171,33 @@ macro_rules! __tensors {
             /// The rows of tensor number `tensor`; none where there is no such tensor.
             fn rows_mut(&mut self, tensor: usize) -> &mut [Row] {
                 $crate::__private::Tensors::rows_mut(self, tensor)
+            }
+
+            /// Copies tensor number `tensor` out, in the order it is saved in; see [`Tensors::read`].
+            fn read(
+                &self,
+                layout: $crate::__private::Layout,
+                tensor: usize,
+                out: &mut [<Row as $crate::__private::OfRow>::Elem],
+            ) {
+                $crate::__private::Tensors::read(self, layout, tensor, out);
+            }
+
+            /// Copies values into tensor number `tensor`.
+            fn write(
+                &mut self,
+                layout: $crate::__private::Layout,
+                tensor: usize,
+                values: &[<Row as $crate::__private::OfRow>::Elem],
+            ) {
+                $crate::__private::Tensors::write(self, layout, tensor, values);
+            }
+
+            /// Gives each value of tensor number `tensor` what `value` says of its index.
+            fn fill(&mut self, layout: $crate::__private::Layout, tensor: usize, value: impl Fn(u64) -> f64) {
+                $crate::__private::Tensors::<<Row as $crate::__private::OfRow>::Elem>::fill(
+                    self, layout, tensor, value,
+                );
             }
         }
         )*

@@ -6,11 +6,13 @@
 
 use std::ops::Range;
 
-use nnc_runtime::__private::{Finite, dense, entries, pack};
+use nnc_runtime::__private::{Bf16, Finite, Noise, Stored, dense, entries, pack};
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
 
 type R = Row<f32>;
+/// Sixteen weights in sixteen bits.
+type H = Row<Bf16>;
 
 struct Numbers(u32);
 
@@ -41,6 +43,10 @@ macro_rules! size {
             const G: usize = $groups;
             const S: usize = 16 * G;
             const N: usize = $batch;
+            /// Positions of one sample, and rows of what it has at all of them.
+            const T: usize = 3;
+            const XT: usize = (T * I).div_ceil(16);
+            const YT: usize = (T * O).div_ceil(16);
 
             #[inline(always)]
             fn forward<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [[R; O]]) {
@@ -88,6 +94,26 @@ macro_rules! size {
             }
 
             #[inline(always)]
+            fn half_forward<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[H; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]], y: &mut [[R; O]]) {
+                dense::forward_blocked::<L, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+            }
+
+            #[inline(always)]
+            fn half_input_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; O]], weight: &[[H; I]; P], partial: &mut [[R; I]], d_x: &mut [[R; I]]) {
+                dense::input_gradient_blocked::<L, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+            }
+
+            #[inline(always)]
+            fn half_single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[H; I]; P], bias: Option<&[R; P]>, y: &mut [R; P]) {
+                dense::single::<L, I, XP, P>(x, weight, bias, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            }
+
+            #[inline(always)]
+            fn half_single_positions<L: Lanes<Elem = f32>>(x: &[R; XT], weight: &[[H; I]; P], bias: Option<&[R; P]>, y: &mut [R; YT]) {
+                dense::single_positions::<L, I, O, XT, P, YT>(x, weight, bias, T, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            }
+
+            #[inline(always)]
             fn load<L: Lanes<Elem = f32>>(samples: &[f32], first: usize, lanes: &mut [[R; I]]) {
                 pack::rows::<L, I>(samples, samples.len() / I, first, lanes);
             }
@@ -108,6 +134,10 @@ macro_rules! size {
                 FarWeightGradient<'a> = far_weight_gradient(panels: Range<usize>, x: &'a [[R; I]], d_y: &'a [[R; O]], d_weight: &'a mut [[R; I]]);
                 BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]], d_bias: &'a mut [R]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
+                HalfForward<'a> = half_forward(x: &'a [[R; I]], weight: &'a [[H; I]; P], bias: Option<&'a [R; P]>, partial: &'a mut [[R; O]], y: &'a mut [[R; O]]);
+                HalfInputGradient<'a> = half_input_gradient(d_y: &'a [[R; O]], weight: &'a [[H; I]; P], partial: &'a mut [[R; I]], d_x: &'a mut [[R; I]]);
+                HalfSingle<'a> = half_single(x: &'a [R; XP], weight: &'a [[H; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
+                HalfSinglePositions<'a> = half_single_positions(x: &'a [R; XT], weight: &'a [[H; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YT]);
                 Load<'a> = load(samples: &'a [f32], first: usize, lanes: &'a mut [[R; I]]);
                 Unload<'a> = unload(lanes: &'a [[R; I]], samples: &'a mut [f32]);
             }
@@ -198,6 +228,56 @@ macro_rules! size {
                 }
             }
 
+            /// With weights in sixteen bits all is as with the same weights in thirty-two.
+            #[test]
+            fn products_with_halves() {
+                let mut numbers = Numbers(17);
+                let (x, d_y) = (numbers.rows::<I, G>(), numbers.rows::<O, G>());
+                let (mut weight, bias) = parameters(&mut numbers);
+                let mut halves = Box::new([[[Bf16::default(); 16]; I]; P]);
+                let all = weight.as_flattened_mut().as_flattened_mut().iter_mut();
+                for (half, weight) in halves.as_flattened_mut().as_flattened_mut().iter_mut().zip(all) {
+                    *half = Bf16::nearest(*weight);
+                    *weight = half.to_f32();
+                }
+                for simd in Set::ALL.map(Simd::up_to) {
+                    for bias in [None, Some(&*bias)] {
+                        let (mut y, mut half) = (numbers.rows::<O, G>(), numbers.rows::<O, G>());
+                        let mut partial = numbers.rows::<O, G>();
+                        simd.run(Forward(&*x, &weight, bias, &mut *y));
+                        simd.run(HalfForward(&*x, &halves, bias, &mut *partial, &mut *half));
+                        assert!(y == half, "{simd:?}");
+                        let mut one = [[0.0; 16]; XP];
+                        for i in 0..I {
+                            one[i / 16][i % 16] = x[0][i][3];
+                        }
+                        let (mut out, mut half) = ([[1.0; 16]; P], [[2.0; 16]; P]);
+                        simd.run(Single(&one, &weight, bias, &mut out));
+                        simd.run(HalfSingle(&one, &halves, bias, &mut half));
+                        assert_eq!(out, half, "{simd:?}");
+                        let mut positions = [[0.0; 16]; XT];
+                        for t in 0..T {
+                            for i in 0..I {
+                                positions[(t * I + i) / 16][(t * I + i) % 16] = x[0][i][t];
+                            }
+                        }
+                        let mut out = [[2.0; 16]; YT];
+                        simd.run(HalfSinglePositions(&positions, &halves, bias, &mut out));
+                        for t in 0..T {
+                            for o in 0..O {
+                                let found = out[(t * O + o) / 16][(t * O + o) % 16];
+                                assert_eq!(found.to_bits(), y[0][o][t].to_bits(), "{simd:?} position {t}, output {o}");
+                            }
+                        }
+                    }
+                    let (mut d_x, mut half) = (numbers.rows::<I, G>(), numbers.rows::<I, G>());
+                    let mut partial = numbers.rows::<I, G>();
+                    simd.run(InputGradient(&*d_y, &weight, &mut *d_x));
+                    simd.run(HalfInputGradient(&*d_y, &halves, &mut *partial, &mut *half));
+                    assert!(d_x == half, "{simd:?}");
+                }
+            }
+
             #[test]
             fn gradients_of_parameters() {
                 let mut numbers = Numbers(11);
@@ -276,6 +356,35 @@ size!(tiles: 8 to 16, groups 2, batch 32, block 8, panels 1);
 size!(odd: 37 to 21, groups 3, batch 41, block 16, panels 1);
 size!(rest_of_two: 18 to 34, groups 2, batch 17, block 5, panels 2);
 size!(rest_of_five: 21 to 45, groups 1, batch 16, block 7, panels 1);
+
+/// Rows that are stored in sixteen bits, number by number, whatever they hold.
+#[test]
+fn halves_are_stored_as_number_by_number() {
+    #[inline(always)]
+    fn store<L: Lanes<Elem = f32>>(rows: &[R], noise: Noise, halves: &mut [H], back: &mut [R]) {
+        for ((row, half), back) in rows.iter().zip(halves).zip(back) {
+            half.store(L::load(row), noise);
+            half.load::<L>().store(back);
+        }
+    }
+    entries! { f32; Store<'a> = store(rows: &'a [R], noise: Noise, halves: &'a mut [H], back: &'a mut [R]); }
+    let mut numbers = Numbers(3);
+    let mut rows = numbers.rows::<40, 1>()[0];
+    rows[0][..6].copy_from_slice(&[0.0, -0.0, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN_POSITIVE]);
+    rows[1][..3].copy_from_slice(&[f32::NAN, -f32::NAN, f32::from_bits(1)]);
+    for simd in Set::ALL.map(Simd::up_to) {
+        for step in 0..20 {
+            let (mut halves, mut back) = ([[Bf16::default(); 16]; 40], [[0.0; 16]; 40]);
+            simd.run(Store(&rows, Noise::of_step(step), &mut halves, &mut back));
+            for ((row, half), back) in rows.iter().zip(&halves).zip(&back) {
+                for ((value, half), back) in row.iter().zip(half).zip(back) {
+                    assert_eq!(*half, Bf16::stochastic(*value, Noise::of_step(step)), "{simd:?} {value}");
+                    assert_eq!(half.to_f32().to_bits(), back.to_bits(), "{simd:?} {value}");
+                }
+            }
+        }
+    }
+}
 
 #[test]
 fn without_samples_nothing_is_written() {

@@ -3,9 +3,9 @@
 //!
 //! The order is that of `emit/model/`; the tests below hold the two together.
 
-use super::{flops, number_bytes, parameter_bytes, update_flops_of};
+use super::{flops, gradient_bytes, number_bytes, parameter_bytes, update_flops_of};
 use crate::compile::CompiledModel;
-use crate::graph::{Direction, Graph, LayerId, NodeId, Op, Optimizer, ParameterId, Role};
+use crate::graph::{Direction, Graph, LayerId, NodeId, Op, Optimizer, Parameter, ParameterId, Role};
 use crate::plan::{Function, LANES, Pass, Step};
 use crate::program::TargetKind;
 
@@ -254,13 +254,13 @@ impl Costs<'_> {
     fn update_bytes(&self, updated: &[ParameterId]) -> usize {
         let graph = &self.pass.graph;
         let Some(optimizer) = &graph.optimizer else { return 0 };
-        let times = match optimizer.stores_gradients() {
+        let bytes = |parameter: &Parameter| match optimizer.stores_gradients() {
             // Added to what is there.
-            true if optimizer.adds_up || optimizer.accumulate > 1 => 2,
-            true => 1,
-            false => 2 + 2 * optimizer.states.len(),
+            true if optimizer.adds_up || optimizer.accumulate > 1 => 2 * gradient_bytes(graph, parameter),
+            true => gradient_bytes(graph, parameter),
+            false => (2 + 2 * optimizer.states.len()) * parameter_bytes(graph, parameter),
         };
-        updated.iter().map(|id| parameter_bytes(graph, graph.parameter(*id)) * times).sum()
+        updated.iter().map(|id| bytes(graph.parameter(*id))).sum()
     }
 }
 

@@ -9,7 +9,7 @@ use super::comments::{comment, docs};
 use super::kernel::{KernelCx, mentions};
 use super::locals::locals;
 use super::optimizer::Optimizer;
-use super::parameters::trained_type;
+use super::parameters::gradient_type;
 use super::rows::rows;
 use super::scan::StepFunction;
 use super::shared::{Names, Place, skeleton};
@@ -351,7 +351,7 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
         }
     }
     if function.parameters == Access::Update && stores {
-        let ty = trained_type(cx.graph());
+        let ty = gradient_type(cx.graph());
         arguments.push(fixed("gradients", true, ArgumentKind::Gradients, quote!(#ty)));
     } else if function.parameters == Access::Update
         && let Some(optimizer) = optimizer

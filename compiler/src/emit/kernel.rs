@@ -152,7 +152,7 @@ impl KernelCx<'_> {
         number(n)
     }
 
-    /// Where a blocked operator keeps its partial sums.
+    /// Where an operator keeps what it needs while it runs: [`crate::plan::StrategyKind::partial`].
     pub fn partial(&self) -> TokenStream {
         quote!(partial)
     }

@@ -9,8 +9,8 @@ use quote::{format_ident, quote};
 use super::comments::docs;
 use super::names;
 use super::scalar::{Style, Writer};
-use crate::graph::{self, Group, Phase};
-use crate::program::Precision;
+use crate::graph::{self, Graph, Group, Phase};
+use crate::program::{Precision, Storage};
 use crate::scalar::{Binary, Condition, Scalar, Variable, formula};
 
 /// An optimizer, taken apart for emission.
@@ -28,6 +28,8 @@ pub struct Optimizer {
     groups: Vec<Vec<Phase>>,
     locals: Vec<Ident>,
     precision: Precision,
+    /// Whether numbers of some parameters are kept in sixteen bits, so that what is stored may have to be rounded.
+    rounds: bool,
 }
 
 /// Rates are numbered as locals behind the optimizer's own.
@@ -35,7 +37,7 @@ const RATES: u32 = 1 << 16;
 
 impl Optimizer {
     /// Divides an optimizer into what is done once a step and what is done to each element.
-    pub fn new(optimizer: &graph::Optimizer, precision: Precision) -> Self {
+    pub fn new(optimizer: &graph::Optimizer, graph: &Graph) -> Self {
         let mut out = Self {
             states: optimizer.states.iter().map(|(name, _)| names::ident(name)).collect(),
             initial: optimizer.states.iter().map(|(_, initial)| *initial).collect(),
@@ -43,7 +45,8 @@ impl Optimizer {
             rates: Vec::new(),
             groups: Vec::new(),
             locals: optimizer.locals.iter().map(|name| names::ident(name)).collect(),
-            precision,
+            precision: graph.precision,
+            rounds: graph.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16),
         };
         for group in &optimizer.groups {
             let phases = out.phases(group);
@@ -177,7 +180,12 @@ impl Optimizer {
 
     /// Whether a step needs numbers of its own.
     pub fn has_rates(&self) -> bool {
-        !self.rates.is_empty()
+        !self.rates.is_empty() || self.rounds
+    }
+
+    /// Whether numbers of some parameters are kept in sixteen bits.
+    pub fn rounds(&self) -> bool {
+        self.rounds
     }
 
     /// Whether a rate depends on this.
@@ -253,7 +261,7 @@ impl Optimizer {
 
     /// `struct Rates`, with the function that computes it.
     pub fn rates_item(&self) -> TokenStream {
-        if self.rates.is_empty() {
+        if !self.has_rates() {
             return TokenStream::new();
         }
         let element = self.element();
@@ -270,6 +278,9 @@ impl Optimizer {
             .rates
             .iter()
             .map(|(name, value)| format!("- `{name}` = {}", formula(value, &|variable| self.word(variable))));
+        let rounds = self.rounds.then(|| {
+            "- `noise` says whether numbers that are kept in sixteen bits are rounded up or down".to_owned()
+        });
         let docs = docs(
             [
                 format!(
@@ -279,10 +290,20 @@ impl Optimizer {
                 String::new(),
             ]
             .into_iter()
-            .chain(lines),
+            .chain(lines)
+            .chain(rounds),
         );
-        let step =
-            if self.reads(Variable::Step) { quote!(let step = step as f64;) } else { quote!(let _ = step;) };
+        let (noise_ty, noise, noise_let) = match self.rounds {
+            true => {
+                (quote!(noise: rt::Noise,), quote!(noise,), quote!(let noise = rt::Noise::of_step(step);))
+            }
+            false => Default::default(),
+        };
+        let step = match self.reads(Variable::Step) {
+            true => quote!(let step = step as f64;),
+            false if self.rounds => TokenStream::new(),
+            false => quote!(let _ = step;),
+        };
         let lr = if self.reads(Variable::Hyper(0)) { TokenStream::new() } else { quote!(let _ = lr;) };
         let (more, _) = self.more_of_step();
         quote! {
@@ -290,13 +311,15 @@ impl Optimizer {
             #[derive(Clone, Copy)]
             struct Rates {
                 #(#fields: #element,)*
+                #noise_ty
             }
 
             impl Rates {
                 fn new(step: u64, lr: f64 #more) -> Self {
+                    #noise_let
                     #step
                     #lr
-                    Self { #(#fields: #values,)* }
+                    Self { #(#fields: #values,)* #noise }
                 }
             }
         }
@@ -351,6 +374,17 @@ impl Optimizer {
             Precision::F32 => quote!(.flush(1e-30)),
             Precision::F64 => TokenStream::new(),
         };
+        // What is kept in sixteen bits is widened and rounded.
+        let (of_rows, row_ty) = match self.rounds {
+            true => (quote!(, R: Stored<#element>), quote!(R)),
+            false => (TokenStream::new(), quote!(Row)),
+        };
+        let load =
+            |row: &TokenStream| if self.rounds { quote!(#row.load::<L>()) } else { quote!(L::load(#row)) };
+        let store = |value: &Ident, row: &Ident| match self.rounds {
+            true => quote!(#row.store(#value, rates.noise);),
+            false => quote!(#value.store(#row);),
+        };
         let values = || assignments.iter().map(|assign| &assign.value).chain(norms.iter().map(|(_, x)| x));
         let reads = |variable| values().any(|value| value.depends_on(variable));
         let writes = |variable| assignments.iter().any(|assign| assign.target == variable);
@@ -359,9 +393,13 @@ impl Optimizer {
         let used: Vec<usize> = self.used_states(group, phase);
         let loads = used.iter().filter(|n| reads(state(**n))).filter_map(|n| {
             let (name, row) = (self.states.get(*n)?, row(*n)?);
-            Some(quote!(let #name = L::load(#row);))
+            let load = load(&quote!(#row));
+            Some(quote!(let #name = #load;))
         });
-        let load_weight = reads(Variable::Weight).then(|| quote!(let weight = L::load(weight_row);));
+        let load_weight = reads(Variable::Weight).then(|| {
+            let load = load(&quote!(weight_row));
+            quote!(let weight = #load;)
+        });
         let known = norms_of(phases, phase);
         let body = assignments.iter().map(|assign| {
             let mut leaf = |variable| self.read(variable, &known);
@@ -375,15 +413,20 @@ impl Optimizer {
         });
         let stores = used.iter().filter(|n| writes(state(**n))).filter_map(|n| {
             let (name, row) = (self.states.get(*n)?, row(*n)?);
-            Some(quote!(#name.store(#row);))
+            Some(store(name, &row))
         });
-        let store_weight = writes(Variable::Weight).then(|| quote!(weight.store(weight_row);));
+        let store_weight =
+            writes(Variable::Weight).then(|| store(&format_ident!("weight"), &format_ident!("weight_row")));
         let arguments = used.iter().filter_map(|n| {
             let row = row(*n)?;
-            Some(if writes(state(*n)) { quote!(#row: &mut Row) } else { quote!(#row: &Row) })
+            Some(if writes(state(*n)) { quote!(#row: &mut #row_ty) } else { quote!(#row: &#row_ty) })
         });
         let weight = self.uses_weight(group, phase).then(|| {
-            if writes(Variable::Weight) { quote!(, weight_row: &mut Row) } else { quote!(, weight_row: &Row) }
+            if writes(Variable::Weight) {
+                quote!(, weight_row: &mut #row_ty)
+            } else {
+                quote!(, weight_row: &#row_ty)
+            }
         });
         let (norm_lets, results): (Vec<TokenStream>, Vec<TokenStream>) = norms
             .iter()
@@ -409,7 +452,7 @@ impl Optimizer {
         quote! {
             #docs
             #[inline(always)]
-            fn #name<L: Lanes<Elem = #element>>(#gradient: L #weight #(, #arguments)* #rates #given) #returns {
+            fn #name<L: Lanes<Elem = #element> #of_rows>(#gradient: L #weight #(, #arguments)* #rates #given) #returns {
                 #load_weight
                 #(#loads)*
                 #(#body)*
@@ -469,7 +512,7 @@ impl Optimizer {
 
     fn reads_rates(&self, group: usize, phase: usize) -> bool {
         let Some(phase) = self.groups.get(group).and_then(|phases| phases.get(phase)) else { return false };
-        let mut reads = false;
+        let mut reads = self.rounds && !phase.assignments.is_empty();
         for value in
             phase.assignments.iter().map(|assign| &assign.value).chain(phase.norms.iter().map(|(_, x)| x))
         {
@@ -625,7 +668,8 @@ impl Optimizer {
         let rates = self.reads_rates(group, phase).then(|| quote!(, rates));
         let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
         let name = self.update_name(group, phase);
-        quote!(#name::<L>(#gradient #(, #rows)* #rates #norms))
+        let of_rows = self.rounds.then(|| quote!(, _));
+        quote!(#name::<L #of_rows>(#gradient #(, #rows)* #rates #norms))
     }
 
     /// The update of a whole tensor of a group, number `tensor` of the parameters and number `kept` of what is kept of

@@ -9,19 +9,34 @@ use super::number;
 use super::optimizer::Optimizer;
 use super::scalar::{Style, Writer};
 use crate::graph::{Graph, Parameter, Role};
-use crate::program::Precision;
+use crate::program::{Precision, Storage};
 use crate::scalar::{Scalar, Variable};
 
+/// The type of a row.
+fn row_type(storage: Storage) -> TokenStream {
+    match storage {
+        Storage::Full => quote!(Row),
+        Storage::Bf16 => quote!(HalfRow),
+    }
+}
+
+/// The type of a parameter in its struct.
 pub(super) fn field_type(parameter: &Parameter) -> TokenStream {
     let (rows, inputs) = parameter.rows();
     let rows = number(rows);
     match inputs {
         Some(inputs) => {
             let inputs = number(inputs);
-            quote!([[Row; #inputs]; #rows])
+            let row = row_type(parameter.storage);
+            quote!([[#row; #inputs]; #rows])
         }
         None => quote!([Row; #rows]),
     }
+}
+
+/// The type of its gradient, where that is kept: sums are not rounded, whatever is kept of the weights.
+pub(super) fn gradient_field_type(parameter: &Parameter) -> TokenStream {
+    field_type(&Parameter { storage: Storage::Full, ..parameter.clone() })
 }
 
 /// Where the parameters lie in their struct.
@@ -36,6 +51,17 @@ pub fn trained_layout(graph: &Graph, parameters: &Layout) -> Layout {
     }
     let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
     Layout::like(trained.map(|parameter| item(graph, parameter, false)).collect(), parameters)
+}
+
+/// Where the gradient of each trained parameter lies, where gradients are kept, `parameters` being where they lie
+/// themselves.
+pub fn gradient_layout(graph: &Graph, parameters: &Layout) -> Layout {
+    if gradient_type(graph) == trained_type(graph) {
+        return trained_layout(graph, parameters);
+    }
+    let trained = graph.parameters.iter().filter(|parameter| parameter.role == Role::Trained);
+    let gradient = |parameter| Item { ty: gradient_field_type(parameter), ..item(graph, parameter, false) };
+    Layout::like(trained.map(gradient).collect(), parameters)
 }
 
 fn item(graph: &Graph, parameter: &Parameter, has_docs: bool) -> Item {
@@ -68,6 +94,15 @@ pub fn trained_type(graph: &Graph) -> Ident {
     )
 }
 
+/// The type of the gradients of all trained parameters, where they are kept.
+pub fn gradient_type(graph: &Graph) -> Ident {
+    let is_half = |parameter: &Parameter| parameter.storage == Storage::Bf16;
+    match graph.parameters.iter().any(is_half) {
+        true => format_ident!("Gradients"),
+        false => trained_type(graph),
+    }
+}
+
 /// `struct TrainedParameters`, where what is kept of each trained parameter has a form of its own.
 fn trained_item(graph: &Graph, layout: &Layout, taken: &[String]) -> TokenStream {
     let ty = trained_type(graph);
@@ -96,7 +131,11 @@ fn tensors_item(ty: &Ident, about: &str, layout: &Layout, taken: &[String]) -> T
 
 /// What the names of the types of its bundles end with.
 pub fn kind_of(ty: &Ident) -> &'static str {
-    if ty == "Parameters" { "Parameters" } else { "Trained" }
+    match ty.to_string().as_str() {
+        "Parameters" => "Parameters",
+        "Gradients" => "Gradients",
+        _ => "Trained",
+    }
 }
 
 /// The number of a tensor among those that the optimizer keeps something of.
@@ -104,12 +143,21 @@ pub fn number_of_kept(graph: &Graph, tensor: &TokenStream) -> TokenStream {
     if trained_type(graph) == "Parameters" { tensor.clone() } else { quote!(INFO.trained(#tensor)) }
 }
 
+/// `struct Gradients`, where they have a form of their own.
+pub fn gradients_item(graph: &Graph, layout: &Layout, taken: &[String]) -> TokenStream {
+    let ty = gradient_type(graph);
+    if ty == trained_type(graph) {
+        return TokenStream::new();
+    }
+    tensors_item(&ty, "The gradients of all trained parameters.", layout, taken)
+}
+
 /// `struct State`: what the optimizer remembers, each of the form of all trained parameters.
 pub fn state_item(graph: &Graph, optimizer: &Optimizer, layout: &Layout, taken: &[String]) -> TokenStream {
     let states = &optimizer.states;
     let ty = trained_type(graph);
-    let is_kept = !states.is_empty() || optimizer.source.stores_gradients();
-    let trained = is_kept.then(|| trained_item(graph, layout, taken));
+    let stores_them = optimizer.source.stores_gradients() && gradient_type(graph) == ty;
+    let trained = (!states.is_empty() || stores_them).then(|| trained_item(graph, layout, taken));
     if states.is_empty() {
         return trained.unwrap_or_default();
     }
@@ -256,7 +304,7 @@ impl Initial {
         quote! {
             #rng
             #orthogonal
-            rt::fill(INFO.tensors[#tensor].layout, parameters.rows_mut(#tensor), |#index| #value);
+            parameters.fill(INFO.layout(#tensor), #tensor, |#index| #value);
         }
     }
 }
@@ -272,7 +320,7 @@ pub fn initialize_state(graph: &Graph, optimizer: &Optimizer) -> TokenStream {
                 // Tensors that are not trained have no rows there.
                 quote! {
                     for tensor in 0..#count {
-                        rt::fill(INFO.tensors[tensor].layout, state.#state.rows_mut(#kept), |_| #value);
+                        state.#state.fill(INFO.layout(tensor), #kept, |_| #value);
                     }
                 }
             },

@@ -283,7 +283,11 @@ impl Field {
         let mut all = graph.parameters.iter();
         let parameter = all.find(|parameter| names::ident(&parameter.name) == self.name.as_str())?;
         let path = self.path(layout.path(&parameter.name));
-        let (kind, ty) = (ArgumentKind::Field(path), parameters::field_type(parameter));
+        let ty = match self.owner {
+            Owner::Gradients => parameters::gradient_field_type(parameter),
+            Owner::Parameters | Owner::State(_) => parameters::field_type(parameter),
+        };
+        let kind = ArgumentKind::Field(path);
         Some(Argument { name: self.argument, is_mut: self.is_mut, kind, ty, form: Form::Reference })
     }
 

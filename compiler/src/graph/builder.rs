@@ -11,8 +11,11 @@ use super::{
 };
 use crate::gain::Gain;
 use crate::ops::spread::Spread;
-use crate::program::{Initializer, Reduction};
+use crate::program::{Initializer, Reduction, Storage};
 use crate::scalar::Scalar;
+
+/// Numbers of a matrix from which on `storage` holds for it: less stays near the processor whatever it is kept as.
+pub const STORED_IN_HALVES: usize = 4096;
 
 /// A graph under construction, at one layer.
 #[derive(Debug)]
@@ -111,6 +114,25 @@ impl Builder<'_> {
         id
     }
 
+    /// [`matrix`](Self::matrix) of a product whose kernels read it as it is stored.
+    pub fn stored_matrix(
+        &mut self,
+        part: &str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        fan: (usize, usize),
+    ) -> (NodeId, Storage) {
+        let is_large = shape.iter().product::<usize>() >= STORED_IN_HALVES;
+        let storage = if is_large { self.graph.storage } else { Storage::Full };
+        let id = self.matrix(part, shape, initializer, fan);
+        if let Op::Parameter(parameter) = self.graph.node(id).op
+            && let Some(parameter) = self.graph.parameters.get_mut(parameter.0 as usize)
+        {
+            parameter.storage = storage;
+        }
+        (id, storage)
+    }
+
     /// Adds a buffer of the layer: state that is kept with the weights but not trained.
     pub fn buffer(&mut self, part: &str, shape: Vec<usize>, initial: f64) -> (ParameterId, NodeId) {
         let text = if initial == 0.0 { "zeros".to_owned() } else { format!("constant({initial})") };
@@ -139,6 +161,7 @@ impl Builder<'_> {
             fan_out,
             role,
             is_matrix: false,
+            storage: Storage::Full,
             layer: self.layer,
         });
         (id, self.node(Op::Parameter(id), Vec::new(), shape, false))

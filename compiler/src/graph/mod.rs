@@ -12,11 +12,11 @@ use std::sync::Arc;
 
 use nnc_grammar::span::Span;
 
-pub use builder::Builder;
+pub use builder::{Builder, STORED_IN_HALVES};
 pub use optimizer::{Group, Optimizer, Phase};
 pub use verify::verify;
 
-use crate::program::{Initializer, Precision, Reduction, TargetKind};
+use crate::program::{Initializer, Precision, Reduction, Storage, TargetKind};
 use crate::scalar::Scalar;
 
 /// A node, printed `%3`.
@@ -70,6 +70,8 @@ pub struct Graph {
     pub batch: usize,
     /// Numbers.
     pub precision: Precision,
+    /// What large matrices are kept as.
+    pub storage: Storage,
 }
 
 /// One value and how it is computed.
@@ -346,6 +348,8 @@ pub struct Parameter {
     pub role: Role,
     /// Whether it is the matrix of a product, kept in panels of its first axis; else it is kept as a vector.
     pub is_matrix: bool,
+    /// What its numbers, and what the optimizer remembers of it, are kept as.
+    pub storage: Storage,
     /// Its layer.
     pub layer: LayerId,
 }

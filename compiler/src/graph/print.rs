@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Direction, Graph, Node, Op, Role};
+use crate::program::Storage;
 use crate::scalar::{Variable, formula};
 
 impl fmt::Display for Graph {
@@ -14,9 +15,13 @@ impl fmt::Display for Graph {
                 Role::Frozen => "frozen",
                 Role::Buffer => "buffer",
             };
+            let storage = match parameter.storage {
+                Storage::Full => "",
+                Storage::Bf16 => " in bf16",
+            };
             writeln!(
                 f,
-                "  {role} @{} {:?} = {}",
+                "  {role} @{} {:?}{storage} = {}",
                 parameter.name, parameter.shape, parameter.initializer.text
             )?;
         }

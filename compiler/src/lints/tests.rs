@@ -98,6 +98,17 @@ fn a_bias_before_batch_norm() {
 }
 
 #[test]
+fn a_storage_that_holds_for_nothing() {
+    let codes = |units: usize, section: &str| -> Vec<Code> {
+        let text = format!("model M {{ input [64] dense({units}) -> relu dense(2) }} train {{ {section} }}");
+        compile("m.nn", &text, &Options::default()).diagnostics.iter().map(|fault| fault.code).collect()
+    };
+    assert_eq!(codes(63, "storage bf16"), [Code::W0111]);
+    assert_eq!(codes(64, "storage bf16"), []);
+    assert_eq!(codes(63, "storage full"), []);
+}
+
+#[test]
 fn a_file_allows_warnings() {
     let model = "model M { input [6] wide: dense(6, init = normal(std = 3)) -> relu dense(2) }";
     let codes = |head: &str| -> Vec<Code> {

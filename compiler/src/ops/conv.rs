@@ -104,13 +104,46 @@ impl Window {
         (WINDOW, quote!(rt::conv::Window), value)
     }
 
-    fn strategy(&self) -> Strategy {
+    /// Products, and what they are of.
+    fn sum(&self) -> String {
         let [o, h, w] = self.output;
         let products = thousands(self.products());
-        let reason = format!("{o} x {h} x {w} places x {} weights = {products} products", self.weights());
-        Strategy::new(StrategyKind::Tiled, reason)
+        format!("{o} x {h} x {w} places x {} weights = {products} products", self.weights())
+    }
+
+    fn tiled(&self) -> Strategy {
+        Strategy::new(StrategyKind::Tiled, self.sum())
+    }
+
+    /// The strategy of what makes an image of this height and width.
+    fn strategy(&self, [_, height, width]: [usize; 3]) -> Strategy {
+        let Some(rows) = self.winograd_rows() else { return self.tiled() };
+        // Tiles of two times two places, two beside each other.
+        let tiles = height.div_ceil(2) * width.div_ceil(4) * 2;
+        let products = 16 * tiles * self.input[0] * self.output[0];
+        if 3 * products > 2 * self.products() {
+            return self.tiled();
+        }
+        let reason = format!("{}, {} in tiles of 2 x 2 places", self.sum(), thousands(products));
+        Strategy::new(StrategyKind::Winograd(rows), reason)
+    }
+
+    /// Rows of memory in which Winograd's algorithm computes a group of samples, for convolutions that it is for: of a 3 x 3
+    /// kernel, a stride of 1, and so many channels that bringing tiles into its form and back takes less than it saves.
+    fn winograd_rows(&self) -> Option<usize> {
+        let (channels, outputs) = (self.input[0], self.output[0]);
+        let fits = self.kernel == [3, 3]
+            && self.stride == [1, 1]
+            && self.dilation == [1, 1]
+            && self.groups == 1
+            && self.padding.iter().all(|padding| *padding <= 2)
+            && channels.min(outputs) >= WINOGRAD_CHANNELS;
+        fits.then(|| 16 * (outputs.div_ceil(LANES) * channels + 2 * (channels + 1 + outputs)))
     }
 }
+
+/// Channels from which on Winograd's algorithm is the faster one.
+const WINOGRAD_CHANNELS: usize = 8;
 
 /// Channels and places of a tile of registers: 24 sums at most, so that operands fit beside them, and more than ten, which
 /// would wait for one another.
@@ -230,7 +263,7 @@ impl Operator for Conv {
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        self.0.strategy()
+        self.0.strategy(self.0.output)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -238,6 +271,14 @@ impl Operator for Conv {
         let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let panels = cx.panels(self.0.output[0]);
         let (len, weights) = (cx.number(self.0.input_len()), cx.number(self.0.weights()));
+        if let StrategyKind::Winograd(_) = cx.strategy.kind {
+            let (partial, finish) = (cx.partial(), cx.closure(&["g", "o"]));
+            return quote! {
+                rt::conv::winograd::<L, #len, #weights, #panels, _>(
+                    &#window, #x, #weight, #bias, #partial, #finish
+                );
+            };
+        }
         let channels = if self.0.groups == 1 { self.0.output[0] } else { self.0.outputs() };
         let (rows, columns) = tile(channels, self.0.output[2], self.0.groups);
         let (rows, columns) = (cx.number(rows), cx.number(columns));
@@ -305,7 +346,7 @@ impl Operator for ConvBack {
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        self.0.strategy()
+        self.0.strategy(self.0.input)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -313,6 +354,14 @@ impl Operator for ConvBack {
         let (d_y, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let panels = cx.panels(self.0.output[0]);
         let (len, weights) = (cx.number(self.0.output_len()), cx.number(self.0.weights()));
+        if let StrategyKind::Winograd(_) = cx.strategy.kind {
+            let (partial, finish) = (cx.partial(), cx.closure(&["g", "o"]));
+            return quote! {
+                rt::conv::winograd_back::<L, #len, #weights, #panels, _>(
+                    &#window, #d_y, #weight, #bias, #partial, #finish
+                );
+            };
+        }
         let places = self.0.input[2].div_ceil(self.0.stride[1].max(1));
         let (rows, columns) = tile(self.0.channels(), places, 1);
         let (rows, columns) = (cx.number(rows), cx.number(columns));
@@ -377,7 +426,7 @@ impl Operator for ConvWeightGradient {
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        self.0.strategy()
+        self.0.tiled()
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {

@@ -26,6 +26,7 @@ use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator, ValueLayout};
 use crate::plan::{Along, LANES, Strategy, StrategyKind, Unroll, matrix_strategy, thousands};
+use crate::program::Storage;
 
 /// The layer.
 #[derive(Debug)]
@@ -121,7 +122,8 @@ pub fn dense(
     let missing = |cx: &Builder<'_>| cx.error(Code::E0203, "`dense` needs an initializer", "found none");
     let init = arguments.init("init").cloned().ok_or_else(|| missing(cx))?;
     let unroll = Unroll::parse(arguments.choice("unroll"));
-    let mut operands = vec![x, cx.matrix(weight, vec![units, features], init, (features, units))];
+    let (weight, storage) = cx.stored_matrix(weight, vec![units, features], init, (features, units));
+    let mut operands = vec![x, weight];
     if arguments.flag("bias") {
         let init = arguments.init("bias_init").cloned().ok_or_else(|| missing(cx))?;
         operands.push(cx.parameter(bias, vec![units], init, (features, units)));
@@ -131,15 +133,29 @@ pub fn dense(
         [_, last] => *last = units,
         _ => shape = vec![units],
     }
-    Ok(cx.operator(Dense { unroll, features, units }, operands, shape))
+    Ok(cx.operator(Dense { unroll, features, units, storage }, operands, shape))
 }
 
 /// Operands: x, weight, and bias if there is one.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Dense {
     unroll: Unroll,
     features: usize,
     units: usize,
+    /// Of the weight.
+    storage: Storage,
+}
+
+/// Without what the weight is kept as: it belongs to the operand, and weights of one model fit whatever that is.
+impl std::fmt::Debug for Dense {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { unroll, features, units, storage: _ } = self;
+        f.debug_struct("Dense")
+            .field("unroll", unroll)
+            .field("features", features)
+            .field("units", units)
+            .finish()
+    }
 }
 
 /// Operands: d_y, weight.
@@ -148,6 +164,8 @@ struct DenseInputGradient {
     unroll: Unroll,
     features: usize,
     units: usize,
+    /// Of the weight.
+    storage: Storage,
 }
 
 /// Operands: x, d_y with lanes over outputs.
@@ -158,11 +176,17 @@ struct DenseWeightGradient {
 }
 
 /// The strategy of a product at each position; there is straight-line code for one position alone.
-fn strategy(graph: &Graph, inputs: usize, outputs: usize, positions: usize, unroll: Unroll) -> Strategy {
+fn strategy(
+    graph: &Graph,
+    (inputs, outputs): (usize, usize),
+    positions: usize,
+    unroll: Unroll,
+    storage: Storage,
+) -> Strategy {
     if positions < 2 {
-        return matrix_strategy(inputs, outputs, unroll, graph.most_unrolled);
+        return matrix_strategy(inputs, outputs, unroll, graph.most_unrolled, storage);
     }
-    let mut strategy = matrix_strategy(inputs, outputs, Unroll::None, graph.most_unrolled);
+    let mut strategy = matrix_strategy(inputs, outputs, Unroll::None, graph.most_unrolled, storage);
     let sum = format!("{inputs} x {outputs} = {} products", thousands(inputs * outputs));
     strategy.reason = match strategy.kind {
         StrategyKind::Blocked(_) => format!("{}, at each of {positions} positions", strategy.reason),
@@ -182,7 +206,8 @@ impl Operator for Dense {
         // The gradient of the input first: it reads the weight, which the weight's own gradient may update.
         if cx.needs(0) {
             let shape = cx.graph.node(x).shape.clone();
-            let op = DenseInputGradient { unroll: self.unroll, features: self.features, units: self.units };
+            let Self { unroll, features, units, storage } = *self;
+            let op = DenseInputGradient { unroll, features, units, storage };
             gradients.push((0, cx.operator(op, vec![cx.d_y, weight], shape, true)));
         }
         if cx.needs(1) || cx.needs(2) {
@@ -218,7 +243,8 @@ impl Operator for Dense {
     }
 
     fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
-        strategy(graph, self.features, self.units, node.len() / self.units.max(1), self.unroll)
+        let positions = node.len() / self.units.max(1);
+        strategy(graph, (self.features, self.units), positions, self.unroll, self.storage)
     }
 
     fn products_unrolled(&self, node: &Node) -> Option<usize> {
@@ -355,7 +381,8 @@ impl Operator for DenseInputGradient {
     }
 
     fn strategy(&self, graph: &Graph, node: &Node) -> Strategy {
-        strategy(graph, self.features, self.units, node.len() / self.features.max(1), self.unroll)
+        let positions = node.len() / self.features.max(1);
+        strategy(graph, (self.features, self.units), positions, self.unroll, self.storage)
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {

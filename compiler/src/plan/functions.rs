@@ -31,7 +31,8 @@ pub struct Function {
     pub parameters: Access,
     /// Whether it draws random numbers.
     pub draws: bool,
-    /// Features of the partial sums that a blocked operator keeps.
+    /// Rows for a group of samples of what an operator keeps while it runs: partial sums of a blocked one, tiles of a
+    /// convolution.
     pub partial: Option<usize>,
 }
 
@@ -575,13 +576,12 @@ fn memory_use(
             Step::Rows { .. } => false,
         });
         let blocked = function.steps.iter().filter_map(|step| match step {
-            Step::Kernel { node, strategy, .. } if matches!(strategy.kind, StrategyKind::Blocked(_)) => {
-                Some(graph.node(*node).len())
-            }
-            _ => None,
+            Step::Kernel { node, strategy, .. } => strategy.kind.partial(graph.node(*node).len()),
+            Step::Rows { .. } => None,
         });
         function.partial = blocked.max();
     }
+    share_tiles(functions);
     // Where gradients are kept until all are there, no update is made on the way.
     let is_stored = graph.optimizer.as_ref().is_some_and(|optimizer| optimizer.stores_gradients());
     for (f, function) in functions.iter().enumerate().filter(|_| !is_stored) {
@@ -602,6 +602,18 @@ fn memory_use(
         return Err("a parameter's gradient is not computed by one operator".to_owned());
     }
     Ok(())
+}
+
+/// Gives all convolutions that need memory for tiles the most that one of them needs: they share it.
+fn share_tiles(functions: &mut [Function]) {
+    let has_tiles = |function: &&mut Function| {
+        function.steps.iter().any(|step| match step {
+            Step::Kernel { strategy, .. } => matches!(strategy.kind, StrategyKind::Winograd(_)),
+            Step::Rows { .. } => false,
+        })
+    };
+    let most = functions.iter_mut().filter(has_tiles).filter_map(|function| function.partial).max();
+    functions.iter_mut().filter(has_tiles).for_each(|function| function.partial = most);
 }
 
 fn access(graph: &Graph, function: &Function) -> Access {

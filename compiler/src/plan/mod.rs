@@ -136,6 +136,14 @@ impl Pass {
         self.functions.iter().any(|function| function.division(&self.graph).is_some())
     }
 
+    /// Rows for a group of samples of what functions keep while they run: those with as many share them.
+    pub fn partials(&self) -> Vec<usize> {
+        let mut rows: Vec<usize> = self.functions.iter().filter_map(|function| function.partial).collect();
+        rows.sort_unstable();
+        rows.dedup();
+        rows
+    }
+
     /// The plan of a step that is repeated: one function, or none where it only hands on what it is given. Where its
     /// values lie is up to what repeats it.
     ///

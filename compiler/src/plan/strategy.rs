@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::graph::{Graph, Op};
+use crate::program::Storage;
 
 /// Products in one layer and direction up to which the code is written out.
 ///
@@ -16,6 +17,9 @@ const MODEL_PRODUCTS_UNROLLED: usize = 8 * PRODUCTS_UNROLLED;
 
 /// Bytes of weights above which the loops are blocked for the cache.
 const BLOCKED_BYTES: usize = 1 << 20;
+
+/// Inputs of a block.
+const BLOCK: usize = 256;
 
 /// How an operator is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum StrategyKind {
     Tiled,
     /// The same tile, over blocks of this many inputs or outputs that stay in the cache.
     Blocked(usize),
+    /// A convolution in tiles of two times two places with fewer products, in so many rows of memory for a group.
+    Winograd(usize),
     /// A plain loop over rows.
     Loop,
 }
@@ -73,12 +79,25 @@ impl Strategy {
     }
 }
 
+impl StrategyKind {
+    /// Rows of memory that it needs for each group of samples besides its operands and its value, which has `len` numbers a
+    /// sample.
+    pub fn partial(self, len: usize) -> Option<usize> {
+        match self {
+            Self::Blocked(_) => Some(len),
+            Self::Winograd(rows) => Some(rows),
+            Self::Unrolled | Self::Tiled | Self::Loop => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Strategy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
             StrategyKind::Unrolled => write!(f, "unrolled: {}", self.reason),
             StrategyKind::Tiled => write!(f, "tiled: {}", self.reason),
             StrategyKind::Blocked(size) => write!(f, "blocked by {size}: {}", self.reason),
+            StrategyKind::Winograd(_) => write!(f, "Winograd: {}", self.reason),
             StrategyKind::Loop => write!(f, "{}", self.reason),
         }
     }
@@ -116,9 +135,20 @@ fn most_of(mut products: Vec<usize>) -> usize {
 }
 
 /// The strategy for a product with an `outputs` x `inputs` matrix, which is written out up to so many products.
-pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll, most: usize) -> Strategy {
+pub fn matrix_strategy(
+    inputs: usize,
+    outputs: usize,
+    unroll: Unroll,
+    most: usize,
+    storage: Storage,
+) -> Strategy {
     let products = inputs * outputs;
     let sum = format!("{inputs} x {outputs} = {} products", thousands(products));
+    // Numbers of sixteen bits are widened a block at a time.
+    if storage == Storage::Bf16 {
+        let reason = format!("{sum}, {} KiB of weights in bf16", thousands(products * 2 / 1024));
+        return Strategy::new(StrategyKind::Blocked(BLOCK), reason);
+    }
     // Above four times the budget rustc would take too long for one function, whatever was asked for.
     match unroll {
         Unroll::Full if products <= 4 * PRODUCTS_UNROLLED => {
@@ -129,7 +159,7 @@ pub fn matrix_strategy(inputs: usize, outputs: usize, unroll: Unroll, most: usiz
     }
     if products * 4 > BLOCKED_BYTES {
         let reason = format!("{sum}, {} KiB of weights", thousands(products * 4 / 1024));
-        Strategy::new(StrategyKind::Blocked(256), reason)
+        Strategy::new(StrategyKind::Blocked(BLOCK), reason)
     } else if unroll == Unroll::None {
         Strategy::new(StrategyKind::Tiled, format!("{sum}, not unrolled as asked for"))
     } else if most < PRODUCTS_UNROLLED && products <= PRODUCTS_UNROLLED {

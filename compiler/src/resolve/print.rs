@@ -5,7 +5,7 @@ use std::fmt;
 use crate::ops::{Arguments, Value};
 use crate::program::{
     ActivationBody, Application, Augmentation, Cell, DataSource, DataSpec, Fill, HyperValue, Kind, LossUse,
-    OptimizerUse, Precision, Program, Reduction, TargetKind, TrainSpec, ValueExpr, ValueId,
+    OptimizerUse, Precision, Program, Reduction, Storage, TargetKind, TrainSpec, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable, formula};
 
@@ -318,6 +318,9 @@ impl fmt::Display for TrainSpec {
             "  train epochs {}, batch {}, seed {}, shuffle {}, precision {precision}",
             self.epochs, self.batch, self.seed, self.shuffle
         )?;
+        if self.storage == Storage::Bf16 {
+            write!(f, ", storage bf16")?;
+        }
         if let Some(stop) = &self.stop {
             write!(f, ", stop after {} epochs without {} better", stop.patience, stop.min_delta)?;
         }

@@ -8,7 +8,7 @@ use crate::compile::{Options, compile};
 use crate::load::Uses;
 use crate::ops::Value;
 use crate::program::{
-    DataSource, EarlyStopping, Kind, Precision, Program, Reduction, TargetKind, ValueExpr, ValueId,
+    DataSource, EarlyStopping, Kind, Precision, Program, Reduction, Storage, TargetKind, ValueExpr, ValueId,
 };
 use crate::scalar::{Scalar, Variable};
 use crate::std_library::Library;
@@ -760,6 +760,10 @@ fn the_train_section_is_read_and_checked() {
     check("seed -1", Code::E0205, "-1");
     check("shuffle 1", Code::E0204, "1");
     check("precision f16", Code::E0204, "f16");
+    check("storage f16", Code::E0204, "f16");
+    check("precision f64 storage bf16", Code::E0216, "bf16");
+    assert_eq!(program(&with_section("train { storage bf16 }")).train.storage, Storage::Bf16);
+    assert_eq!(program(&with_section("train { precision f64 storage full }")).train.storage, Storage::Full);
     check("stop early", Code::E0204, "early");
     check("stop early_stopping(patience = 0)", Code::E0205, "0");
     check("stop early_stopping(patients = 3)", Code::E0202, "patients");

@@ -7,11 +7,11 @@ use super::Cx;
 use super::arguments::{Callee, Slot};
 use super::ranges;
 use super::settings::Settings;
-use crate::program::{EarlyStopping, Precision, StartWeights, TrainSpec};
+use crate::program::{EarlyStopping, Precision, StartWeights, Storage, TrainSpec};
 
 /// Keys of the section.
 pub(super) const KEYS: &[&str] =
-    &["epochs", "batch", "seed", "shuffle", "stop", "weights", "partial", "precision"];
+    &["epochs", "batch", "seed", "shuffle", "stop", "weights", "partial", "precision", "storage"];
 
 /// The one rule by which training stops early.
 const EARLY_STOPPING: &str = "early_stopping";
@@ -29,6 +29,7 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
     });
     let precision =
         settings.value("precision").and_then(|value| cx.choice(value, "`precision`", &["f32", "f64"]));
+    let precision = if precision == Some("f64") { Precision::F64 } else { Precision::F32 };
     let epochs = settings.count(cx, "epochs");
     TrainSpec {
         epochs: epochs.unwrap_or(defaults.epochs),
@@ -39,9 +40,31 @@ pub(super) fn resolve(cx: &mut Cx<'_>, section: &Section) -> TrainSpec {
         shuffle: settings.flag(cx, "shuffle").unwrap_or(defaults.shuffle),
         weights: weights(cx, &settings),
         stop: settings.value("stop").and_then(|value| stop(cx, &settings, value)),
-        precision: if precision == Some("f64") { Precision::F64 } else { Precision::F32 },
+        precision,
+        storage: storage(cx, &settings, precision),
+        storage_span: settings.value("storage").map(|value| value.span),
         span: Some(section.span),
     }
+}
+
+/// Half of the bits of an f32: a model for checks has nothing to do with it.
+fn storage(cx: &mut Cx<'_>, settings: &Settings<'_>, precision: Precision) -> Storage {
+    let Some(value) = settings.value("storage") else { return Storage::Full };
+    if cx.choice(value, "`storage`", &["full", "bf16"]) != Some("bf16") {
+        return Storage::Full;
+    }
+    if precision == Precision::F64 {
+        let label = "expected `full` beside `precision f64`, found `bf16`";
+        let mut diagnostic =
+            Diagnostic::new(Code::E0216, "`storage bf16` has no place here", value.span, label)
+                .with_help("leave out one of the two");
+        if let Some(span) = settings.key("precision") {
+            diagnostic = diagnostic.with_label(span, "numbers are f64 for checks");
+        }
+        cx.report(diagnostic);
+        return Storage::Full;
+    }
+    Storage::Bf16
 }
 
 fn weights(cx: &mut Cx<'_>, settings: &Settings<'_>) -> Option<StartWeights> {

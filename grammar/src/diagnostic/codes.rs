@@ -121,6 +121,7 @@ codes! {
     W0108 = "bias without effect",
     W0109 = "inputs of very different scale",
     W0110 = "loss of values for classes",
+    W0111 = "storage without effect",
     // W02xx: what is noticed while a model is trained.
     W0201 = "dead units",
     W0202 = "vanishing gradient",

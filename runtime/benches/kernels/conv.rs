@@ -51,6 +51,22 @@ cases! {
     { x: [[Row; 16384]; 1], w: [[Row; 144]; 1], y: [[Row; 16384]; 1] }
     |L| conv::forward::<L, 16384, 144, 1, 8, 2>(&LAYER1, &x[..], w, None, store!(y));
 
+    winograd_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
+    { x: [[Row; 16384]; 2], w: [[Row; 144]; 1], room: [[Row; 1312]; 2], y: [[Row; 16384]; 2] }
+    |L| conv::winograd::<L, 16384, 144, 1, 1312>(&LAYER1, &x[..], w, None, room, store!(y));
+
+    winograd_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
+    { x: [[Row; 8192]; 2], w: [[Row; 288]; 2], room: [[Row; 3104]; 2], y: [[Row; 8192]; 2] }
+    |L| conv::winograd::<L, 8192, 288, 2, 3104>(&LAYER2, &x[..], w, None, room, store!(y));
+
+    winograd_layer3: "resnet20: 32 x [64, 8, 8], 3 x 3", operations(LAYER3, 32),
+    { x: [[Row; 4096]; 2], w: [[Row; 576]; 4], room: [[Row; 8224]; 2], y: [[Row; 4096]; 2] }
+    |L| conv::winograd::<L, 4096, 576, 4, 8224>(&LAYER3, &x[..], w, None, room, store!(y));
+
+    winograd_back_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
+    { d_y: [[Row; 8192]; 2], w: [[Row; 288]; 2], room: [[Row; 3104]; 2], d_x: [[Row; 8192]; 2] }
+    |L| conv::winograd_back::<L, 8192, 288, 2, 3104>(&LAYER2, &d_y[..], w, None, room, store!(d_x));
+
     forward_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
     { x: [[Row; 8192]; 2], w: [[Row; 288]; 2], y: [[Row; 8192]; 2] }
     |L| conv::forward::<L, 8192, 288, 2, 8, 2>(&LAYER2, &x[..], w, None, store!(y));

@@ -27,6 +27,13 @@ cases! {
     }
     |L| dense::forward_blocked::<L, 1024, 1024, 64, 256>(&x[..], w, Some(b), partial, store!(y));
 
+    forward_blocked_half_wide: "wide: 256 x 1024 -> 1024, weights in bf16", 2 * 256 * 1024 * 1024,
+    {
+        x: [[Row; 1024]; 16], w: [[HalfRow; 1024]; 64], b: [Row; 64],
+        partial: [[Row; 1024]; 16], y: [[Row; 1024]; 16]
+    }
+    |L| dense::forward_blocked::<L, 1024, 1024, 64, 256>(&x[..], w, Some(b), partial, store!(y));
+
     forward_positions_lstm: "lstm: 32 x 64 positions, 64 -> 512", 2 * 32 * 64 * 64 * 512,
     { x: [[Row; 4096]; 2], w: [[Row; 64]; 32], b: [Row; 32], y: [[Row; 32768]; 2] }
     |L| dense::forward_positions::<L, 4096, 64, 512, 32>(&x[..], w, Some(b), store!(y));
@@ -46,6 +53,13 @@ cases! {
     input_gradient_blocked_wide: "wide: 256 x 1024 <- 1024, blocks of 256", 2 * 256 * 1024 * 1024,
     {
         d_y: [[Row; 1024]; 16], w: [[Row; 1024]; 64],
+        partial: [[Row; 1024]; 16], d_x: [[Row; 1024]; 16]
+    }
+    |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16>(&d_y[..], w, partial, store!(d_x));
+
+    input_gradient_blocked_half_wide: "wide: 256 x 1024 <- 1024, weights in bf16", 2 * 256 * 1024 * 1024,
+    {
+        d_y: [[Row; 1024]; 16], w: [[HalfRow; 1024]; 64],
         partial: [[Row; 1024]; 16], d_x: [[Row; 1024]; 16]
     }
     |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16>(&d_y[..], w, partial, store!(d_x));
@@ -115,6 +129,16 @@ cases! {
 
     single_wide: "wide: 1024 -> 1024", 2 * 1024 * 1024,
     { x: [Row; 64], w: [[Row; 1024]; 64], b: [Row; 64], y: [Row; 64] }
+    |L| dense::single::<L, 1024, 64, 64>(
+        x,
+        w,
+        Some(b),
+        #[inline(always)]
+        |p, z| z.store(&mut y[p]),
+    );
+
+    single_half_wide: "wide: 1024 -> 1024, weights in bf16", 2 * 1024 * 1024,
+    { x: [Row; 64], w: [[HalfRow; 1024]; 64], b: [Row; 64], y: [Row; 64] }
     |L| dense::single::<L, 1024, 64, 64>(
         x,
         w,

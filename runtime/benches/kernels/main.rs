@@ -12,10 +12,12 @@ mod table;
 use std::hint::black_box;
 use std::time::Duration;
 
-use nnc_runtime::__private::{self as rt, Kernel, Lanes, Simd, Zeroed};
+use nnc_runtime::__private::{self as rt, Bf16, Kernel, Lanes, RowsMut, Simd, Tensors, Zeroed};
 
 /// Sixteen numbers.
 type Row = rt::Row<f32>;
+/// Sixteen weights in sixteen bits.
+type HalfRow = rt::Row<Bf16>;
 
 /// A benchmark for each `name: "network: sizes", arithmetic, { memory } |L| call`, where `L` are the lanes and the fields
 /// of the memory are references. A multiplication and an addition are two operations, a function such as `exp` one.
@@ -42,7 +44,7 @@ macro_rules! cases {
             }
 
             let mut memory = ZEROS.boxed();
-            $(crate::fill(rt::Tensors::rows_mut(&mut memory.$field, 0));)*
+            $(crate::fill(&mut memory.$field);)*
             $(crate::name_tokens(rt::Tensors::rows_mut(&mut memory.$tokens, 0));)?
             let simd = Simd::detect();
             let case = crate::table::Case {
@@ -73,11 +75,15 @@ mod norm;
 mod rows;
 
 /// Numbers from 0.05 to 1, from the first to the last in no order that a kernel could see.
-fn fill(rows: &mut [Row]) {
+fn fill(array: &mut impl Tensors<f32>) {
     let mut state = 1u32;
-    for value in rows.as_flattened_mut() {
+    let mut next = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *value = 0.05 + 0.95 * (state >> 8) as f32 / (1 << 24) as f32;
+        0.05 + 0.95 * (state >> 8) as f32 / (1 << 24) as f32
+    };
+    match array.tensor_mut(0) {
+        RowsMut::Full(rows) => rows.as_flattened_mut().fill_with(next),
+        RowsMut::Half(rows) => rows.as_flattened_mut().fill_with(|| Bf16::nearest(next())),
     }
 }
 

@@ -4,6 +4,9 @@
 //! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
 //! instruction sets and all strategies give the same bits.
 
+#[macro_use]
+mod tile;
+
 pub mod attention;
 pub mod conv;
 pub mod dense;

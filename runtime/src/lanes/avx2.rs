@@ -3,12 +3,18 @@
 
 use super::LANES;
 use super::parts::{lanes_of_parts, operations};
+use crate::simd::Kernel;
 use core::arch::x86_64::__m256;
 
 lanes_of_parts! {
     /// Sixteen `f32` in two registers.
     Avx2, Mask256, ops, __m256, __m256, 8 x 2, [0, 1], wide: false,
     {
+        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
+            unsafe { apart(kernel) }
+        }
+
         #[cfg_attr(debug_assertions, inline)]
         #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
@@ -34,6 +40,12 @@ lanes_of_parts! {
             }
         }
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx2,fma")]
+fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
 }
 
 mod ops {

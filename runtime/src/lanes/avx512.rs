@@ -3,12 +3,18 @@
 
 use super::LANES;
 use super::parts::{lanes_of_parts, operations};
+use crate::simd::Kernel;
 use core::arch::x86_64::{__m512, __mmask16};
 
 lanes_of_parts! {
     /// Sixteen `f32` in a register.
     Avx512, Mask512, ops, __m512, __mmask16, 16 x 1, [0], wide: true,
     {
+        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
+            unsafe { apart(kernel) }
+        }
+
         #[cfg_attr(debug_assertions, inline)]
         #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
@@ -23,6 +29,12 @@ lanes_of_parts! {
             }
         }
     }
+}
+
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx2,fma")]
+fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
 }
 
 mod ops {

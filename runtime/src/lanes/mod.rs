@@ -17,6 +17,7 @@ use core::ops::{Add, BitAnd, BitOr, Deref, DerefMut, Div, Mul, Neg, Not, Sub};
 pub use plain::Plain;
 
 use crate::element::Element;
+use crate::simd::Kernel;
 
 /// Numbers in a row.
 pub const LANES: usize = 16;
@@ -116,6 +117,11 @@ pub trait Lanes:
     fn cos(self) -> Self;
     /// `self` to the power of `exponent`.
     fn pow(self, exponent: Self) -> Self;
+
+    /// Runs a part of a kernel as a function of its own, which others that need it call too: what is the same for all
+    /// sizes is compiled once.
+    #[doc(hidden)]
+    fn apart<K: Kernel<Self::Elem>>(kernel: K) -> K::Output;
 
     /// 0 in each lane.
     #[cfg_attr(debug_assertions, inline)]

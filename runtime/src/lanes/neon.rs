@@ -2,12 +2,24 @@
 #![allow(unsafe_code)]
 
 use super::parts::{lanes_of_parts, operations};
+use crate::simd::Kernel;
 use core::arch::aarch64::{float32x4_t, uint32x4_t};
 
 lanes_of_parts! {
     /// Sixteen `f32` in four registers.
     Neon, MaskNeon, ops, float32x4_t, uint32x4_t, 4 x 4, [0, 1, 2, 3], wide: false,
-    {}
+    {
+        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
+            unsafe { apart(kernel) }
+        }
+    }
+}
+
+#[inline(never)]
+#[target_feature(enable = "neon")]
+fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
+    kernel.run::<Neon>()
 }
 
 mod ops {

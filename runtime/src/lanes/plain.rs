@@ -6,6 +6,7 @@ use core::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 use super::parts::HALF_SQRT_BITS;
 use super::{LANES, Lanes, Lanes32, Row};
 use crate::element::Element;
+use crate::simd::{Kernel, run_plain};
 use crate::{math, math64};
 
 /// Sixteen numbers in an array.
@@ -143,6 +144,10 @@ macro_rules! plain {
             type Elem = $elem;
             type Mask = PlainMask;
             const IS_WIDE: bool = false;
+
+            fn apart<K: Kernel<$elem>>(kernel: K) -> K::Output {
+                run_plain(kernel)
+            }
 
             #[cfg_attr(debug_assertions, inline)]
 

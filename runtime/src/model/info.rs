@@ -309,6 +309,12 @@ impl ModelInfo {
         }
     }
 
+    /// How a tensor lies in memory; where there is none, as a vector of nothing.
+    #[doc(hidden)]
+    pub fn layout(&self, tensor: usize) -> Layout {
+        self.tensors.get(tensor).map_or(Layout::Vector { len: 0 }, |info| info.layout)
+    }
+
     /// Values in one input sample.
     pub fn input_len(&self) -> usize {
         self.input.iter().product()

@@ -11,7 +11,7 @@ use super::{Model, Run, units};
 use crate::emit::comments::{docs, names_in_a_line};
 use crate::emit::function::{Argument, ArgumentKind, Form};
 use crate::emit::kernel::mentions;
-use crate::emit::parameters::{kind_of, trained_type};
+use crate::emit::parameters::{gradient_type, kind_of, trained_type};
 use crate::emit::shared::{Place, skeleton};
 use crate::emit::sizes::{Sizes, Skeleton, turbofish};
 use crate::emit::{names, number};
@@ -316,9 +316,8 @@ impl Model<'_> {
         let (layout, kind) = match owner {
             [owner] if owner == "parameters" => (&self.parameters, "Parameters"),
             [owner] if owner == "arena" => (&self.arena.layout, "Values"),
-            [owner, ..] if owner == "state" || owner == "gradients" => {
-                (&self.trained, kind_of(&trained_type(self.graph())))
-            }
+            [owner, ..] if owner == "state" => (&self.trained, kind_of(&trained_type(self.graph()))),
+            [owner, ..] if owner == "gradients" => (&self.gradients, kind_of(&gradient_type(self.graph()))),
             _ => return None,
         };
         layout.bundle_type(kind, &self.types(), field)

@@ -9,7 +9,7 @@ use super::Model;
 use super::blocks::Memory;
 use crate::emit::bundles::{Item, Layout};
 use crate::emit::comments::docs;
-use crate::emit::parameters::{parameters_item, state_item, trained_type};
+use crate::emit::parameters::{gradient_type, gradients_item, parameters_item, state_item};
 use crate::emit::{names, number};
 use crate::graph::{Direction, NodeId, ValueLayout};
 use crate::plan::{LANES, Pass, Plan, Slot};
@@ -35,10 +35,11 @@ impl Model<'_> {
             )
         });
         let stores = self.optimizer.as_ref().is_some_and(|optimizer| optimizer.source.stores_gradients());
-        let trained = trained_type(self.graph());
-        let zero_gradients = (stores && trained != "Parameters").then(|| {
+        let ty = gradient_type(self.graph());
+        let gradients = stores.then(|| gradients_item(self.graph(), &self.gradients, &types));
+        let zero_gradients = (stores && ty != "Parameters").then(|| {
             quote!(
-                static ZERO_GRADIENTS: rt::Zeroed<#trained> = rt::Zeroed::new(#trained::ZERO);
+                static ZERO_GRADIENTS: rt::Zeroed<#ty> = rt::Zeroed::new(#ty::ZERO);
             )
         });
         let zero_arena = (!arena.is_empty()).then(|| {
@@ -49,6 +50,7 @@ impl Model<'_> {
         quote! {
             #parameters
             #state
+            #gradients
             #arena
             #scratch
             static ZERO_PARAMETERS: rt::Zeroed<Parameters> = rt::Zeroed::new(Parameters::ZERO);
@@ -87,8 +89,10 @@ impl Model<'_> {
     /// Whether the scratch of a prediction is too large for the stack.
     pub(super) fn has_large_scratch(&self) -> bool {
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-        self.plan.predict.slots.iter().map(|slot| slot.bytes(self.plan.predict_groups, size)).sum::<usize>()
-            > STACK_BYTES
+        let (pass, groups) = (&self.plan.predict, self.plan.predict_groups);
+        let slots = pass.slots.iter().map(|slot| slot.bytes(groups, size)).sum::<usize>();
+        let partials = pass.partials().iter().sum::<usize>() * groups * LANES * size;
+        slots + partials > STACK_BYTES
     }
 
     /// The values of a batch of predictions.
@@ -101,14 +105,11 @@ impl Model<'_> {
             let docs = (!text.is_empty()).then(|| docs([text]));
             declared.push(quote!(#docs #name: #ty,));
         }
-        let mut partial: Vec<usize> = pass.functions.iter().filter_map(|function| function.partial).collect();
-        partial.sort_unstable();
-        partial.dedup();
-        for len in partial {
+        for len in pass.partials() {
             let name = format_ident!("partial_{len}");
             let len = number(len);
             declared.push(
-                quote!(#[doc = " partial sums of a blocked layer."] #name: [[Row; #len]; PREDICT_GROUPS],),
+                quote!(#[doc = " what a layer keeps while it is computed."] #name: [[Row; #len]; PREDICT_GROUPS],),
             );
         }
         let zero_static = self.has_large_scratch().then(|| {
@@ -172,13 +173,13 @@ impl Arena {
                 ty: slot_type(slot, &quote!(GROUPS)),
                 docs: slot_docs(slot),
             });
-            let partial = pass.functions.iter().filter_map(|function| function.partial).map(|len| {
+            let partial = pass.partials().into_iter().map(|len| {
                 let features = number(len);
                 Item {
                     name: format!("partial_{len}"),
                     layer: String::new(),
                     ty: quote!([[Row; #features]; GROUPS]),
-                    docs: "partial sums of a blocked layer.".to_owned(),
+                    docs: "what a layer keeps while it is computed.".to_owned(),
                 }
             });
             for mut item in slots.chain(partial) {

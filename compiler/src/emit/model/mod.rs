@@ -19,13 +19,15 @@ use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::info::{ModelInfo, info_item};
 use super::kernel::mentions;
 use super::optimizer::Optimizer;
-use super::parameters::{initialize, initialize_state, layout, trained_layout, trained_type};
+use super::parameters::{
+    gradient_layout, gradient_type, initialize, initialize_state, layout, trained_layout,
+};
 use super::shared::{Names, Place};
 use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
-use crate::graph::{Carried, Direction, Graph};
+use crate::graph::{Carried, Direction, Graph, Parameter};
 use crate::plan::{Along, Function, LANES, Pass, Plan, thousands};
-use crate::program::{Precision, Program};
+use crate::program::{Precision, Program, Storage};
 
 /// Emits a model: the items of one module.
 pub fn emit(program: &Program, plan: &Plan, info: &ModelInfo, sources: &SourceMap) -> TokenStream {
@@ -46,6 +48,8 @@ struct Model<'a> {
     parameters: Layout,
     /// Where what is kept of each trained parameter lies.
     trained: Layout,
+    /// Where gradients lie that are kept.
+    gradients: Layout,
     /// Where the values of a step lie.
     arena: Arena,
     /// Functions by name, in order of emission.
@@ -85,11 +89,12 @@ impl<'a> Model<'a> {
             .train
             .as_ref()
             .and_then(|train| train.graph.optimizer.as_ref())
-            .map(|optimizer| Optimizer::new(optimizer, precision));
+            .map(|optimizer| Optimizer::new(optimizer, &plan.predict.graph));
         let element = super::element(precision);
         let parameters = layout(&plan.predict.graph);
         let arena = Arena::new(plan);
         let trained = trained_layout(&plan.predict.graph, &parameters);
+        let gradients = gradient_layout(&plan.predict.graph, &parameters);
         Self {
             program,
             plan,
@@ -102,6 +107,7 @@ impl<'a> Model<'a> {
             arena,
             functions: Vec::new(),
             trained,
+            gradients,
             blocks: Vec::new(),
         }
     }
@@ -226,7 +232,7 @@ impl<'a> Model<'a> {
     }
 
     fn module(mut self) -> TokenStream {
-        let plan = self.plan;
+        let (plan, graph) = (self.plan, self.graph());
         let train = plan.train.as_ref().map(|pass| self.pass(pass, Domain::Batch, "train"));
         let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "inference"));
         let predict = self.pass(&plan.predict, Domain::Batch, "inference");
@@ -252,13 +258,27 @@ impl<'a> Model<'a> {
         let info = info_item(self.info);
         let constants = self.constants();
         let blocks = self.block_functions();
+        let stored = self.optimizer.as_ref().is_some_and(Optimizer::rounds).then(|| {
+            quote!(
+                use ::nnc::__private::Stored;
+            )
+        });
+        let is_half = |parameter: &Parameter| parameter.storage == Storage::Bf16;
+        let half_row = graph.parameters.iter().any(is_half).then(|| {
+            quote! {
+                /// Sixteen numbers of sixteen bits, as large matrices and what the optimizer remembers of them are kept.
+                type HalfRow = rt::Row<rt::Bf16>;
+            }
+        });
         quote! {
             #header
             use ::nnc::__private as rt;
             use ::nnc::__private::Lanes;
+            #stored
 
             /// Sixteen numbers.
             type Row = rt::Row<#element>;
+            #half_row
             const ZERO_ROW: Row = [0.0; 16];
             #constants
             #info
@@ -280,7 +300,7 @@ impl<'a> Model<'a> {
     /// What the module is, for whoever opens it.
     fn header(&self) -> TokenStream {
         let graph = self.graph();
-        let trained: usize = graph.parameters.iter().map(crate::graph::Parameter::len).sum();
+        let trained: usize = graph.parameters.iter().map(Parameter::len).sum();
         let lines = [
             format!(
                 "`{}`, compiled by nnc from `{}`. Do not edit: edit the model.",
@@ -444,7 +464,7 @@ impl<'a> Model<'a> {
         }
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
-            let ty = trained_type(graph);
+            let ty = gradient_type(graph);
             let zero = if ty == "Parameters" { quote!(ZERO_PARAMETERS) } else { quote!(ZERO_GRADIENTS) };
             fields.push(quote!(gradients: rt::Box<#ty>));
             values.push(quote!(gradients: #zero.boxed()));

@@ -206,15 +206,11 @@ impl Model<'_> {
                 }
 
                 fn read_tensor(&self, tensor: usize, out: &mut [#element]) {
-                    if let Some(info) = INFO.tensors.get(tensor) {
-                        rt::layout::read(info.layout, self.parameters.rows(tensor), out);
-                    }
+                    self.parameters.read(INFO.layout(tensor), tensor, out);
                 }
 
                 fn write_tensor(&mut self, tensor: usize, values: &[#element]) {
-                    if let Some(info) = INFO.tensors.get(tensor) {
-                        rt::layout::write(info.layout, self.parameters.rows_mut(tensor), values);
-                    }
+                    self.parameters.write(INFO.layout(tensor), tensor, values);
                 }
             }
         }

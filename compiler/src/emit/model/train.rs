@@ -169,36 +169,24 @@ impl Model<'_> {
         };
         let accumulates = optimizer.is_some_and(|optimizer| optimizer.source.accumulate > 1);
         let n_states = number(optimizer.map_or(0, |optimizer| optimizer.states.len()));
-        let (get, get_mut) = match (has_state, accumulates) {
-            (true, false) => (quote!(self.state.get(state)), quote!(self.state.get_mut(state))),
-            (true, true) => (
-                quote!(if state == #n_states { Some(&*self.gradients) } else { self.state.get(state) }),
-                quote!(if state == #n_states { Some(&mut *self.gradients) } else { self.state.get_mut(state) }),
-            ),
-            (false, _) => (
-                quote!((state == #n_states).then_some(&*self.gradients)),
-                quote!((state == #n_states).then_some(&mut *self.gradients)),
-            ),
-        };
         let kept = number_of_kept(self.graph(), &quote!(tensor));
-        let (read_state, write_state) = if has_state || accumulates {
-            (
-                quote! {
-                    let values = #get;
-                    if let (Some(info), Some(values)) = (INFO.tensors.get(tensor), values) {
-                        rt::layout::read(info.layout, values.rows(#kept), out);
-                    }
-                },
-                quote! {
-                    let rows = #get_mut;
-                    if let (Some(info), Some(rows)) = (INFO.tensors.get(tensor), rows) {
-                        rt::layout::write(info.layout, rows.rows_mut(#kept), values);
-                    }
-                },
-            )
-        } else {
-            (quote!(let _ = (state, tensor, out);), quote!(let _ = (state, tensor, values);))
+        // Gradients of several steps are a state behind the others.
+        let of_state = |method: TokenStream, values: TokenStream, get: TokenStream| {
+            let of_gradients = quote!(self.gradients.#method(INFO.layout(tensor), #kept, #values););
+            let of_states = quote! {
+                if let Some(tensors) = self.state.#get(state) {
+                    tensors.#method(INFO.layout(tensor), #kept, #values);
+                }
+            };
+            match (has_state, accumulates) {
+                (false, false) => quote!(let _ = (state, tensor, #values);),
+                (true, false) => of_states,
+                (false, true) => quote!(if state == #n_states { #of_gradients }),
+                (true, true) => quote!(if state == #n_states { #of_gradients } else #of_states),
+            }
         };
+        let read_state = of_state(quote!(read), quote!(out), quote!(get));
+        let write_state = of_state(quote!(write), quote!(values), quote!(get_mut));
         let to_f32 = if element.to_string() == "f64" { quote!(loss as f32) } else { quote!(loss) };
         quote! {
             impl rt::Train for #name {

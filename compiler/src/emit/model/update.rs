@@ -7,8 +7,9 @@ use super::Model;
 use crate::emit::comments::{comment, names_in_a_line};
 use crate::emit::number;
 use crate::emit::optimizer::Optimizer;
-use crate::emit::parameters::{number_of_kept, trained_type};
+use crate::emit::parameters::{gradient_type, number_of_kept};
 use crate::graph::{Parameter, Role};
+use crate::program::Storage;
 use crate::scalar::Variable;
 
 impl Model<'_> {
@@ -29,7 +30,7 @@ impl Model<'_> {
         let state = has_state.then(|| quote!(, state: &'a mut State));
         let rates = optimizer.has_rates().then(|| quote!(, rates: &'a Rates));
         let tensors = self.update_tensors(optimizer);
-        let ty = trained_type(self.graph());
+        let ty = gradient_type(self.graph());
         let mutable = (optimizer.source.accumulate > 1).then(|| quote!(mut));
         let update = quote! {
             /// The update of every trained parameter by its gradient.
@@ -76,12 +77,17 @@ impl Model<'_> {
         }
     }
 
-    /// The update of all tensors. Those of one group share a loop, where a pass over each is all that it takes.
+    /// The update of all tensors. Those of one group share a loop, where a pass over each is all that it takes and they
+    /// are kept as they are computed with.
     fn update_tensors(&self, optimizer: &Optimizer) -> Vec<TokenStream> {
         let mut groups: Vec<(usize, Vec<(usize, &Parameter)>)> = Vec::new();
         for (n, parameter) in self.trained() {
             let group = optimizer.group(n);
-            match groups.iter_mut().find(|(known, _)| *known == group && optimizer.n_phases() == 1) {
+            let is_alike = optimizer.n_phases() == 1 && parameter.storage == Storage::Full;
+            let of_group = |(known, members): &&mut (usize, Vec<(usize, &Parameter)>)| {
+                *known == group && members.iter().all(|(_, member)| member.storage == Storage::Full)
+            };
+            match groups.iter_mut().find(of_group).filter(|_| is_alike) {
                 Some((_, members)) => members.push((n, parameter)),
                 None => groups.push((group, vec![(n, parameter)])),
             }

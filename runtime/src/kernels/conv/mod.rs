@@ -22,6 +22,7 @@ mod back;
 mod forward;
 mod single;
 mod weight;
+mod winograd;
 
 use core::ops::Range;
 
@@ -32,6 +33,7 @@ pub use back::input_gradient;
 pub use forward::forward;
 pub use single::{pad, single, single_back};
 pub use weight::weight_gradient;
+pub use winograd::{winograd, winograd_back};
 
 /// Sizes of a convolution. Pairs are rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! The gradient of the input.
 
-use super::tile::{NARROW, WIDE, each};
-use crate::lanes::{LANES, Lanes, Row};
+use crate::bf16::Stored;
+use crate::element::Element;
+use crate::kernels::tile::{NARROW, WIDE, each};
+use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// d_x = Wᵀ d_y. `finish` is given group, input and sixteen samples.
 #[inline(always)]
@@ -70,15 +72,17 @@ fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, con
 #[inline(always)]
 fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize, const C: usize>(
     d_y: [&[Row<L::Elem>; O]; C],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     mut sums: [[L; C]; R],
     i: usize,
     (from, to): (usize, usize),
 ) -> [[L; C]; R] {
+    let Aligned(room) = &mut Aligned([[L::Elem::ZERO; LANES]; R]);
     for p in from..to {
         // Behind the last input the last is repeated; nobody asks for those sums.
+        let widened = Stored::widened::<L>(&weight[p][i..(i + R).min(I)], room);
         let rows: [&Row<L::Elem>; R] =
-            core::array::from_fn(|r| &weight[p][if i + r < I { i + r } else { I - 1 }]);
+            core::array::from_fn(|r| &widened[if i + r < I { r } else { I - 1 - i }]);
         for lane in 0..LANES.min(O - p * LANES) {
             let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][p * LANES + lane]));
             for r in 0..R {
@@ -91,11 +95,12 @@ fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize
     sums
 }
 
-/// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks.
+/// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks. Weights of sixteen
+/// bits are widened a tile at a time.
 #[inline(always)]
 pub fn input_gradient_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
     d_y: &[[Row<L::Elem>; O]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; I]],
     finish: impl FnMut(usize, usize, L),
 ) {
@@ -114,7 +119,7 @@ pub fn input_gradient_blocked_positions<
     const PB: usize,
 >(
     d_y: &[[Row<L::Elem>; TO]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; TI]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -133,7 +138,7 @@ pub fn input_gradient_blocked_positions<
 #[inline(always)]
 fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
     d_y: &[[Row<L::Elem>; O]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; I]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -158,7 +163,7 @@ fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, con
 #[inline(always)]
 fn gradient_block<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
     d_y: &[[Row<L::Elem>; O]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; I]],
     (from, to): (usize, usize),
     g: usize,

@@ -1,7 +1,9 @@
 //! The forward product.
 
-use super::tile::{NARROW, WIDE, each};
-use crate::lanes::{LANES, Lanes, Row};
+use crate::bf16::Stored;
+use crate::element::Element;
+use crate::kernels::tile::{NARROW, WIDE, each};
+use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// y = W x + b. `finish` is given group, output and sixteen samples.
 #[inline(always)]
@@ -116,11 +118,11 @@ fn products<L: Lanes, const R: usize, const C: usize>(
 }
 
 /// As [`forward`], over blocks of `KB` inputs: the part of the matrix that is in use stays in the cache while all groups
-/// go by. `partial` holds the sums between blocks.
+/// go by. `partial` holds the sums between blocks. Weights of sixteen bits are widened a panel of a block at a time.
 #[inline(always)]
 pub fn forward_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
     x: &[[Row<L::Elem>; I]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; O]],
     finish: impl FnMut(usize, usize, L),
@@ -140,7 +142,7 @@ pub fn forward_blocked_positions<
     const KB: usize,
 >(
     x: &[[Row<L::Elem>; TI]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; TO]],
     mut finish: impl FnMut(usize, usize, L),
@@ -161,22 +163,23 @@ pub fn forward_blocked_positions<
 #[inline(always)]
 fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
     x: &[[Row<L::Elem>; I]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; O]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
     assert!(partial.len() == x.len());
+    let Aligned(room) = &mut Aligned([[L::Elem::ZERO; LANES]; KB]);
     let mut from = 0;
     while from < I {
         let to = (from + KB).min(I);
         let mut g = 0;
         while L::IS_WIDE && g + 2 <= x.len() {
-            block_groups::<L, I, O, P, 2>(x, weight, bias, partial, (from, to), g, &mut finish);
+            block_groups::<L, I, O, P, 2>(x, weight, bias, partial, (from, to), g, room, &mut finish);
             g += 2;
         }
         while g < x.len() {
-            block_groups::<L, I, O, P, 1>(x, weight, bias, partial, (from, to), g, &mut finish);
+            block_groups::<L, I, O, P, 1>(x, weight, bias, partial, (from, to), g, room, &mut finish);
             g += 1;
         }
         from = to;
@@ -185,18 +188,21 @@ fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, cons
 
 /// All outputs of `C` groups over one block of inputs.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
     x: &[[Row<L::Elem>; I]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; O]],
     (from, to): (usize, usize),
     g: usize,
+    room: &mut [Row<L::Elem>],
     finish: &mut impl FnMut(usize, usize, L),
 ) {
     let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| &x[g + c][from..to]);
     for p in 0..P {
         let bias = bias.map(|bias| &bias[p]);
+        let weight = Stored::widened::<L>(&weight[p][from..to], room);
         let outputs = LANES.min(O - p * LANES);
         cover!(L, outputs, |o, R| {
             let mut start = start_at::<L, R, C>(bias, o);
@@ -209,7 +215,7 @@ fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const 
                     }
                 }
             }
-            let sums = products::<L, R, C>(&x, &weight[p][from..to], start, o);
+            let sums = products::<L, R, C>(&x, weight, start, o);
             each(&sums, |r, c, sum| {
                 if o + r < outputs {
                     let output = p * LANES + o + r;

@@ -21,8 +21,6 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
-#[macro_use]
-mod tile;
 mod back;
 mod forward;
 mod single;

@@ -1,28 +1,28 @@
 //! One sample, with lanes over outputs.
 
-use super::tile::{NARROW, WIDE};
+use crate::bf16::Stored;
 use crate::element::Element;
 use crate::kernels::pack::store_at;
+use crate::kernels::tile::{NARROW, WIDE};
 use crate::lanes::{LANES, Lanes, Row};
 
 /// y = W x + b for one sample, with lanes over outputs. `finish` is given panel and sixteen outputs.
 #[inline(always)]
 pub fn single<L: Lanes, const I: usize, const XP: usize, const P: usize>(
     x: &[Row<L::Elem>; XP],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, L),
 ) {
     cover!(L, P, |p, R| {
-        let panels: [&[Row<L::Elem>; I]; R] =
-            core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
+        let panels: [&[_; I]; R] = core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
         let mut sums: [L; R] = core::array::from_fn(|r| match bias {
             Some(bias) => L::load(&bias[if p + r < P { p + r } else { P - 1 }]),
             None => L::zero(),
         });
         for (i, value) in x.as_flattened().iter().enumerate().take(I) {
             for r in 0..R {
-                sums[r] = sums[r].add_mul(*value, L::load(&panels[r][i]));
+                sums[r] = sums[r].add_mul(*value, panels[r][i].load::<L>());
             }
         }
         for (r, sum) in sums.into_iter().enumerate() {
@@ -45,7 +45,7 @@ pub fn single_positions<
     const YP: usize,
 >(
     x: &[Row<L::Elem>; XP],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     positions: usize,
     mut finish: impl FnMut(usize, L),
@@ -67,7 +67,7 @@ pub fn single_positions<
 #[inline(always)]
 fn positions_at_once<L: Lanes, const I: usize, const O: usize, const P: usize, const T: usize>(
     x: &[[L::Elem; I]],
-    weight: &[[Row<L::Elem>; I]; P],
+    weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     y: &mut [Row<L::Elem>],
 ) {
@@ -78,7 +78,7 @@ fn positions_at_once<L: Lanes, const I: usize, const O: usize, const P: usize, c
             let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
             let mut sums = [start; T];
             for (i, row) in panel.iter().enumerate() {
-                let row = L::load(row);
+                let row = row.load::<L>();
                 for c in 0..T {
                     sums[c] = sums[c].add_mul(at_once[c][i], row);
                 }

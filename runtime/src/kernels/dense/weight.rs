@@ -2,8 +2,8 @@
 
 use core::ops::Range;
 
-use super::tile::{NARROW, WIDE, each};
 use crate::element::Element;
+use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
 /// Turns d_y round, so that lanes are outputs: `rows[p][s][l]` is output `16 (first + p) + l` of sample `s`; padding is

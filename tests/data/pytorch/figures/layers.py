@@ -87,6 +87,10 @@ LAYERS = [
     ("upsample(2, mode = bilinear)", [2, 3, 4], lambda: nn.Upsample(scale_factor=2, mode="bilinear")),
     ("upsample([3, 4], mode = bilinear)", [1, 3, 2], lambda: nn.Upsample(scale_factor=(3, 4), mode="bilinear")),
     ("upsample(3, mode = bilinear)", [3, 5], lambda: nn.Upsample(scale_factor=3, mode="linear")),
+    # Between so many channels that nnc takes Winograd's algorithm.
+    ("conv2d(9, kernel = 3, padding = same)", [8, 5, 8], lambda: nn.Conv2d(8, 9, 3, padding=1)),
+    ("conv2d(17, kernel = 3)", [10, 8, 6], lambda: nn.Conv2d(10, 17, 3)),
+    ("conv_transpose2d(8, kernel = 3, padding = 1)", [9, 4, 7], lambda: nn.ConvTranspose2d(9, 8, 3, padding=1)),
 ]
 
 

@@ -1,5 +1,8 @@
 //! Tiles: how a kernel passes over what it computes.
 
+// Several arrays are indexed with one counter; iterators over them would hide the tile.
+#![allow(clippy::needless_range_loop)]
+
 use crate::lanes::Lanes;
 
 /// Rows of a tile, for a set with wide registers.
@@ -9,7 +12,7 @@ pub(super) const NARROW: usize = 4;
 
 /// Calls `$tile::<…, R, …>($start)` for tiles that cover `0..$len`; the last is as small as the rest allows.
 ///
-/// `$len` is a constant wherever this is used, so that the compiler keeps the arms that are taken.
+/// Where `$len` is a constant the compiler keeps the arms that are taken.
 macro_rules! cover {
     ($L:ident, $len:expr, |$start:ident, $R:ident| $tile:expr) => {{
         let len: usize = $len;

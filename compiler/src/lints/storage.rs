@@ -1,0 +1,32 @@
+//! W0111: a storage that is asked for and holds for nothing.
+
+use nnc_grammar::diagnostic::{Code, Diagnostic};
+
+use super::Cx;
+use crate::graph::STORED_IN_HALVES;
+use crate::plan::thousands;
+use crate::program::Storage;
+
+/// `storage bf16` of a model none of whose matrices is large enough.
+pub(super) fn storage(cx: Cx<'_>) -> Vec<Diagnostic> {
+    let train = &cx.program.train;
+    let Some(span) = train.storage_span.filter(|_| train.storage == Storage::Bf16) else { return Vec::new() };
+    if cx.graph.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16) {
+        return Vec::new();
+    }
+    let largest = cx.graph.parameters.iter().max_by_key(|parameter| parameter.len());
+    let found = largest.map_or_else(
+        || "nothing".to_owned(),
+        |largest| format!("`{}` {:?} as the largest parameter", largest.name, largest.shape),
+    );
+    let least = thousands(STORED_IN_HALVES);
+    vec![
+        Diagnostic::new(
+            Code::W0111,
+            "`storage bf16` has no effect",
+            span,
+            format!("expected a matrix of a dense layer with {least} numbers or more, found {found}"),
+        )
+        .with_help("leave it out: what is small stays near the processor, whatever it is kept as"),
+    ]
+}

@@ -1,0 +1,205 @@
+//! Winograd's algorithm for convolutions against the sums that a convolution is, in f64, over images of even and odd sizes
+//! with every padding; and the same bits in every set.
+
+#![allow(clippy::needless_range_loop)]
+
+use nnc_runtime::__private::conv::{self, Window};
+use nnc_runtime::__private::entries;
+use nnc_runtime::lanes::{Lanes, Row};
+use nnc_runtime::{Set, Simd};
+
+type R = Row<f32>;
+
+struct Numbers(u32);
+
+impl Numbers {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
+    }
+
+    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
+        let mut rows = vec![[[0.0; 16]; F]; G].into_boxed_slice();
+        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
+        rows.try_into().expect("the length is that of the type")
+    }
+}
+
+/// Each pair of a place of x and a place of y that meet, with the element of the weight: output channel, and place among
+/// those of its kernels.
+fn meetings(window: &Window) -> Vec<(usize, usize, (usize, usize))> {
+    let ([channels, height, width], [outputs, rows, columns]) = (window.input, window.output);
+    let mut all = Vec::new();
+    for (output, channel) in (0..outputs).flat_map(|o| (0..channels).map(move |c| (o, c))) {
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            for (ky, kx) in (0..3).flat_map(|ky| (0..3).map(move |kx| (ky, kx))) {
+                let y = (row + ky).checked_sub(window.padding[0]).filter(|y| *y < height);
+                let x = (column + kx).checked_sub(window.padding[1]).filter(|x| *x < width);
+                if let (Some(y), Some(x)) = (y, x) {
+                    let from = (channel * height + y) * width + x;
+                    let to = (output * rows + row) * columns + column;
+                    all.push((from, to, (output, channel * 9 + ky * 3 + kx)));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// A number and a bound of what rounding may make of it, for each place.
+fn close(name: &str, found: &[R], expected: &[[(f64, f64); 16]]) {
+    for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+        for (lane, (found, (sum, size))) in found.iter().zip(expected).enumerate() {
+            let off = (f64::from(*found) - sum).abs();
+            // Elements of tiles are sums of four numbers and more, rounded before they are multiplied.
+            assert!(off <= 2e-6 * (1.0 + size), "{name}[{at}][{lane}]: {found}, expected {sum}");
+        }
+    }
+}
+
+macro_rules! size {
+    ($name:ident: groups $g:literal, $input:expr => $output:expr, padding $padding:expr) => {
+        mod $name {
+            use super::*;
+
+            const WINDOW: Window = Window {
+                input: $input,
+                output: $output,
+                kernel: [3, 3],
+                stride: [1, 1],
+                padding: $padding,
+                dilation: [1, 1],
+                groups: 1,
+            };
+            const G: usize = $g;
+            const X: usize = WINDOW.input[0] * WINDOW.input[1] * WINDOW.input[2];
+            const Y: usize = WINDOW.output[0] * WINDOW.output[1] * WINDOW.output[2];
+            const K: usize = WINDOW.input[0] * 9;
+            const P: usize = WINDOW.output[0].div_ceil(16);
+            const BP: usize = WINDOW.input[0].div_ceil(16);
+            /// One more than is needed.
+            const S: usize = 16 * (P * WINDOW.input[0] + 2 * (WINDOW.input[0] + 1 + WINDOW.output[0])) + 1;
+
+            #[inline(always)]
+            fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]], weight: &[[R; K]; P], bias: Option<&[R; P]>, room: &mut [[R; S]], y: &mut [[R; Y]], times: &mut [u32; Y]) {
+                conv::winograd::<L, X, K, P, S>(&WINDOW, x, weight, bias, room, #[inline(always)] |g, o, z: L| {
+                    times[o] += 1;
+                    z.store(&mut y[g][o]);
+                });
+            }
+
+            #[inline(always)]
+            fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], weight: &[[R; K]; P], bias: Option<&[R; BP]>, room: &mut [[R; S]], d_x: &mut [[R; X]], times: &mut [u32; X]) {
+                conv::winograd_back::<L, Y, K, P, S>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), room, #[inline(always)] |g, o, z: L| {
+                    times[o] += 1;
+                    z.store(&mut d_x[g][o]);
+                });
+            }
+
+            entries! {
+                f32;
+                Forward<'a> = forward(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, room: &'a mut [[R; S]], y: &'a mut [[R; Y]], times: &'a mut [u32; Y]);
+                Back<'a> = back(d_y: &'a [[R; Y]], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, room: &'a mut [[R; S]], d_x: &'a mut [[R; X]], times: &'a mut [u32; X]);
+            }
+
+            fn weight(numbers: &mut Numbers) -> Box<[[R; K]; P]> {
+                let mut weight = numbers.rows::<K, P>();
+                for o in WINDOW.output[0]..16 * P {
+                    weight[o / 16].iter_mut().for_each(|row| row[o % 16] = 0.0);
+                }
+                weight
+            }
+
+            #[test]
+            fn forward_is_a_convolution() {
+                let mut numbers = Numbers(3);
+                let (x, weight) = (numbers.rows::<X, G>(), weight(&mut numbers));
+                let bias: [R; P] = std::array::from_fn(|_| std::array::from_fn(|_| numbers.next()));
+                let meetings = meetings(&WINDOW);
+                for bias in [None, Some(&bias)] {
+                    let mut first = None;
+                    for simd in Set::ALL.map(Simd::up_to) {
+                        // What was in the room before is not read.
+                        let (mut y, mut room) = (numbers.rows::<Y, G>(), numbers.rows::<S, G>());
+                        let mut times = [0; Y];
+                        simd.run(Forward(&*x, &weight, bias, &mut *room, &mut *y, &mut times));
+                        assert!(times.iter().all(|times| *times == G as u32), "{simd:?}: each place once");
+                        let mut again = numbers.rows::<Y, G>();
+                        for g in 0..G {
+                            simd.run(Forward(&x[g..=g], &weight, bias, &mut room[g..=g], &mut again[g..=g], &mut times));
+                        }
+                        assert!(again == y, "{simd:?}: group by group");
+                        assert!(*first.get_or_insert(y.clone()) == y, "{simd:?}: the same bits");
+                    }
+                    let y = first.expect("there is a set");
+                    for g in 0..G {
+                        let mut expected = vec![[(0.0, 0.0); 16]; Y];
+                        for (to, sum) in expected.iter_mut().enumerate() {
+                            let output = to / (WINDOW.output[1] * WINDOW.output[2]);
+                            let start = bias.map_or(0.0, |bias| f64::from(bias[output / 16][output % 16]));
+                            *sum = [(start, start.abs()); 16];
+                        }
+                        for (from, to, (output, tap)) in &meetings {
+                            for lane in 0..16 {
+                                let product = f64::from(x[g][*from][lane]) * f64::from(weight[output / 16][*tap][output % 16]);
+                                let (sum, size) = &mut expected[*to][lane];
+                                (*sum, *size) = (*sum + product, *size + product.abs());
+                            }
+                        }
+                        close("y", &y[g], &expected);
+                    }
+                }
+            }
+
+            #[test]
+            fn back_is_its_gradient() {
+                let mut numbers = Numbers(5);
+                let (d_y, weight) = (numbers.rows::<Y, G>(), weight(&mut numbers));
+                let bias: [R; BP] = std::array::from_fn(|_| std::array::from_fn(|_| numbers.next()));
+                let meetings = meetings(&WINDOW);
+                for bias in [None, Some(&bias)] {
+                    let mut first = None;
+                    for simd in Set::ALL.map(Simd::up_to) {
+                        let (mut d_x, mut room) = (numbers.rows::<X, G>(), numbers.rows::<S, G>());
+                        let mut times = [0; X];
+                        simd.run(Back(&*d_y, &weight, bias, &mut *room, &mut *d_x, &mut times));
+                        assert!(times.iter().all(|times| *times == G as u32), "{simd:?}: each place once");
+                        let mut again = numbers.rows::<X, G>();
+                        for g in 0..G {
+                            simd.run(Back(&d_y[g..=g], &weight, bias, &mut room[g..=g], &mut again[g..=g], &mut times));
+                        }
+                        assert!(again == d_x, "{simd:?}: group by group");
+                        assert!(*first.get_or_insert(d_x.clone()) == d_x, "{simd:?}: the same bits");
+                    }
+                    let d_x = first.expect("there is a set");
+                    for g in 0..G {
+                        let mut expected = vec![[(0.0, 0.0); 16]; X];
+                        for (to, sum) in expected.iter_mut().enumerate() {
+                            let channel = to / (WINDOW.input[1] * WINDOW.input[2]);
+                            let start = bias.map_or(0.0, |bias| f64::from(bias[channel / 16][channel % 16]));
+                            *sum = [(start, start.abs()); 16];
+                        }
+                        for (to, from, (output, tap)) in &meetings {
+                            for lane in 0..16 {
+                                let product = f64::from(d_y[g][*from][lane]) * f64::from(weight[output / 16][*tap][output % 16]);
+                                let (sum, size) = &mut expected[*to][lane];
+                                (*sum, *size) = (*sum + product, *size + product.abs());
+                            }
+                        }
+                        close("d_x", &d_x[g], &expected);
+                    }
+                }
+            }
+        }
+    };
+}
+
+size!(one_place: groups 1, [1, 1, 1] => [1, 1, 1], padding [1, 1]);
+size!(one_tile: groups 1, [2, 4, 4] => [3, 2, 2], padding [0, 0]);
+size!(two_tiles: groups 2, [8, 6, 6] => [8, 6, 6], padding [1, 1]);
+size!(odd: groups 2, [9, 5, 7] => [17, 5, 7], padding [1, 1]);
+size!(narrow: groups 1, [18, 9, 3] => [5, 9, 3], padding [1, 1]);
+size!(without_padding: groups 1, [11, 6, 9] => [10, 4, 7], padding [0, 0]);
+size!(wide_padding: groups 1, [3, 4, 5] => [21, 6, 7], padding [2, 2]);
+size!(mixed_padding: groups 1, [4, 5, 8] => [33, 3, 10], padding [0, 2]);
+size!(whole_panels: groups 3, [16, 8, 12] => [32, 8, 12], padding [1, 1]);
