@@ -134,6 +134,14 @@ mod lenet {
     nnc::network!("benches/lenet.nn");
 }
 
+mod halves {
+    nnc::network!("tests/data/models/halves.nn");
+}
+
+mod resnet20 {
+    nnc::network!("benches/resnet20.nn");
+}
+
 mod encoder {
     nnc::network!("tests/data/models/sequence.nn");
 }
@@ -171,7 +179,9 @@ fn bytes<M>(path: &str, make: impl FnOnce() -> M) -> (usize, usize) {
 fn the_bytes_of_a_model_are_foretold() {
     let lenet = bytes("benches/lenet.nn", || lenet::LeNet::new(1));
     let encoder = bytes("tests/data/models/sequence.nn", || encoder::Sequence::new(1));
-    for (found, foretold) in [lenet, encoder] {
+    let half = bytes("tests/data/models/halves.nn", || halves::Halves::new(1));
+    let resnet = bytes("benches/resnet20.nn", || resnet20::ResNet20::new(1));
+    for (found, foretold) in [lenet, encoder, half, resnet] {
         let fault = found.abs_diff(foretold) as f64 / found as f64;
         assert!(fault < 0.01, "foretold {foretold} bytes, found {found}");
     }

@@ -49,6 +49,45 @@ mod constants {
     }
 }
 
+/// Matrices in sixteen bits, beside what is as it is computed with, and passes that touch none of them.
+mod halves {
+    nnc::network! {
+        optimizer scaled(lr: positive = 0.01) {
+            let noise = lr / step
+            let direction = gradient / (norm(gradient) + 1e-6) + noise * weight
+            weight = weight - lr * direction / norm(direction)
+        }
+        pub model Steep {
+            input [64]
+            hidden: dense(64) -> tanh
+            head: dense(3)
+            loss mse
+            optimizer scaled
+        }
+        train { batch 4 storage bf16 }
+    }
+    pub(super) mod summed {
+        nnc::network! {
+            block wide(units) { dense(units) -> tanh }
+            pub model Summed {
+                input [3, 64]
+                wide(64) -> wide(72)
+                flatten
+                dense(3)
+                loss mse
+                optimizer sgd(lr = 0.1, clip_norm = 1, accumulate = 2)
+            }
+            train { batch 4 storage bf16 }
+        }
+    }
+    pub(super) mod bare {
+        nnc::network! {
+            pub model Bare { input [64] dense(64) -> tanh dense(3) }
+            train { storage bf16 }
+        }
+    }
+}
+
 /// Models of which nothing is used.
 mod unused {
     nnc::network! {

@@ -161,10 +161,7 @@ pub fn optimizer_bytes(model: &CompiledModel) -> Option<(usize, usize)> {
 pub fn inference_bytes(model: &CompiledModel) -> usize {
     let graph = &model.plan.predict.graph;
     let size = number_bytes(graph);
-    let (pass, groups) = (&model.plan.predict, model.plan.predict_groups);
-    let values: usize = pass.slots.iter().map(|slot| slot.bytes(groups, size)).sum();
-    let partials = pass.partials().iter().sum::<usize>() * groups * LANES * size;
-    bytes_of(graph, |_| true) + values + partials
+    bytes_of(graph, |_| true) + model.plan.predict.bytes(model.plan.predict_groups, size)
 }
 
 /// Bytes to train: parameters, the optimizer's states, and the values of a step; `None` for a model that is not trained.

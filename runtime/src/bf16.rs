@@ -235,13 +235,18 @@ mod tests {
     /// Numbers that differ little are rounded independently in one step.
     #[test]
     fn neighbours_are_rounded_independently() {
-        const COUNT: u32 = 40_000;
-        let middle = 1.0 + 0.00390625_f32;
-        let ups = (0..COUNT).filter(|n| {
-            let value = f32::from_bits(middle.to_bits() - COUNT / 2 + n);
-            Bf16::stochastic(value, Noise::of_step(7)).to_f32() > middle
-        });
-        let found = ups.count() as f32 / COUNT as f32;
-        assert!((found - 0.5).abs() < 0.02, "{found}");
+        const COUNT: u32 = 4_000;
+        for share in [0.25, 0.75] {
+            // All of them are nearer to one side.
+            let middle = (1.0 + share * 0.0078125_f32).to_bits();
+            let up = |n: u32| {
+                let value = f32::from_bits(middle - COUNT / 2 + n);
+                Bf16::stochastic(value, Noise::of_step(7)).to_f32() > value
+            };
+            let found = (0..COUNT).filter(|n| up(*n)).count() as f32 / COUNT as f32;
+            assert!((found - share).abs() < 0.03, "{share}: {found}");
+            let changes = (1..COUNT).filter(|n| up(*n) != up(n - 1)).count() as f32 / COUNT as f32;
+            assert!(changes > 0.2, "{share}: {changes}");
+        }
     }
 }

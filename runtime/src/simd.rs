@@ -108,15 +108,13 @@ impl Simd {
     #[inline(always)]
     pub(crate) fn dispatch_f32<K: Kernel<f32>>(self, kernel: K) -> K::Output {
         match self.0 {
-            // SAFETY: `up_to`, which makes every `Simd`, has found the instructions on this machine.
+            // `up_to`, which makes every `Simd`, has found the instructions on this machine.
             #[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx512")))]
-            Set::Avx512 => unsafe { run_avx512(kernel) },
-            // SAFETY: as above.
+            Set::Avx512 => crate::lanes::avx512::Avx512::apart(kernel),
             #[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx2")))]
-            Set::Avx2 => unsafe { run_avx2(kernel) },
-            // SAFETY: as above; every aarch64 has them.
+            Set::Avx2 => crate::lanes::avx2::Avx2::apart(kernel),
             #[cfg(all(target_arch = "aarch64", any(not(nnc_only), nnc_only = "neon")))]
-            Set::Neon => unsafe { run_neon(kernel) },
+            Set::Neon => crate::lanes::neon::Neon::apart(kernel),
             #[cfg(any(not(nnc_only), nnc_only = "plain"))]
             Set::Plain => run_plain(kernel),
             #[allow(unreachable_patterns)]
@@ -135,24 +133,6 @@ where
     Plain<E>: Lanes<Elem = E>,
 {
     kernel.run::<Plain<E>>()
-}
-
-#[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx512")))]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn run_avx512<K: Kernel<f32>>(kernel: K) -> K::Output {
-    kernel.run::<crate::lanes::avx512::Avx512>()
-}
-
-#[cfg(all(target_arch = "x86_64", any(not(nnc_only), nnc_only = "avx2")))]
-#[target_feature(enable = "avx2,fma")]
-fn run_avx2<K: Kernel<f32>>(kernel: K) -> K::Output {
-    kernel.run::<crate::lanes::avx2::Avx2>()
-}
-
-#[cfg(all(target_arch = "aarch64", any(not(nnc_only), nnc_only = "neon")))]
-#[target_feature(enable = "neon")]
-fn run_neon<K: Kernel<f32>>(kernel: K) -> K::Output {
-    kernel.run::<crate::lanes::neon::Neon>()
 }
 
 #[cfg(feature = "std")]

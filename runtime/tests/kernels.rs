@@ -55,7 +55,7 @@ macro_rules! size {
 
             #[inline(always)]
             fn forward_blocked<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[R; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]], y: &mut [[R; O]]) {
-                dense::forward_blocked::<L, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+                dense::forward_blocked::<L, I, O, P, $block, _>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
@@ -65,7 +65,7 @@ macro_rules! size {
 
             #[inline(always)]
             fn input_gradient_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; O]], weight: &[[R; I]; P], partial: &mut [[R; I]], d_x: &mut [[R; I]]) {
-                dense::input_gradient_blocked::<L, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+                dense::input_gradient_blocked::<L, I, O, P, $panels, _>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]
@@ -95,12 +95,12 @@ macro_rules! size {
 
             #[inline(always)]
             fn half_forward<L: Lanes<Elem = f32>>(x: &[[R; I]], weight: &[[H; I]; P], bias: Option<&[R; P]>, partial: &mut [[R; O]], y: &mut [[R; O]]) {
-                dense::forward_blocked::<L, I, O, P, $block>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+                dense::forward_blocked::<L, I, O, P, $block, _>(x, weight, bias, partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
             fn half_input_gradient<L: Lanes<Elem = f32>>(d_y: &[[R; O]], weight: &[[H; I]; P], partial: &mut [[R; I]], d_x: &mut [[R; I]]) {
-                dense::input_gradient_blocked::<L, I, O, P, $panels>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+                dense::input_gradient_blocked::<L, I, O, P, $panels, _>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]

@@ -49,7 +49,7 @@ macro_rules! positions {
 
             #[inline(always)]
             fn blocked<L: Lanes<Elem = f32>>(x: &[[R; T * I]], weight: &[[R; I]; P], bias: &[R; P], partial: &mut [[R; T * O]], y: &mut [[R; T * O]]) {
-                dense::forward_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 4>(x, weight, Some(bias), partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
+                dense::forward_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 4, _>(x, weight, Some(bias), partial, #[inline(always)] |g, o, z: L| z.store(&mut y[g][o]));
             }
 
             #[inline(always)]
@@ -59,7 +59,7 @@ macro_rules! positions {
 
             #[inline(always)]
             fn back_blocked<L: Lanes<Elem = f32>>(d_y: &[[R; T * O]], weight: &[[R; I]; P], partial: &mut [[R; T * I]], d_x: &mut [[R; T * I]]) {
-                dense::input_gradient_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 1>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
+                dense::input_gradient_blocked_positions::<L, { T * I }, { T * O }, I, O, P, 1, _>(d_y, weight, partial, #[inline(always)] |g, i, z: L| z.store(&mut d_x[g][i]));
             }
 
             #[inline(always)]

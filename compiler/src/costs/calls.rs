@@ -131,7 +131,7 @@ fn updates(graph: &Graph, optimizer: &Optimizer) -> Vec<Call> {
     let mut calls = Vec::new();
     if optimizer.clip_norm.is_some() {
         let values: usize = trained().map(|(_, parameter)| parameter.len()).sum();
-        let bytes = trained().map(|(_, parameter)| parameter_bytes(graph, parameter)).sum();
+        let bytes = trained().map(|(_, parameter)| gradient_bytes(graph, parameter)).sum();
         calls.push(call("gradient_squares", 2 * values as u64, bytes));
     }
     let flops = trained().map(|(n, _)| update_flops_of(graph, n)).sum();
@@ -140,8 +140,8 @@ fn updates(graph: &Graph, optimizer: &Optimizer) -> Vec<Call> {
         let passes = optimizer.group(n).map_or(1, |group| group.phases.len());
         // Each pass reads the gradient, the weights and the states; the last one writes what has changed, and the
         // gradient, if it is to begin anew.
-        let written = 1 + states + usize::from(optimizer.accumulate > 1);
-        parameter_bytes(graph, parameter) * (passes * (2 + states) + written)
+        parameter_bytes(graph, parameter) * (passes + 1) * (1 + states)
+            + gradient_bytes(graph, parameter) * (passes + usize::from(optimizer.accumulate > 1))
     });
     calls.push(call("update_all", flops, bytes.sum()));
     calls

@@ -181,7 +181,7 @@ impl Argument {
 pub enum ArgumentKind {
     /// A value.
     Value(NodeId),
-    /// Partial sums of a blocked operator.
+    /// What operators keep while they run, so many rows for a group of samples.
     Partial(usize),
     /// The parameters.
     Parameters,

@@ -48,6 +48,9 @@ const TYPES: &[&str] = &[
     "Arena",
     "Box",
     "Err",
+    "GradientSquares",
+    "Gradients",
+    "HalfRow",
     "Lanes",
     "LoadSamples",
     "LoadTargets",
@@ -64,6 +67,7 @@ const TYPES: &[&str] = &[
     "State",
     "StoreOutputs",
     "TrainedParameters",
+    "UpdateAll",
 ];
 
 /// Whether a model of this name would clash with a type of its own module.

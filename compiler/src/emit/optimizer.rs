@@ -32,6 +32,9 @@ pub struct Optimizer {
     rounds: bool,
 }
 
+/// What rounds numbers in a step, among the rates.
+const NOISE: &str = "noise";
+
 /// Rates are numbered as locals behind the optimizer's own.
 const RATES: u32 = 1 << 16;
 
@@ -100,7 +103,9 @@ impl Optimizer {
             _ => None,
         });
         let at = self.rates.iter().position(|(_, known)| *known == value).unwrap_or_else(|| {
-            let taken = |name: &str| self.rates.iter().any(|(known, _)| known == name);
+            let taken = |name: &str| {
+                self.rates.iter().any(|(known, _)| known == name) || self.rounds && name == NOISE
+            };
             let mut unique = name.to_owned();
             let mut n = 1;
             while taken(&unique) {
@@ -375,8 +380,8 @@ impl Optimizer {
             Precision::F64 => TokenStream::new(),
         };
         // What is kept in sixteen bits is widened and rounded.
-        let (of_rows, row_ty) = match self.rounds {
-            true => (quote!(, R: Stored<#element>), quote!(R)),
+        let (of_rows, row_ty) = match self.is_of_rows(group, phase) {
+            true => (quote!(, R: rt::Stored<#element>), quote!(R)),
             false => (TokenStream::new(), quote!(Row)),
         };
         let load =
@@ -510,9 +515,15 @@ impl Optimizer {
             || phase.norms.iter().any(|(_, value)| value.depends_on(weight))
     }
 
+    /// Whether a pass is generic over the rows that it is handed, some of which hold numbers of sixteen bits.
+    fn is_of_rows(&self, group: usize, phase: usize) -> bool {
+        self.rounds && !self.rows(group, phase).is_empty()
+    }
+
     fn reads_rates(&self, group: usize, phase: usize) -> bool {
         let Some(phase) = self.groups.get(group).and_then(|phases| phases.get(phase)) else { return false };
-        let mut reads = self.rounds && !phase.assignments.is_empty();
+        let is_kept = |target| matches!(target, Variable::Weight | Variable::State(_));
+        let mut reads = self.rounds && phase.assignments.iter().any(|assign| is_kept(assign.target));
         for value in
             phase.assignments.iter().map(|assign| &assign.value).chain(phase.norms.iter().map(|(_, x)| x))
         {
@@ -668,7 +679,7 @@ impl Optimizer {
         let rates = self.reads_rates(group, phase).then(|| quote!(, rates));
         let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
         let name = self.update_name(group, phase);
-        let of_rows = self.rounds.then(|| quote!(, _));
+        let of_rows = self.is_of_rows(group, phase).then(|| quote!(, _));
         quote!(#name::<L #of_rows>(#gradient #(, #rows)* #rates #norms))
     }
 

@@ -20,6 +20,11 @@ pub(super) fn storage(cx: Cx<'_>) -> Vec<Diagnostic> {
         |largest| format!("`{}` {:?} as the largest parameter", largest.name, largest.shape),
     );
     let least = thousands(STORED_IN_HALVES);
+    let help = if largest.is_some_and(|largest| largest.len() >= STORED_IN_HALVES) {
+        "leave it out: kernels of convolutions, tables and vectors are kept as they are computed with"
+    } else {
+        "leave it out: what is small stays near the processor, whatever it is kept as"
+    };
     vec![
         Diagnostic::new(
             Code::W0111,
@@ -27,6 +32,6 @@ pub(super) fn storage(cx: Cx<'_>) -> Vec<Diagnostic> {
             span,
             format!("expected a matrix of a dense layer with {least} numbers or more, found {found}"),
         )
-        .with_help("leave it out: what is small stays near the processor, whatever it is kept as"),
+        .with_help(help),
     ]
 }

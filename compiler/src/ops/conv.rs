@@ -138,9 +138,14 @@ impl Window {
             && self.groups == 1
             && self.padding.iter().all(|padding| *padding <= 2)
             && channels.min(outputs) >= WINOGRAD_CHANNELS;
-        fits.then(|| 16 * (outputs.div_ceil(LANES) * channels + 2 * (channels + 1 + outputs)))
+        let rows = 16 * (outputs.div_ceil(LANES) * channels + 2 * (channels + 1 + outputs));
+        (fits && rows <= MOST_WINOGRAD_ROWS).then_some(rows)
     }
 }
+
+/// Rows of memory up to which it is taken, 4.5 MiB for a group: what kernels of more channels need is larger than the
+/// images that they are of.
+const MOST_WINOGRAD_ROWS: usize = 9 << 13;
 
 /// Channels from which on Winograd's algorithm is the faster one.
 const WINOGRAD_CHANNELS: usize = 8;

@@ -300,7 +300,7 @@ impl Operator for Dense {
                     StrategyKind::Blocked(block) if is_sequence => {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
-                            rt::dense::forward_blocked_positions::<L, #all_i, #all_o, #i, #o, #panels, #block>(
+                            rt::dense::forward_blocked_positions::<L, #all_i, #all_o, #i, #o, #panels, #block, _>(
                                 #x, #weight, #bias, #partial, #finish
                             );
                         }
@@ -313,7 +313,7 @@ impl Operator for Dense {
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
-                            rt::dense::forward_blocked::<L, #i, #o, #panels, #block>(
+                            rt::dense::forward_blocked::<L, #i, #o, #panels, #block, _>(
                                 #x, #weight, #bias, #partial, #finish
                             );
                         }
@@ -426,7 +426,7 @@ impl Operator for DenseInputGradient {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
                             rt::dense::input_gradient_blocked_positions::<
-                                L, #all_i, #all_o, #i, #o, #panels, #block
+                                L, #all_i, #all_o, #i, #o, #panels, #block, _
                             >(#d_y, #weight, #partial, #finish);
                         }
                     }
@@ -438,7 +438,7 @@ impl Operator for DenseInputGradient {
                     StrategyKind::Blocked(block) => {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
-                            rt::dense::input_gradient_blocked::<L, #i, #o, #panels, #block>(
+                            rt::dense::input_gradient_blocked::<L, #i, #o, #panels, #block, _>(
                                 #d_y, #weight, #partial, #finish
                             );
                         }

@@ -144,6 +144,12 @@ impl Pass {
         rows
     }
 
+    /// Bytes of the values of `groups` groups of samples, and of what functions keep, in numbers of `number` bytes.
+    pub fn bytes(&self, groups: usize, number: usize) -> usize {
+        let slots: usize = self.slots.iter().map(|slot| slot.bytes(groups, number)).sum();
+        slots + self.partials().iter().sum::<usize>() * groups * LANES * number
+    }
+
     /// The plan of a step that is repeated: one function, or none where it only hands on what it is given. Where its
     /// values lie is up to what repeats it.
     ///

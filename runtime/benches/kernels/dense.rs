@@ -25,14 +25,14 @@ cases! {
         x: [[Row; 1024]; 16], w: [[Row; 1024]; 64], b: [Row; 64],
         partial: [[Row; 1024]; 16], y: [[Row; 1024]; 16]
     }
-    |L| dense::forward_blocked::<L, 1024, 1024, 64, 256>(&x[..], w, Some(b), partial, store!(y));
+    |L| dense::forward_blocked::<L, 1024, 1024, 64, 256, _>(&x[..], w, Some(b), partial, store!(y));
 
     forward_blocked_half_wide: "wide: 256 x 1024 -> 1024, weights in bf16", 2 * 256 * 1024 * 1024,
     {
         x: [[Row; 1024]; 16], w: [[HalfRow; 1024]; 64], b: [Row; 64],
         partial: [[Row; 1024]; 16], y: [[Row; 1024]; 16]
     }
-    |L| dense::forward_blocked::<L, 1024, 1024, 64, 256>(&x[..], w, Some(b), partial, store!(y));
+    |L| dense::forward_blocked::<L, 1024, 1024, 64, 256, _>(&x[..], w, Some(b), partial, store!(y));
 
     forward_positions_lstm: "lstm: 32 x 64 positions, 64 -> 512", 2 * 32 * 64 * 64 * 512,
     { x: [[Row; 4096]; 2], w: [[Row; 64]; 32], b: [Row; 32], y: [[Row; 32768]; 2] }
@@ -55,14 +55,14 @@ cases! {
         d_y: [[Row; 1024]; 16], w: [[Row; 1024]; 64],
         partial: [[Row; 1024]; 16], d_x: [[Row; 1024]; 16]
     }
-    |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16>(&d_y[..], w, partial, store!(d_x));
+    |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16, _>(&d_y[..], w, partial, store!(d_x));
 
     input_gradient_blocked_half_wide: "wide: 256 x 1024 <- 1024, weights in bf16", 2 * 256 * 1024 * 1024,
     {
         d_y: [[Row; 1024]; 16], w: [[HalfRow; 1024]; 64],
         partial: [[Row; 1024]; 16], d_x: [[Row; 1024]; 16]
     }
-    |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16>(&d_y[..], w, partial, store!(d_x));
+    |L| dense::input_gradient_blocked::<L, 1024, 1024, 64, 16, _>(&d_y[..], w, partial, store!(d_x));
 
     input_gradient_positions_gpt: "gpt: 16 x 64 positions, 128 <- 512", 2 * 16 * 64 * 128 * 512,
     { d_y: [[Row; 32768]; 1], w: [[Row; 128]; 32], d_x: [[Row; 8192]; 1] }

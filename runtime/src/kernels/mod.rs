@@ -1,8 +1,8 @@
 //! Loops of emitted code: products with matrices, convolutions, windows, means and variances, random draws, and the
 //! borders between samples and lanes.
 //!
-//! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile, so that all
-//! instruction sets and all strategies give the same bits.
+//! Sizes are constants of the types. Each kernel computes every output in one order, whatever the tile or the block, so
+//! that all instruction sets give the same bits.
 
 #[macro_use]
 mod tile;

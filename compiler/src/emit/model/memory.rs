@@ -66,9 +66,8 @@ impl Model<'_> {
             return TokenStream::new();
         }
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-        let slots =
-            self.plan.train.iter().chain(&self.plan.evaluate).next().map(|pass| pass.slots.as_slice());
-        let bytes = slots.unwrap_or_default().iter().map(|slot| slot.bytes(self.plan.groups, size)).sum();
+        let pass = self.plan.train.iter().chain(&self.plan.evaluate).next();
+        let bytes = pass.map_or(0, |pass| pass.bytes(self.plan.groups, size));
         let about = docs([format!("The values of a step: {} bytes.", crate::plan::thousands(bytes))]);
         quote! {
             rt::memory! {
@@ -89,10 +88,7 @@ impl Model<'_> {
     /// Whether the scratch of a prediction is too large for the stack.
     pub(super) fn has_large_scratch(&self) -> bool {
         let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-        let (pass, groups) = (&self.plan.predict, self.plan.predict_groups);
-        let slots = pass.slots.iter().map(|slot| slot.bytes(groups, size)).sum::<usize>();
-        let partials = pass.partials().iter().sum::<usize>() * groups * LANES * size;
-        slots + partials > STACK_BYTES
+        self.plan.predict.bytes(self.plan.predict_groups, size) > STACK_BYTES
     }
 
     /// The values of a batch of predictions.

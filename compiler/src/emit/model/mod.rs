@@ -260,7 +260,7 @@ impl<'a> Model<'a> {
         let blocks = self.block_functions();
         let stored = self.optimizer.as_ref().is_some_and(Optimizer::rounds).then(|| {
             quote!(
-                use ::nnc::__private::Stored;
+                use ::nnc::__private::Stored as _;
             )
         });
         let is_half = |parameter: &Parameter| parameter.storage == Storage::Bf16;

@@ -7,7 +7,7 @@
 //! | weight | `[P][K]` rows | panel of sixteen output channels, `K = C / groups * KH * KW`; lanes are channels |
 //! | bias | `[P]` rows | lanes are output channels |
 //!
-//! Every sum runs over the rows of the kernel, then its columns, then channels. What lies in the padding left or right of
+//! Every sum, but for those of [`winograd()`], runs over the rows of the kernel, then its columns, then channels. What lies in the padding left or right of
 //! the image counts as 0, rows above and below it are left out. A tile holds several channels and several neighbouring
 //! places of one row of the image; its last one is moved back so that it ends with the row, and computes some places
 //! twice, to the same bits.

@@ -2,7 +2,8 @@
 //! 3 x 3) of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016, after Winograd.
 //!
 //! Four times four places of x, V = Bᵀ x B, and the kernel, U = G w Gᵀ, are multiplied element by element and summed over
-//! channels; y = Aᵀ M A are two times two places. U, V and M lie in `room`.
+//! channels; y = Aᵀ M A are two times two places. U, V and M lie in `room`, in that of the first group:
+//! 16 (P C + 2 (C + 1 + O)) rows.
 //!
 //! The gradient of x is a convolution of d_y with the kernel turned by half a turn. Turning it exchanges the first and the
 //! last of the four elements of U along each axis, and nothing else.
@@ -42,6 +43,7 @@ pub fn winograd<L: Lanes, const X: usize, const K: usize, const P: usize, const 
     assert!(window.fits(X, K, P) && window.is_for_winograd());
     let Some(room) = room.first_mut() else { return };
     let channels = window.channels();
+    assert!(S >= ELEMENTS * (P * channels + TILES * (channels + 1 + window.output[0])));
     let (u, room) = room.split_at_mut(ELEMENTS * P * channels);
     L::apart(TransformWeight { weight: weight.as_flattened(), panels: P, u });
     let images = (window.input, window.output);
@@ -63,6 +65,7 @@ pub fn winograd_back<L: Lanes, const Y: usize, const K: usize, const P: usize, c
     assert!(window.output.iter().product::<usize>() == Y);
     let Some(room) = room.first_mut() else { return };
     let channels = window.channels();
+    assert!(S >= ELEMENTS * (P * channels + TILES * (channels + 1 + window.output[0])));
     let (u, room) = room.split_at_mut(ELEMENTS * P * channels);
     L::apart(TransformWeight { weight: weight.as_flattened(), panels: P, u });
     let images = (window.output, window.input);

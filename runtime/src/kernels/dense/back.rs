@@ -95,16 +95,23 @@ fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize
     sums
 }
 
-/// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks. Weights of sixteen
+/// As [`input_gradient`], over blocks of `PB` panels. `partial` holds the sums between blocks, in the first `I` of its rows. Weights of sixteen
 /// bits are widened a tile at a time.
 #[inline(always)]
-pub fn input_gradient_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+pub fn input_gradient_blocked<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const PB: usize,
+    const S: usize,
+>(
     d_y: &[[Row<L::Elem>; O]],
     weight: &[[impl Stored<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; I]],
+    partial: &mut [[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
 ) {
-    gradient_blocks::<L, I, O, P, PB>(d_y, weight, partial, finish);
+    gradient_blocks::<L, I, O, P, PB, S>(d_y, weight, partial, finish);
 }
 
 /// [`input_gradient_blocked`] at each of `TO / O` positions, as [`input_gradient_positions`].
@@ -117,15 +124,18 @@ pub fn input_gradient_blocked_positions<
     const O: usize,
     const P: usize,
     const PB: usize,
+    const S: usize,
 >(
     d_y: &[[Row<L::Elem>; TO]],
     weight: &[[impl Stored<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; TI]],
+    partial: &mut [[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(S >= TI);
     let positions = TO / O;
-    let partial = partial.as_flattened_mut().as_chunks_mut().0;
-    gradient_blocks::<L, I, O, P, PB>(
+    // So many for each position, wherever they lie.
+    let partial = &mut partial.as_flattened_mut().as_chunks_mut().0[..d_y.len() * positions];
+    gradient_blocks::<L, I, O, P, PB, I>(
         d_y.as_flattened().as_chunks().0,
         weight,
         partial,
@@ -136,23 +146,30 @@ pub fn input_gradient_blocked_positions<
 
 /// All inputs of all groups, a block of panels at a time.
 #[inline(always)]
-fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const PB: usize>(
+fn gradient_blocks<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const PB: usize,
+    const S: usize,
+>(
     d_y: &[[Row<L::Elem>; O]],
     weight: &[[impl Stored<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; I]],
+    partial: &mut [[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    assert!(partial.len() == d_y.len());
+    assert!(partial.len() == d_y.len() && S >= I);
     let mut from = 0;
     while from < P {
         let to = (from + PB).min(P);
         let mut g = 0;
         while L::IS_WIDE && g + 2 <= d_y.len() {
-            gradient_block::<L, I, O, P, 2>(d_y, weight, partial, (from, to), g, &mut finish);
+            gradient_block::<L, I, O, P, S, 2>(d_y, weight, partial, (from, to), g, &mut finish);
             g += 2;
         }
         while g < d_y.len() {
-            gradient_block::<L, I, O, P, 1>(d_y, weight, partial, (from, to), g, &mut finish);
+            gradient_block::<L, I, O, P, S, 1>(d_y, weight, partial, (from, to), g, &mut finish);
             g += 1;
         }
         from = to;
@@ -161,10 +178,17 @@ fn gradient_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, con
 
 /// All inputs of `C` groups over one block of panels.
 #[inline(always)]
-fn gradient_block<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+fn gradient_block<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const S: usize,
+    const C: usize,
+>(
     d_y: &[[Row<L::Elem>; O]],
     weight: &[[impl Stored<L::Elem>; I]; P],
-    partial: &mut [[Row<L::Elem>; I]],
+    partial: &mut [[Row<L::Elem>; S]],
     (from, to): (usize, usize),
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),

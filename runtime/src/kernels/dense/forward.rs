@@ -118,16 +118,23 @@ fn products<L: Lanes, const R: usize, const C: usize>(
 }
 
 /// As [`forward`], over blocks of `KB` inputs: the part of the matrix that is in use stays in the cache while all groups
-/// go by. `partial` holds the sums between blocks. Weights of sixteen bits are widened a panel of a block at a time.
+/// go by. `partial` holds the sums between blocks, in the first `O` of its rows. Weights of sixteen bits are widened a panel of a block at a time.
 #[inline(always)]
-pub fn forward_blocked<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
+pub fn forward_blocked<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const KB: usize,
+    const S: usize,
+>(
     x: &[[Row<L::Elem>; I]],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; O]],
+    partial: &mut [[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
 ) {
-    forward_blocks::<L, I, O, P, KB>(x, weight, bias, partial, finish);
+    forward_blocks::<L, I, O, P, KB, S>(x, weight, bias, partial, finish);
 }
 
 /// [`forward_blocked`] at each of `TI / I` positions, as [`forward_positions`].
@@ -140,16 +147,19 @@ pub fn forward_blocked_positions<
     const O: usize,
     const P: usize,
     const KB: usize,
+    const S: usize,
 >(
     x: &[[Row<L::Elem>; TI]],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; TO]],
+    partial: &mut [[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(S >= TO);
     let positions = TI / I;
-    let partial = partial.as_flattened_mut().as_chunks_mut().0;
-    forward_blocks::<L, I, O, P, KB>(
+    // So many for each position, wherever they lie.
+    let partial = &mut partial.as_flattened_mut().as_chunks_mut().0[..x.len() * positions];
+    forward_blocks::<L, I, O, P, KB, O>(
         x.as_flattened().as_chunks().0,
         weight,
         bias,
@@ -161,25 +171,32 @@ pub fn forward_blocked_positions<
 
 /// All outputs of all groups, a block of inputs at a time.
 #[inline(always)]
-fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, const KB: usize>(
+fn forward_blocks<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const KB: usize,
+    const S: usize,
+>(
     x: &[[Row<L::Elem>; I]],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; O]],
+    partial: &mut [[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    assert!(partial.len() == x.len());
+    assert!(partial.len() == x.len() && S >= O);
     let Aligned(room) = &mut Aligned([[L::Elem::ZERO; LANES]; KB]);
     let mut from = 0;
     while from < I {
         let to = (from + KB).min(I);
         let mut g = 0;
         while L::IS_WIDE && g + 2 <= x.len() {
-            block_groups::<L, I, O, P, 2>(x, weight, bias, partial, (from, to), g, room, &mut finish);
+            block_groups::<L, I, O, P, S, 2>(x, weight, bias, partial, (from, to), g, room, &mut finish);
             g += 2;
         }
         while g < x.len() {
-            block_groups::<L, I, O, P, 1>(x, weight, bias, partial, (from, to), g, room, &mut finish);
+            block_groups::<L, I, O, P, S, 1>(x, weight, bias, partial, (from, to), g, room, &mut finish);
             g += 1;
         }
         from = to;
@@ -189,11 +206,11 @@ fn forward_blocks<L: Lanes, const I: usize, const O: usize, const P: usize, cons
 /// All outputs of `C` groups over one block of inputs.
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
-fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
+fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const S: usize, const C: usize>(
     x: &[[Row<L::Elem>; I]],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    partial: &mut [[Row<L::Elem>; O]],
+    partial: &mut [[Row<L::Elem>; S]],
     (from, to): (usize, usize),
     g: usize,
     room: &mut [Row<L::Elem>],
