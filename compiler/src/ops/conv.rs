@@ -143,9 +143,9 @@ impl Window {
     }
 }
 
-/// Rows of memory up to which it is taken, 4.5 MiB for a group: what kernels of more channels need is larger than the
+/// Rows of memory up to which it is taken, 6 MiB for a group: what kernels of more channels need is larger than the
 /// images that they are of.
-const MOST_WINOGRAD_ROWS: usize = 9 << 13;
+const MOST_WINOGRAD_ROWS: usize = 6 << 14;
 
 /// Channels from which on Winograd's algorithm is the faster one.
 const WINOGRAD_CHANNELS: usize = 8;
