@@ -5,29 +5,17 @@
 
 #![allow(clippy::needless_range_loop, clippy::modulo_one)]
 
+mod numbers;
+
 use std::ops::Range;
 
 use nnc_runtime::__private::conv::{self, Window};
 use nnc_runtime::__private::entries;
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
+use numbers::Numbers;
 
 type R = Row<f32>;
-
-struct Numbers(u32);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
-    }
-
-    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
-        let mut rows = vec![[[0.0; 16]; F]; G].into_boxed_slice();
-        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
-        rows.try_into().expect("the length is that of the type")
-    }
-}
 
 /// The place of x that place `at` of y sees through element `k`, if it is on the image.
 fn seen(window: &Window, axis: usize, at: usize, k: usize) -> Option<usize> {

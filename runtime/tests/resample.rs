@@ -2,25 +2,15 @@
 
 #![allow(clippy::needless_range_loop)]
 
+mod numbers;
+
 use nnc_runtime::__private::entries;
 use nnc_runtime::__private::resample::{self, Map, Maps};
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
+use numbers::Numbers;
 
 type R = Row<f32>;
-
-struct Numbers(u32);
-
-impl Numbers {
-    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
-        let mut rows = Box::new([[[0.0; 16]; F]; G]);
-        rows.as_flattened_mut().as_flattened_mut().fill_with(|| {
-            self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
-        });
-        rows
-    }
-}
 
 /// The share of every place in place `o`, from its definition.
 fn shares(map: Map, o: usize) -> Vec<f64> {

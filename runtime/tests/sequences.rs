@@ -3,29 +3,17 @@
 
 #![allow(clippy::needless_range_loop)]
 
+mod numbers;
+
 use std::ops::Range;
 
 use nnc_runtime::__private::attention::{OfMemory, OfQuery, Packed, Sizes};
 use nnc_runtime::__private::{attention, dense, embedding, entries};
 use nnc_runtime::lanes::{Lanes, Row};
 use nnc_runtime::{Set, Simd};
+use numbers::Numbers;
 
 type R = Row<f32>;
-
-struct Numbers(u32);
-
-impl Numbers {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (self.0 >> 8) as f32 / 8_388_608.0 - 1.0
-    }
-
-    fn rows<const F: usize, const G: usize>(&mut self) -> Box<[[R; F]; G]> {
-        let mut rows = Box::new([[[0.0; 16]; F]; G]);
-        rows.as_flattened_mut().as_flattened_mut().fill_with(|| self.next());
-        rows
-    }
-}
 
 /// Products of `$inputs` with `$outputs` at `$positions` positions.
 macro_rules! positions {

@@ -96,8 +96,7 @@ pub fn trained_type(graph: &Graph) -> Ident {
 
 /// The type of the gradients of all trained parameters, where they are kept.
 pub fn gradient_type(graph: &Graph) -> Ident {
-    let is_half = |parameter: &Parameter| parameter.storage == Storage::Bf16;
-    match graph.parameters.iter().any(is_half) {
+    match graph.has_halves() {
         true => format_ident!("Gradients"),
         false => trained_type(graph),
     }

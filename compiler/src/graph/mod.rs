@@ -569,6 +569,11 @@ impl Graph {
         &self.nodes[id.0 as usize]
     }
 
+    /// Whether numbers of some parameters are kept in sixteen bits.
+    pub fn has_halves(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16)
+    }
+
     /// The parameter with this id.
     #[allow(clippy::indexing_slicing)]
     pub fn parameter(&self, id: ParameterId) -> &Parameter {

@@ -11,7 +11,7 @@ use crate::program::Storage;
 pub(super) fn storage(cx: Cx<'_>) -> Vec<Diagnostic> {
     let train = &cx.program.train;
     let Some(span) = train.storage_span.filter(|_| train.storage == Storage::Bf16) else { return Vec::new() };
-    if cx.graph.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16) {
+    if cx.graph.has_halves() {
         return Vec::new();
     }
     let largest = cx.graph.parameters.iter().max_by_key(|parameter| parameter.len());

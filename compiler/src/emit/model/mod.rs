@@ -27,7 +27,7 @@ use super::sizes::turbofish;
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Carried, Direction, Graph, Parameter};
 use crate::plan::{Along, Function, LANES, Pass, Plan, thousands};
-use crate::program::{Precision, Program, Storage};
+use crate::program::{Precision, Program};
 
 /// Emits a model: the items of one module.
 pub fn emit(program: &Program, plan: &Plan, info: &ModelInfo, sources: &SourceMap) -> TokenStream {
@@ -263,8 +263,7 @@ impl<'a> Model<'a> {
                 use ::nnc::__private::Stored as _;
             )
         });
-        let is_half = |parameter: &Parameter| parameter.storage == Storage::Bf16;
-        let half_row = graph.parameters.iter().any(is_half).then(|| {
+        let half_row = graph.has_halves().then(|| {
             quote! {
                 /// Sixteen numbers of sixteen bits, as large matrices and what the optimizer remembers of them are kept.
                 type HalfRow = rt::Row<rt::Bf16>;

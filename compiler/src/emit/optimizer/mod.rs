@@ -3,15 +3,19 @@
 //! What does not depend on the weight, its gradient or the states is the same for a whole step. It is computed once,
 //! in f64, and handed to the update as `Rates`. Parameters whose numbers differ have functions of their own.
 
+mod calls;
+mod rates;
+
+pub use calls::UpdateCall;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::comments::docs;
 use super::names;
 use super::scalar::{Style, Writer};
-use crate::graph::{self, Graph, Group, Phase};
-use crate::program::{Precision, Storage};
-use crate::scalar::{Binary, Condition, Scalar, Variable, formula};
+use crate::graph::{self, Graph, Phase};
+use crate::program::Precision;
+use crate::scalar::{Scalar, Variable, formula};
 
 /// An optimizer, taken apart for emission.
 #[derive(Debug, Clone)]
@@ -49,138 +53,13 @@ impl Optimizer {
             groups: Vec::new(),
             locals: optimizer.locals.iter().map(|name| names::ident(name)).collect(),
             precision: graph.precision,
-            rounds: graph.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16),
+            rounds: graph.has_halves(),
         };
         for group in &optimizer.groups {
             let phases = out.phases(group);
             out.groups.push(phases);
         }
         out
-    }
-
-    /// The passes of a group, with what is the same for a whole step taken out.
-    fn phases(&mut self, group: &Group) -> Vec<Phase> {
-        let norms = group.norms();
-        // Locals that are the same for a whole step become rates of their own name.
-        let mut uniform: Vec<(Variable, Scalar)> = Vec::new();
-        let mut phases = Vec::with_capacity(group.phases.len());
-        for phase in &group.phases {
-            let mut out = Phase::default();
-            for assign in &phase.assignments {
-                let value = with_uniform(&assign.value, &uniform);
-                if let Variable::Local(n) = assign.target
-                    && is_uniform(&value)
-                    && !norms.contains(&n)
-                {
-                    let name = self.source.locals.get(n as usize).cloned();
-                    let rate = match &value {
-                        Scalar::Number(_) => value,
-                        _ => self.rate(name.as_deref().unwrap_or("rate"), value),
-                    };
-                    uniform.push((assign.target, rate));
-                    continue;
-                }
-                let value = self.hoist(&value);
-                out.assignments.push(crate::program::Assign { value, ..assign.clone() });
-            }
-            for (local, value) in &phase.norms {
-                let value = with_uniform(value, &uniform);
-                out.norms.push((*local, self.hoist(&value)));
-            }
-            phases.push(out);
-        }
-        phases
-    }
-
-    /// The scalar that stands for a formula computed once a step.
-    fn rate(&mut self, name: &str, value: Scalar) -> Scalar {
-        // A formula over other rates is written out, so that rates do not depend on each other.
-        let rates = self.rates.clone();
-        let value = value.substitute(&mut |variable| match variable {
-            Variable::Local(n) if n >= RATES => {
-                rates.get((n - RATES) as usize).map(|(_, value)| value.clone())
-            }
-            _ => None,
-        });
-        let at = self.rates.iter().position(|(_, known)| *known == value).unwrap_or_else(|| {
-            let taken = |name: &str| {
-                self.rates.iter().any(|(known, _)| known == name) || self.rounds && name == NOISE
-            };
-            let mut unique = name.to_owned();
-            let mut n = 1;
-            while taken(&unique) {
-                n += 1;
-                unique = format!("{name}_{n}");
-            }
-            self.rates.push((unique, value));
-            self.rates.len() - 1
-        });
-        Scalar::Variable(Variable::Local(RATES + at as u32))
-    }
-
-    /// Takes the largest parts that are the same for a whole step out of a formula.
-    fn hoist(&mut self, scalar: &Scalar) -> Scalar {
-        if is_uniform(scalar) && !matches!(scalar, Scalar::Number(_)) {
-            let is_rate = Some(scalar) == self.source.scheduled_rate.as_ref();
-            let name = match scalar {
-                _ if is_rate => "lr",
-                Scalar::Variable(Variable::Hyper(_)) => "lr",
-                Scalar::Variable(Variable::ClipScale) => "clip_scale",
-                Scalar::Variable(Variable::Local(n)) if *n >= RATES => return scalar.clone(),
-                _ => "rate",
-            };
-            return self.rate(name, scalar.clone());
-        }
-        match scalar {
-            Scalar::Number(_) | Scalar::Variable(_) => scalar.clone(),
-            Scalar::Unary(op, x) => Scalar::unary(*op, self.hoist(x)),
-            // A product `lr * m / c` holds its uniform factors apart: they are brought together first.
-            Scalar::Binary(Binary::Mul | Binary::Div, ..) => {
-                let (uniform, rest) = factors(scalar);
-                match uniform {
-                    Some(uniform) if uniform.size() > 0 || matches!(uniform, Scalar::Variable(_)) => {
-                        let rate = self.hoist(&uniform);
-                        let rest = self.hoist_inside(&rest);
-                        Scalar::binary(Binary::Mul, rate, rest)
-                    }
-                    _ => self.hoist_inside(scalar),
-                }
-            }
-            Scalar::Binary(..) | Scalar::Select(..) => self.hoist_inside(scalar),
-        }
-    }
-
-    fn hoist_inside(&mut self, scalar: &Scalar) -> Scalar {
-        match scalar {
-            Scalar::Binary(op, a, b) => {
-                let a = self.hoist(a);
-                Scalar::binary(*op, a, self.hoist(b))
-            }
-            Scalar::Unary(op, x) => Scalar::unary(*op, self.hoist(x)),
-            Scalar::Select(condition, a, b) => {
-                let condition = match condition.as_ref() {
-                    // What the two sides are made of may be the same for a whole step.
-                    Condition::Compare(relation, a, b) => {
-                        let mut side = |side: &Scalar| match side {
-                            Scalar::Variable(Variable::Step) => self.rate("step", side.clone()),
-                            side => self.hoist(side),
-                        };
-                        Condition::Compare(*relation, side(a), side(b))
-                    }
-                    condition => condition.substitute(&mut |variable| match variable {
-                        Variable::Hyper(_) => Some(self.rate("lr", Scalar::Variable(variable))),
-                        Variable::Step => Some(self.rate("step", Scalar::Variable(variable))),
-                        variable if is_of_step(variable) => {
-                            Some(self.rate("rate", Scalar::Variable(variable)))
-                        }
-                        _ => None,
-                    }),
-                };
-                let a = self.hoist(a);
-                Scalar::Select(Box::new(condition), Box::new(a), Box::new(self.hoist(b)))
-            }
-            _ => scalar.clone(),
-        }
     }
 
     /// Whether a step needs numbers of its own.
@@ -589,135 +468,6 @@ impl Optimizer {
     pub fn group(&self, number: usize) -> usize {
         self.source.group_of.get(number).copied().unwrap_or(0)
     }
-
-    /// The call that updates one row of parameter number `number`, called `parameter`.
-    pub fn call(&self, number: usize, parameter: TokenStream) -> UpdateCall<'_> {
-        let group = self.group(number);
-        UpdateCall { optimizer: self, parameter, group, is_later: false }
-    }
-}
-
-/// A call of `update` for rows of one parameter.
-#[derive(Debug, Clone)]
-pub struct UpdateCall<'a> {
-    optimizer: &'a Optimizer,
-    parameter: TokenStream,
-    group: usize,
-    /// Whether another use of the parameter has put its gradient there before.
-    is_later: bool,
-}
-
-impl UpdateCall<'_> {
-    /// The same for a gradient that is added to that of an earlier kernel.
-    pub fn later(self, is_later: bool) -> Self {
-        Self { is_later, ..self }
-    }
-
-    /// What is done with the gradient `z` of the row at these indices: the update, or where gradients are stored
-    /// their place.
-    pub fn at(&self, indices: &[TokenStream]) -> TokenStream {
-        if self.optimizer.source.stores_gradients() {
-            let parameter = &self.parameter;
-            let place = quote!(gradients.#parameter #([#indices])*);
-            return if self.optimizer.source.accumulate > 1 || self.is_later {
-                quote!((L::load(&#place) + z).store(&mut #place);)
-            } else {
-                quote!(z.store(&mut #place);)
-            };
-        }
-        let call = self.pass(0, &quote!(z), indices);
-        quote!(#call;)
-    }
-
-    /// The call of one pass, with `gradient` for the gradient.
-    pub fn pass(&self, phase: usize, gradient: &TokenStream, indices: &[TokenStream]) -> TokenStream {
-        let parameter = &self.parameter;
-        let rows = self.optimizer.rows(self.group, phase);
-        let rows = rows.iter().map(|Rows { state, is_mut }| {
-            let reference = if *is_mut { quote!(&mut) } else { quote!(&) };
-            match state {
-                Some(state) => quote!(#reference state.#state.#parameter #([#indices])*),
-                None => quote!(#reference parameters.#parameter #([#indices])*),
-            }
-        });
-        self.optimizer.update(self.group, phase, gradient, &rows.collect::<Vec<_>>())
-    }
-}
-
-/// What an update is handed a row of, besides the gradient: the weights, or a state of them.
-struct Rows<'a> {
-    state: Option<&'a Ident>,
-    is_mut: bool,
-}
-
-impl Optimizer {
-    /// Rows that a pass is handed, in order.
-    fn rows(&self, group: usize, phase: usize) -> Vec<Rows<'_>> {
-        let Some(source) = self.groups.get(group).and_then(|phases| phases.get(phase)) else {
-            return Vec::new();
-        };
-        let writes = |variable| source.assignments.iter().any(|assign| assign.target == variable);
-        let weight = Rows { state: None, is_mut: writes(Variable::Weight) };
-        let weight = Some(weight).filter(|_| self.uses_weight(group, phase));
-        let states = self.used_states(group, phase).into_iter().filter_map(|n| {
-            Some(Rows { state: Some(self.states.get(n)?), is_mut: writes(Variable::State(n as u32)) })
-        });
-        weight.into_iter().chain(states).collect()
-    }
-
-    /// The call of a pass over these rows.
-    fn update(
-        &self,
-        group: usize,
-        phase: usize,
-        gradient: &TokenStream,
-        rows: &[TokenStream],
-    ) -> TokenStream {
-        let Some(phases) = self.groups.get(group).filter(|phases| phase < phases.len()) else {
-            return TokenStream::new();
-        };
-        let rates = self.reads_rates(group, phase).then(|| quote!(, rates));
-        let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
-        let name = self.update_name(group, phase);
-        let of_rows = self.is_of_rows(group, phase).then(|| quote!(, _));
-        quote!(#name::<L #of_rows>(#gradient #(, #rows)* #rates #norms))
-    }
-
-    /// The update of a whole tensor of a group, number `tensor` of the parameters and number `kept` of what is kept of
-    /// the trained ones, for an optimizer of one pass.
-    pub fn over_tensor(&self, group: usize, tensor: &TokenStream, kept: &TokenStream) -> TokenStream {
-        let clears = self.source.accumulate > 1;
-        let gradients = if clears {
-            quote!(gradients.rows_mut(#kept).iter_mut())
-        } else {
-            quote!(gradients.rows(#kept).iter())
-        };
-        let rows = self.rows(group, 0);
-        let zipped = rows.iter().map(|Rows { state, is_mut }| {
-            let rows = if *is_mut { quote!(rows_mut) } else { quote!(rows) };
-            match state {
-                Some(state) => quote!(.zip(state.#state.#rows(#kept))),
-                None => quote!(.zip(parameters.#rows(#tensor))),
-            }
-        });
-        let names: Vec<Ident> = rows
-            .iter()
-            .map(|rows| {
-                rows.state.map_or_else(|| format_ident!("weight_row"), |state| format_ident!("{state}_row"))
-            })
-            .collect();
-        let pattern = names.iter().fold(quote!(gradient_row), |all, name| quote!((#all, #name)));
-        let names: Vec<TokenStream> = names.iter().map(|name| quote!(#name)).collect();
-        let update = self.update(group, 0, &quote!(gradient), &names);
-        let clear = clears.then(|| quote!(L::zero().store(gradient_row);));
-        quote! {
-            for #pattern in #gradients #(#zipped)* {
-                let gradient = L::load(gradient_row);
-                #clear
-                #update;
-            }
-        }
-    }
 }
 
 /// A formula in which the rate that a schedule makes is called by its name.
@@ -737,68 +487,4 @@ fn with_lr(scalar: &Scalar, rate: &Scalar) -> Scalar {
 /// Norms of the phases before this one.
 fn norms_of(phases: &[Phase], phase: usize) -> Vec<u32> {
     phases.iter().take(phase).flat_map(|phase| &phase.norms).map(|(local, _)| *local).collect()
-}
-
-/// A value with the uniform locals in it put in.
-fn with_uniform(value: &Scalar, uniform: &[(Variable, Scalar)]) -> Scalar {
-    let value = value.substitute(&mut |variable| {
-        uniform.iter().find(|(local, _)| *local == variable).map(|(_, value)| value.clone())
-    });
-    crate::scalar::simplify(&value)
-}
-
-/// Whether a variable is the same for all weights of a step.
-fn is_of_step(variable: Variable) -> bool {
-    match variable {
-        Variable::Step
-        | Variable::Hyper(_)
-        | Variable::StepsPerEpoch
-        | Variable::Epochs
-        | Variable::ScheduleState(_)
-        | Variable::ClipScale => true,
-        Variable::Local(n) => n >= RATES,
-        _ => false,
-    }
-}
-
-/// Whether a formula is the same for all weights of a step.
-fn is_uniform(scalar: &Scalar) -> bool {
-    let mut uniform = true;
-    scalar.variables(&mut |variable| uniform &= is_of_step(variable));
-    uniform
-}
-
-/// A product as its uniform factors, and the rest.
-fn factors(scalar: &Scalar) -> (Option<Scalar>, Scalar) {
-    let one = || Scalar::Number(1.0);
-    let times = |a: Option<Scalar>, b: Option<Scalar>| match (a, b) {
-        (Some(a), Some(b)) => Some(Scalar::binary(Binary::Mul, a, b)),
-        (a, b) => a.or(b),
-    };
-    if is_uniform(scalar) {
-        return (Some(scalar.clone()), one());
-    }
-    match scalar {
-        Scalar::Binary(Binary::Mul, a, b) => {
-            let ((ua, ra), (ub, rb)) = (factors(a), factors(b));
-            let rest = if ra.is(1.0) {
-                rb
-            } else if rb.is(1.0) {
-                ra
-            } else {
-                Scalar::binary(Binary::Mul, ra, rb)
-            };
-            (times(ua, ub), rest)
-        }
-        Scalar::Binary(Binary::Div, a, b) => {
-            let (ua, ra) = factors(a);
-            if is_uniform(b) {
-                let uniform = Scalar::binary(Binary::Div, ua.unwrap_or_else(one), (**b).clone());
-                (Some(uniform), ra)
-            } else {
-                (ua, Scalar::binary(Binary::Div, ra, (**b).clone()))
-            }
-        }
-        _ => (None, scalar.clone()),
-    }
 }
