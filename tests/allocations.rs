@@ -124,10 +124,16 @@ fn nor_do_those_of_images() {
         let target = nnc::model::Target::Classes(&classes[..samples]);
         nnc::Train::step_rows(&mut model, &x[..samples * 144], target).expect("the rows fit");
     }
-    // A batch of predictions has more than 64 KiB of values, which it takes from the heap.
     let out = model.predict(&[[[0.25; 9]; 8]; 2]);
     assert_eq!(count(), before, "allocations in 3 steps and a prediction");
     assert!(out.iter().all(|value| value.is_finite()));
+    // A batch of predictions has more than 64 KiB of values: the first takes them from the heap, for all that follow.
+    let mut rows = [0.0; 20 * 3];
+    for predictions in 1..=3 {
+        nnc::Model::predict_rows(&model, &x, &mut rows).expect("the rows fit");
+        assert_eq!(count(), before + 1, "allocations in {predictions} batches of predictions");
+    }
+    assert_eq!(rows.as_chunks().0, [out; 20]);
 }
 
 mod lenet {

@@ -71,17 +71,17 @@ networks! {
     autoencoder: Autoencoder = "examples/zoo/autoencoder/autoencoder.nn",
         size = 12, units1 = 9, units2 = 7, units3 = 5, code = 3; 200 steps: 10_422_099_408_610_406_273, 1_352_138_194_839_919_445;
     char_gpt: CharGpt = "examples/zoo/char_gpt/char_gpt.nn",
-        vocabulary = 13, context = 5, width = 10, heads = 2, blocks = 2, dropout = 0.1; 200 steps: 5_962_104_566_949_805_777, 564_016_903_523_624_760;
-    char_rnn: CharRnn = "examples/zoo/char_rnn/char_rnn.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 6_539_906_441_971_438_534, 13_861_817_185_096_861_626;
-    char_lstm: CharLstm = "examples/zoo/char_lstm/char_lstm.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 7_470_636_133_187_785_157, 16_954_418_332_616_061_865;
-    char_gru: CharGru = "examples/zoo/char_gru/char_gru.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 12_220_981_977_009_535_266, 1_359_386_347_340_232_615;
+        vocabulary = 13, context = 5, width = 10, heads = 2, blocks = 2, dropout = 0.1; 200 steps: 10_392_349_918_694_219_145, 18_275_945_926_422_272_028;
+    char_rnn: CharRnn = "examples/zoo/char_rnn/char_rnn.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 15_717_694_094_843_503_128, 16_543_078_452_897_889_398;
+    char_lstm: CharLstm = "examples/zoo/char_lstm/char_lstm.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 17_324_004_228_594_230_963, 1_704_815_657_130_369_856;
+    char_gru: CharGru = "examples/zoo/char_gru/char_gru.nn", vocabulary = 13, context = 7, width = 5, hidden = 6; 200 steps: 9_252_317_748_997_295_242, 6_321_200_145_496_573_565;
     transformer_classifier: TransformerClassifier = "examples/zoo/transformer_classifier/transformer_classifier.nn",
-        vocabulary = 13, context = 7, width = 8, heads = 2, classes = 4; 200 steps: 415_976_055_675_256_946, 9_148_482_583_822_373_778;
+        vocabulary = 13, context = 7, width = 8, heads = 2, classes = 4; 200 steps: 2_417_937_253_377_919_791, 12_877_066_605_846_665_966;
     xor: Xor = "benches/xor.nn"; 200 steps: 9_536_913_047_105_374_350, 3_103_971_909_072_070_132;
     iris: Iris = "benches/iris.nn"; 200 steps: 5_160_205_751_244_335_034, 7_088_009_975_323_648_875;
     mlp: Mlp = "benches/mlp.nn"; 20 steps: 12_016_430_757_653_101_812, 8_206_839_744_959_704_802;
     bnmlp: BnMlp = "benches/bnmlp.nn"; 20 steps: 2_427_034_695_493_761_509, 3_957_596_366_663_822_705;
-    gpt: Gpt = "benches/gpt.nn", vocabulary = 9, context = 6, width = 20, heads = 4, blocks = 1; 200 steps: 8_329_351_993_072_649_177, 17_301_545_226_550_937_204;
+    gpt: Gpt = "benches/gpt.nn", vocabulary = 9, context = 6, width = 20, heads = 4, blocks = 1; 200 steps: 3_334_451_409_840_859_854, 8_714_883_334_423_399_499;
     wide: Wide = "tests/data/models/wide.nn"; 3 steps: 3_041_109_617_952_825_195, 3_549_135_208_490_633_745;
 }
 

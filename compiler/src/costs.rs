@@ -123,6 +123,11 @@ fn bytes_of(graph: &Graph, is_of: impl Fn(Role) -> bool) -> usize {
     parameters.map(|parameter| parameter_bytes(graph, parameter)).sum()
 }
 
+/// Bytes of the parameters that are trained, padding included.
+pub fn trained_bytes(graph: &Graph) -> usize {
+    bytes_of(graph, |role| role == Role::Trained)
+}
+
 /// What the optimizer keeps of each trained parameter.
 #[derive(Debug, Clone, Copy, Default)]
 struct Kept {

@@ -62,6 +62,7 @@ pub use threads::Threads;
 pub mod __private {
     pub use crate::bf16::{Bf16, Noise, Stored};
     pub use crate::element::Element;
+    pub use crate::kernels::ahead::fetch_after;
     pub use crate::kernels::pack::Finite;
     pub use crate::kernels::random::Draws;
     pub use crate::kernels::{
@@ -69,7 +70,7 @@ pub mod __private {
     };
     pub use crate::lanes::{Aligned, LANES, Lanes, Plain, Row};
     pub use crate::math64;
-    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Tensors, Zero, Zeroed, zeros};
+    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Spare, Tensors, Zero, Zeroed, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,

@@ -3,7 +3,10 @@
 
 pub use alloc::boxed::Box;
 use core::cell::UnsafeCell;
+use core::ops::{Deref, DerefMut};
 use core::ptr::copy_nonoverlapping;
+#[cfg(target_has_atomic = "ptr")]
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::bf16::Bf16;
 use crate::element::Element;
@@ -35,6 +38,91 @@ impl<T: Copy> Zeroed<T> {
             copy_nonoverlapping(self.0.get().cast_const(), copy.as_mut_ptr(), 1);
             copy.assume_init()
         }
+    }
+}
+
+/// Memory that a call works with and the next may have again.
+///
+/// The first call makes it. Calls at the same time make one each, and one of those is kept. A processor that cannot
+/// exchange pointers in one step keeps none.
+#[derive(Debug)]
+pub struct Spare<T: Send> {
+    /// What [`Box::into_raw`] gave, or null while it is lent or was never made.
+    #[cfg(target_has_atomic = "ptr")]
+    kept: AtomicPtr<T>,
+    #[cfg(not(target_has_atomic = "ptr"))]
+    kept: core::marker::PhantomData<fn() -> T>,
+}
+
+/// What a [`Spare`] has lent; it goes back when this is dropped.
+#[derive(Debug)]
+pub struct Lent<'a, T: Send> {
+    spare: &'a Spare<T>,
+    /// There until it is dropped.
+    memory: Option<Box<T>>,
+}
+
+impl<T: Copy + Send> Spare<T> {
+    /// Memory of an earlier call, as that left it, or a copy of `new`.
+    pub fn lend(&self, new: &Zeroed<T>) -> Lent<'_, T> {
+        Lent { spare: self, memory: Some(self.exchange(None).unwrap_or_else(|| new.boxed())) }
+    }
+}
+
+impl<T: Send> Spare<T> {
+    /// Keeps this instead of what was kept.
+    #[cfg(target_has_atomic = "ptr")]
+    fn exchange(&self, memory: Option<Box<T>>) -> Option<Box<T>> {
+        let new = memory.map_or(core::ptr::null_mut(), Box::into_raw);
+        // What the thread that kept it wrote is there for the one that takes it.
+        let old = self.kept.swap(new, Ordering::AcqRel);
+        // SAFETY: what is not null came from `Box::into_raw`, and whoever exchanged it for something else owns it alone.
+        (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
+    }
+
+    #[cfg(not(target_has_atomic = "ptr"))]
+    fn exchange(&self, memory: Option<Box<T>>) -> Option<Box<T>> {
+        drop(memory);
+        None
+    }
+}
+
+impl<T: Send> Default for Spare<T> {
+    fn default() -> Self {
+        Self { kept: Default::default() }
+    }
+}
+
+/// A copy of a model works with memory of its own.
+impl<T: Send> Clone for Spare<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T: Send> Drop for Spare<T> {
+    fn drop(&mut self) {
+        drop(self.exchange(None));
+    }
+}
+
+impl<T: Send> Deref for Lent<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.memory.as_ref().expect("memory is there until it is dropped")
+    }
+}
+
+impl<T: Send> DerefMut for Lent<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.memory.as_mut().expect("memory is there until it is dropped")
+    }
+}
+
+impl<T: Send> Drop for Lent<'_, T> {
+    fn drop(&mut self) {
+        drop(self.spare.exchange(self.memory.take()));
     }
 }
 
@@ -177,14 +265,31 @@ pub fn zeros<E: Element>(len: usize) -> Box<[E]> {
 
 #[cfg(test)]
 mod tests {
-    use super::Zeroed;
+    use super::{Spare, Zeroed};
+
+    static LARGE: Zeroed<[u64; 4096]> = Zeroed::new([7; 4096]);
 
     #[test]
     fn is_copied() {
-        static LARGE: Zeroed<[u64; 4096]> = Zeroed::new([7; 4096]);
         let mut copy = LARGE.boxed();
         copy[5] = 1;
         assert_eq!(LARGE.boxed()[5], 7);
         assert_eq!((copy[4], copy[5], copy[4095]), (7, 1, 7));
+    }
+
+    #[test]
+    fn is_lent_again() {
+        let spare = Spare::default();
+        let mut first = spare.lend(&LARGE);
+        first[3] = 1;
+        let mut second = spare.lend(&LARGE);
+        assert_eq!((first[3], second[3]), (1, 7), "one each");
+        second[3] = 2;
+        drop(first);
+        drop(second);
+        // The last to go back is kept, and a copy has its own.
+        assert_eq!(spare.lend(&LARGE)[3], 2);
+        assert_eq!(spare.clone().lend(&LARGE)[3], 7);
+        assert_eq!(spare.lend(&LARGE)[3], 2);
     }
 }

@@ -141,8 +141,10 @@ macro_rules! positions {
                         }
                     }
                     for o in 0..O {
-                        let of_output = d_y.iter().flat_map(|group| (0..T).flat_map(move |t| group[t * O + o]));
-                        let sum = of_output.fold(0.0f32, |sum, d| sum + d);
+                        // Over groups and positions first, then over samples.
+                        let of_output = |lane: usize| d_y.iter().flat_map(move |group| (0..T).map(move |t| group[t * O + o][lane]));
+                        let sum = |lane| of_output(lane).fold(0.0f32, |sum, d| sum + d);
+                        let sum = (1..16).fold(sum(0), |all, lane| all + sum(lane));
                         assert_eq!(d_bias[o / 16][o % 16].to_bits(), sum.to_bits(), "{simd:?} d_bias[{o}]");
                         for i in 0..I {
                             let mut sum = 0.0f32;

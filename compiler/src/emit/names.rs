@@ -1,7 +1,6 @@
 //! Names in emitted code: from labels, never from counters that run over the whole model.
 
-use proc_macro2::Ident;
-use quote::format_ident;
+use proc_macro2::{Ident, Span};
 
 use crate::plan::Plan;
 
@@ -24,7 +23,7 @@ pub fn ident(name: &str) -> Ident {
     if RESERVED.contains(&text.as_str()) {
         text.push('_');
     }
-    format_ident!("{text}")
+    Ident::new(&text, Span::call_site())
 }
 
 /// `hidden_forward` as the name of a type: `HiddenForward`.

@@ -5,12 +5,13 @@
 //! function is handed the parameters it uses one by one rather than all of the model's. Functions of blocks that are the
 //! same but for the names of their arguments are one.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
 use super::bundles::Layout;
 use super::function::{Argument, ArgumentKind, Form};
-use super::kernel::mentions;
 use super::sizes::Skeleton;
 use super::{names, parameters};
 use crate::graph::{Graph, NodeId, Op};
@@ -148,10 +149,13 @@ impl Names {
         graph: &Graph,
         layout: &Layout,
     ) -> (TokenStream, Vec<Argument>) {
-        let mut fields = Fields { names: self, code: &code, all: Vec::new() };
-        // Once to see which of them the function changes.
-        fields.replace(code.clone());
-        let new = fields.replace(code.clone());
+        let mut fields = Fields { names: self, words: HashSet::new(), all: Vec::new() };
+        words(code.clone(), &mut fields.words);
+        let mut new = fields.replace(code.clone());
+        if fields.all.iter().any(|field| field.is_mut) {
+            // Again, now that it is known which of them the function changes.
+            new = fields.replace(code);
+        }
         let owners = [ArgumentKind::Parameters, ArgumentKind::State, ArgumentKind::Gradients];
         let (owned, mut values): (Vec<_>, Vec<_>) =
             arguments.into_iter().partition(|argument| owners.contains(&argument.kind));
@@ -166,8 +170,22 @@ impl Names {
 /// The fields of parameters and their kin that a function uses.
 struct Fields<'a> {
     names: &'a Names,
-    code: &'a TokenStream,
+    /// All names in the code.
+    words: HashSet<Ident>,
     all: Vec<Field>,
+}
+
+/// Collects the names in tokens.
+fn words(tokens: TokenStream, all: &mut HashSet<Ident>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                all.insert(ident);
+            }
+            TokenTree::Group(group) => words(group.stream(), all),
+            _ => {}
+        }
+    }
 }
 
 impl Fields<'_> {
@@ -218,7 +236,7 @@ impl Fields<'_> {
             let is_taken = |name: &str| {
                 let ident = names::ident(name);
                 self.all.iter().any(|known| known.argument == ident)
-                    || (name != field.name && mentions(self.code, &ident))
+                    || (name != field.name && self.words.contains(&ident))
             };
             field.argument = names::ident(&unique(name, is_taken));
             self.all.push(field);

@@ -27,6 +27,14 @@ cases! {
     }
     |L| dense::forward_blocked::<L, 1024, 1024, 64, 256, _>(&x[..], w, Some(b), partial, store!(y));
 
+    forward_blocked_wide_three: "wide: 3 such layers, one after the other", 3 * 2 * 256 * 1024 * 1024,
+    {
+        x: [[Row; 1024]; 16], w: [[Row; 1024]; 192], b: [Row; 64],
+        partial: [[Row; 1024]; 16], y: [[Row; 1024]; 16]
+    }
+    |L| for w in w.as_chunks::<64>().0 {
+        dense::forward_blocked::<L, 1024, 1024, 64, 256, _>(&x[..], w, Some(b), partial, store!(y));
+    };
     forward_blocked_half_wide: "wide: 256 x 1024 -> 1024, weights in bf16", 2 * 256 * 1024 * 1024,
     {
         x: [[Row; 1024]; 16], w: [[HalfRow; 1024]; 64], b: [Row; 64],
@@ -127,6 +135,15 @@ cases! {
         |p, z| z.store(&mut y[p]),
     );
 
+    single_lstm_step: "lstm: 128 -> 512", 2 * 128 * 512,
+    { x: [Row; 8], w: [[Row; 128]; 32], b: [Row; 32], y: [Row; 32] }
+    |L| dense::single::<L, 128, 8, 32>(
+        x,
+        w,
+        Some(b),
+        #[inline(always)]
+        |p, z| z.store(&mut y[p]),
+    );
     single_wide: "wide: 1024 -> 1024", 2 * 1024 * 1024,
     { x: [Row; 64], w: [[Row; 1024]; 64], b: [Row; 64], y: [Row; 64] }
     |L| dense::single::<L, 1024, 64, 64>(

@@ -55,16 +55,16 @@ cases! {
     channel_sums_layer1: "resnet20: 32 x [16, 32, 32]", 5 * 32 * 16384,
     {
         x: [[Row; 16384]; 2], mean: [[Row; 16]; 1], variance: [[Row; 16]; 1], scale: [[Row; 1]; 2],
-        d_y: [[Row; 16384]; 2], sums: [[Row; 32]; 1]
+        d_y: [[Row; 16384]; 2], sums: [[Row; 33]; 1]
     }
-    |L| norm::channel_sums::<L, 16384, 16, 32>(&x[..], mean, variance, &scale[..], &d_y[..], EPS, sums);
+    |L| norm::channel_sums::<L, 16384, 16, 33>(&x[..], mean, variance, &scale[..], &d_y[..], EPS, sums);
 
     normalize_gradient_layer1: "resnet20: 32 x [16, 32, 32]", 5 * 32 * 16384,
     {
         x: [[Row; 16384]; 2], mean: [[Row; 16]; 1], variance: [[Row; 16]; 1], scale: [[Row; 1]; 2],
-        d_y: [[Row; 16384]; 2], sums: [[Row; 32]; 1], weight: [Row; 1], d_x: [[Row; 16384]; 2]
+        d_y: [[Row; 16384]; 2], sums: [[Row; 33]; 1], weight: [Row; 1], d_x: [[Row; 16384]; 2]
     }
-    |L| norm::normalize_gradient::<L, 16384, 16, 32>(
+    |L| norm::normalize_gradient::<L, 16384, 16, 33>(
         &x[..],
         mean,
         variance,

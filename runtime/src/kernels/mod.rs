@@ -7,6 +7,7 @@
 #[macro_use]
 mod tile;
 
+pub mod ahead;
 pub mod attention;
 pub mod conv;
 pub mod dense;

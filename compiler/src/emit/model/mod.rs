@@ -429,6 +429,10 @@ impl<'a> Model<'a> {
             fields.push(quote!(threads: rt::Threads));
             values.push(quote!(threads: rt::Threads::detect()));
         }
+        if self.has_large_scratch() {
+            fields.push(quote!(scratch: rt::Spare<Scratch>));
+            values.push(quote!(scratch: rt::Spare::default()));
+        }
         if has_state {
             fields.push(quote!(state: rt::Box<State>));
             values.push(quote!(state));

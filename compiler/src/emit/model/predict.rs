@@ -172,7 +172,7 @@ impl Model<'_> {
         });
         let row = if self.info.inputs.len() == 1 { quote!(x) } else { quote!(#(#parts),*) };
         let scratch = if self.has_large_scratch() {
-            quote!(let mut scratch = ZERO_SCRATCH.boxed();)
+            quote!(let scratch = &mut *self.scratch.lend(&ZERO_SCRATCH);)
         } else {
             quote!(let mut scratch = Scratch::ZERO;)
         };

@@ -10,9 +10,10 @@ pub use calls::UpdateCall;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::comments::docs;
+use super::comments::{comment, docs};
 use super::names;
 use super::scalar::{Style, Writer};
+use crate::costs::trained_bytes;
 use crate::graph::{self, Graph, Phase};
 use crate::program::Precision;
 use crate::scalar::{Scalar, Variable, formula};
@@ -34,7 +35,15 @@ pub struct Optimizer {
     precision: Precision,
     /// Whether numbers of some parameters are kept in sixteen bits, so that what is stored may have to be rounded.
     rounds: bool,
+    /// Whether an update has to wait for rows that are beyond the second cache, unless they are asked for before.
+    is_far: bool,
 }
+
+/// Bytes of weights and states above which they are far away.
+const FAR_BYTES: usize = 1 << 20;
+
+/// Rows of a tile of sums: as many rows on is what the next one updates.
+const ROWS_OF_TILE: usize = 8;
 
 /// What rounds numbers in a step, among the rates.
 const NOISE: &str = "noise";
@@ -54,6 +63,9 @@ impl Optimizer {
             locals: optimizer.locals.iter().map(|name| names::ident(name)).collect(),
             precision: graph.precision,
             rounds: graph.has_halves(),
+            // Gradients that are stored are passed over from first to last, as a processor expects.
+            is_far: !optimizer.stores_gradients()
+                && trained_bytes(graph) * (1 + optimizer.states.len()) > FAR_BYTES,
         };
         for group in &optimizer.groups {
             let phases = out.phases(group);
@@ -312,6 +324,13 @@ impl Optimizer {
                 quote!(, weight_row: &#row_ty)
             }
         });
+        let kept = self.uses_weight(group, phase).then(|| format_ident!("weight_row"));
+        let kept = kept.into_iter().chain(used.iter().filter_map(|n| row(*n)));
+        let fetches = self.is_far.then(|| {
+            let (comment, on) =
+                (comment("what the next tile updates is on its way"), super::number(ROWS_OF_TILE));
+            quote!(#comment #(rt::fetch_after(#kept, #on);)*)
+        });
         let (norm_lets, results): (Vec<TokenStream>, Vec<TokenStream>) = norms
             .iter()
             .map(|(_, value)| {
@@ -337,6 +356,7 @@ impl Optimizer {
             #docs
             #[inline(always)]
             fn #name<L: Lanes<Elem = #element> #of_rows>(#gradient: L #weight #(, #arguments)* #rates #given) #returns {
+                #fetches
                 #load_weight
                 #(#loads)*
                 #(#body)*

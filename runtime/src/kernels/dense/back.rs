@@ -2,6 +2,7 @@
 
 use crate::bf16::Stored;
 use crate::element::Element;
+use crate::kernels::ahead::fetch_after;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
@@ -58,8 +59,15 @@ fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, con
     finish: &mut impl FnMut(usize, usize, L),
 ) {
     let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| &d_y[g + c]);
-    cover!(L, I, |i, R| {
-        let sums = back::<L, I, O, P, R, C>(d_y, weight, [[L::zero(); C]; R], i, (0, P));
+    // One group alone: half as many sums would wait for each other.
+    let alone = if L::IS_WIDE && C == 1 { I / LANES * LANES } else { 0 };
+    for i in (0..alone).step_by(LANES) {
+        let sums = back::<L, I, O, P, LANES, C, false>(d_y, weight, [[L::zero(); C]; LANES], i, (0, P));
+        each(&sums, |r, c, sum| finish(g + c, i + r, sum));
+    }
+    cover!(L, I - alone, |i, R| {
+        let i = alone + i;
+        let sums = back::<L, I, O, P, R, C, false>(d_y, weight, [[L::zero(); C]; R], i, (0, P));
         each(&sums, |r, c, sum| {
             if i + r < I {
                 finish(g + c, i + r, sum);
@@ -68,9 +76,18 @@ fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, con
     });
 }
 
-/// Adds the products of `R` inputs, from input `i`, with the outputs of some panels.
+/// Adds the products of `R` inputs, from input `i`, with the outputs of some panels. Where the matrix is far away, what
+/// the next tile uses of a panel is fetched meanwhile.
 #[inline(always)]
-fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize, const C: usize>(
+fn back<
+    L: Lanes,
+    const I: usize,
+    const O: usize,
+    const P: usize,
+    const R: usize,
+    const C: usize,
+    const IS_FAR: bool,
+>(
     d_y: [&[Row<L::Elem>; O]; C],
     weight: &[[impl Stored<L::Elem>; I]; P],
     mut sums: [[L; C]; R],
@@ -83,6 +100,11 @@ fn back<L: Lanes, const I: usize, const O: usize, const P: usize, const R: usize
         let widened = Stored::widened::<L>(&weight[p][i..(i + R).min(I)], room);
         let rows: [&Row<L::Elem>; R] =
             core::array::from_fn(|r| &widened[if i + r < I { r } else { I - 1 - i }]);
+        if IS_FAR {
+            for r in R..2 * R {
+                fetch_after(&weight[p][i], r);
+            }
+        }
         for lane in 0..LANES.min(O - p * LANES) {
             let lanes: [L; C] = core::array::from_fn(|c| L::load(&d_y[c][p * LANES + lane]));
             for r in 0..R {
@@ -205,7 +227,7 @@ fn gradient_block<
                 }
             }
         }
-        let sums = back::<L, I, O, P, R, C>(d_y, weight, start, i, (from, to));
+        let sums = back::<L, I, O, P, R, C, true>(d_y, weight, start, i, (from, to));
         each(&sums, |r, c, sum| {
             if i + r < I {
                 if to < P {

@@ -2,6 +2,7 @@
 
 use crate::bf16::Stored;
 use crate::element::Element;
+use crate::kernels::ahead::fetch;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
@@ -65,8 +66,15 @@ fn forward_groups<L: Lanes, const I: usize, const O: usize, const P: usize, cons
     let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| x[g + c].as_slice());
     for p in 0..O / LANES {
         let start = bias.map(|bias| &bias[p]);
+        if L::IS_WIDE && C == 1 {
+            // One group alone: half as many sums would wait for each other.
+            let start = start_at::<L, LANES, C>(start, 0);
+            let sums = products::<L, LANES, C>(&x, &weight[p], start, 0, no_fetch);
+            each(&sums, |r, c, sum| finish(g + c, p * LANES + r, sum));
+            continue;
+        }
         cover!(L, LANES, |o, R| {
-            let sums = products::<L, R, C>(&x, &weight[p], start_at::<L, R, C>(start, o), o);
+            let sums = products::<L, R, C>(&x, &weight[p], start_at::<L, R, C>(start, o), o, no_fetch);
             each(&sums, |r, c, sum| finish(g + c, p * LANES + o + r, sum));
         });
     }
@@ -74,7 +82,7 @@ fn forward_groups<L: Lanes, const I: usize, const O: usize, const P: usize, cons
         let p = O / LANES;
         let start = bias.map(|bias| &bias[p]);
         cover!(L, O % LANES, |o, R| {
-            let sums = products::<L, R, C>(&x, &weight[p], start_at::<L, R, C>(start, o), o);
+            let sums = products::<L, R, C>(&x, &weight[p], start_at::<L, R, C>(start, o), o, no_fetch);
             each(&sums, |r, c, sum| {
                 if o + r < O % LANES {
                     finish(g + c, p * LANES + o + r, sum);
@@ -93,19 +101,26 @@ fn start_at<L: Lanes, const R: usize, const C: usize>(bias: Option<&Row<L::Elem>
     }
 }
 
-/// Adds the products of `R` outputs, from output `o` of a panel, with `C` groups of samples.
+/// Nothing is far away.
+#[inline(always)]
+fn no_fetch(_: usize) {}
+
+/// Adds the products of `R` outputs, from output `o` of a panel, with `C` groups of samples. `ahead` is told each input,
+/// and may begin to fetch what is used later.
 #[inline(always)]
 fn products<L: Lanes, const R: usize, const C: usize>(
     x: &[&[Row<L::Elem>]; C],
     weight: &[Row<L::Elem>],
     mut sums: [[L; C]; R],
     o: usize,
+    ahead: impl Fn(usize),
 ) -> [[L; C]; R] {
     // What the loop relies on, said once: no check is left in it.
     assert!(o + R <= LANES);
     let n = weight.len();
     let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| &x[c][..n]);
     for i in 0..n {
+        ahead(i);
         let lanes: [L; C] = core::array::from_fn(|c| L::load(&x[c][i]));
         for r in 0..R {
             let factor = weight[i][o + r];
@@ -219,6 +234,9 @@ fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const 
     let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| &x[g + c][from..to]);
     for p in 0..P {
         let bias = bias.map(|bias| &bias[p]);
+        // What is used next comes from afar while this is used: all of the block in the first pass, and what of it fell out
+        // of the cache in those behind.
+        let next = &weight[(p + 1) % P][from..to];
         let weight = Stored::widened::<L>(&weight[p][from..to], room);
         let outputs = LANES.min(O - p * LANES);
         cover!(L, outputs, |o, R| {
@@ -232,7 +250,18 @@ fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const 
                     }
                 }
             }
-            let sums = products::<L, R, C>(&x, weight, start, o);
+            let sums = products::<L, R, C>(
+                &x,
+                weight,
+                start,
+                o,
+                #[inline(always)]
+                |i| {
+                    if o == 0 {
+                        fetch(&next[i]);
+                    }
+                },
+            );
             each(&sums, |r, c, sum| {
                 if o + r < outputs {
                     let output = p * LANES + o + r;

@@ -3,6 +3,7 @@
 use core::ops::Range;
 
 use crate::element::Element;
+use crate::kernels::ahead::fetch_after;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
@@ -183,7 +184,9 @@ fn far_panels<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
     for from in (0..I / KEPT * KEPT).step_by(KEPT) {
         far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (from, KEPT), far, finish);
     }
-    far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), far, finish);
+    if !I.is_multiple_of(KEPT) {
+        far_inputs::<L, I, O, N, T, C>(x, d_y, positions, place, (I / KEPT * KEPT, I % KEPT), far, finish);
+    }
 }
 
 /// `len` inputs, from `from` on, of `T` panels, a few groups after the other. Sums are kept between them, so that each has
@@ -200,7 +203,10 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
 ) {
     let (turned, kept) = (&mut far.turned[..T], &mut far.kept[..len]);
     kept.fill([[L::Elem::ZERO; LANES]; TOGETHER]);
-    for (chunk, (x, d_y)) in x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate() {
+    let mut chunks = x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate().peekable();
+    while let Some((chunk, (x, d_y))) = chunks.next() {
+        // What comes next is on its way while this is computed.
+        let (next_x, next_d_y) = chunks.peek().map_or((&[][..], &[][..]), |(_, next)| *next);
         for (g, d_y) in d_y.iter().enumerate() {
             for (panel, turned) in turned.iter_mut().enumerate() {
                 turn::<L, O>(d_y, p + panel, &mut turned[g]);
@@ -208,6 +214,21 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
         }
         for panel in (0..T).step_by(C) {
             cover!(L, len, |i, R| {
+                if panel == 0 {
+                    for x in next_x {
+                        for r in 0..R {
+                            fetch_after(&x[from + i], r);
+                        }
+                    }
+                }
+                if panel + C == T {
+                    // As large a share of their outputs as the tile is of the inputs.
+                    for d_y in next_d_y {
+                        for output in i * T * LANES / len..(i + R) * T * LANES / len {
+                            fetch_after(&d_y[p * LANES], output);
+                        }
+                    }
+                }
                 let mut sums = [[L::zero(); C]; R];
                 for r in 0..R.min(len - i) {
                     for c in 0..C {
@@ -250,22 +271,40 @@ pub fn bias_gradient<L: Lanes, const S: usize, const N: usize>(
     }
 }
 
-/// [`bias_gradient`] of d_y as it lies, as [`far_weight_gradient`]; where there is no sample d_y must be 0.
+/// Panels whose sums are made together: what lies together in a page of memory.
+const SUMMED: usize = 4;
+
+/// [`bias_gradient`] of d_y as it lies, as [`far_weight_gradient`]; where there is no sample d_y must be 0. It sums the
+/// groups first, and what is left of each output over its sixteen samples.
 #[inline(always)]
 pub fn far_bias_gradient<L: Lanes, const TO: usize, const O: usize>(
     d_y: &[[Row<L::Elem>; TO]],
     panels: Range<usize>,
     mut finish: impl FnMut(usize, L),
 ) {
-    for (n, p) in panels.enumerate() {
-        let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
-        let mut sum = L::zero();
-        for group in d_y.as_flattened().as_chunks().0 {
-            turn::<L, O>(group, p, turned);
-            for row in turned.iter() {
-                sum = sum + L::load(row);
+    let d_y: &[[Row<L::Elem>; O]] = d_y.as_flattened().as_chunks().0;
+    let mut p = panels.start;
+    while p < panels.end {
+        let n = SUMMED.min(panels.end - p);
+        let outputs = p * LANES..((p + n) * LANES).min(O);
+        let Aligned(sums) = &mut Aligned([[L::Elem::ZERO; LANES]; SUMMED * LANES]);
+        for group in d_y {
+            for (sum, row) in sums.iter_mut().zip(&group[outputs.clone()]) {
+                (L::load(sum) + L::load(row)).store(sum);
             }
         }
-        finish(n, sum);
+        for (panel, sums) in sums.as_chunks::<LANES>().0[..n].iter().enumerate() {
+            let mut square = [L::zero(); LANES];
+            for (lanes, row) in square.iter_mut().zip(sums) {
+                *lanes = L::load(row);
+            }
+            L::transpose(&mut square);
+            let mut sum = square[0];
+            for lanes in &square[1..] {
+                sum = sum + *lanes;
+            }
+            finish(p - panels.start + panel, sum);
+        }
+        p += n;
     }
 }
