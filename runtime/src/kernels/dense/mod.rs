@@ -15,8 +15,9 @@
 //! over samples is given all of them, and may be given a part of the panels.
 //!
 //! Every kernel keeps a tile of sums in registers and hands each finished sum to `finish`, which applies what follows in
-//! the network and stores it, so that a value is written once. A tile is 8 x 2 registers of AVX-512, 4 x 1 pairs of
-//! AVX2. Each sum is made in one order, from the first product to the last, whatever the tile or the block.
+//! the network and stores it, so that a value is written once. A tile is 8 x 2 registers of AVX-512, 16 x 1 where a group
+//! is alone, 4 x 1 pairs of AVX2. Each sum is made in one order, from the first product to the last, whatever the tile or
+//! the block.
 
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
