@@ -293,15 +293,12 @@ pub fn far_bias_gradient<L: Lanes, const TO: usize, const O: usize>(
                 (L::load(sum) + L::load(row)).store(sum);
             }
         }
-        for (panel, sums) in sums.as_chunks::<LANES>().0[..n].iter().enumerate() {
-            let mut square = [L::zero(); LANES];
-            for (lanes, row) in square.iter_mut().zip(sums) {
-                *lanes = L::load(row);
-            }
-            L::transpose(&mut square);
-            let mut sum = square[0];
-            for lanes in &square[1..] {
-                sum = sum + *lanes;
+        for panel in 0..n {
+            let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
+            turn::<L, { SUMMED * LANES }>(sums, panel, turned);
+            let mut sum = L::load(&turned[0]);
+            for row in &turned[1..] {
+                sum = sum + L::load(row);
             }
             finish(p - panels.start + panel, sum);
         }
