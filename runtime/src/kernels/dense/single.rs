@@ -50,41 +50,82 @@ pub fn single_positions<
     positions: usize,
     mut finish: impl FnMut(usize, L),
 ) {
-    let mut y = [[L::Elem::ZERO; LANES]; YP];
     let (x, _) = x.as_flattened().as_chunks::<I>();
     let x = &x[..positions];
-    if L::IS_WIDE {
-        positions_at_once::<L, I, O, P, 8>(x, weight, bias, &mut y);
-    } else {
-        positions_at_once::<L, I, O, P, 4>(x, weight, bias, &mut y);
+    if O.is_multiple_of(LANES) {
+        // Each sum is a whole row of the outputs.
+        all_positions::<L, I, P>(
+            x,
+            weight,
+            bias,
+            #[inline(always)]
+            |t, p, sum| finish(t * P + p, sum),
+        );
+        return;
     }
+    let mut y = [[L::Elem::ZERO; LANES]; YP];
+    all_positions::<L, I, P>(
+        x,
+        weight,
+        bias,
+        #[inline(always)]
+        |t, p, sum| store_at(sum, &mut y, t * O + p * LANES, O - p * LANES),
+    );
     for (p, row) in y.iter().enumerate() {
         finish(p, L::load(row));
     }
 }
 
-/// `T` positions share a load of the weights.
+/// `finish` is given position, panel and sixteen outputs.
 #[inline(always)]
-fn positions_at_once<L: Lanes, const I: usize, const O: usize, const P: usize, const T: usize>(
+fn all_positions<L: Lanes, const I: usize, const P: usize>(
     x: &[[L::Elem; I]],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
-    y: &mut [Row<L::Elem>],
+    mut finish: impl FnMut(usize, usize, L),
 ) {
-    for t in (0..x.len()).step_by(T) {
+    let mut p = 0;
+    while L::IS_WIDE && p + 2 <= P {
+        positions_at_once::<L, I, P, 8, 2>(x, weight, bias, p, &mut finish);
+        p += 2;
+    }
+    while p < P {
+        if L::IS_WIDE {
+            positions_at_once::<L, I, P, 8, 1>(x, weight, bias, p, &mut finish);
+        } else {
+            positions_at_once::<L, I, P, 4, 1>(x, weight, bias, p, &mut finish);
+        }
+        p += 1;
+    }
+}
+
+/// All positions of `C` panels, `T` at a time, which share a load of the weights.
+#[inline(always)]
+fn positions_at_once<L: Lanes, const I: usize, const P: usize, const T: usize, const C: usize>(
+    x: &[[L::Elem; I]],
+    weight: &[[impl Stored<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    p: usize,
+    finish: &mut impl FnMut(usize, usize, L),
+) {
+    let panels: [&[_; I]; C] = core::array::from_fn(|c| &weight[p + c]);
+    let start: [L; C] = core::array::from_fn(|c| bias.map_or(L::zero(), |bias| L::load(&bias[p + c])));
+    for from in (0..x.len()).step_by(T) {
         // Behind the last position the last is repeated; nobody asks for those sums.
-        let at_once: [&[L::Elem; I]; T] = core::array::from_fn(|c| &x[(t + c).min(x.len() - 1)]);
-        for (p, panel) in weight.iter().enumerate() {
-            let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
-            let mut sums = [start; T];
-            for (i, row) in panel.iter().enumerate() {
-                let row = row.load::<L>();
-                for c in 0..T {
-                    sums[c] = sums[c].add_mul(at_once[c][i], row);
+        let at_once: [&[L::Elem; I]; T] = core::array::from_fn(|t| &x[(from + t).min(x.len() - 1)]);
+        let mut sums = [start; T];
+        for i in 0..I {
+            let rows: [L; C] = core::array::from_fn(|c| panels[c][i].load::<L>());
+            for t in 0..T {
+                let factor = at_once[t][i];
+                for c in 0..C {
+                    sums[t][c] = sums[t][c].add_mul(factor, rows[c]);
                 }
             }
-            for (c, sum) in sums.into_iter().enumerate().take(x.len() - t) {
-                store_at(sum, y, (t + c) * O + p * LANES, O - p * LANES);
+        }
+        for (t, sums) in sums.into_iter().enumerate().take(x.len() - from) {
+            for (c, sum) in sums.into_iter().enumerate() {
+                finish(from + t, p + c, sum);
             }
         }
     }
