@@ -1,5 +1,7 @@
 //! One sample, with lanes over outputs.
 
+use core::ops::Range;
+
 use crate::bf16::Stored;
 use crate::element::Element;
 use crate::kernels::pack::store_at;
@@ -14,23 +16,43 @@ pub fn single<L: Lanes, const I: usize, const XP: usize, const P: usize>(
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, L),
 ) {
-    cover!(L, P, |p, R| {
-        let panels: [&[_; I]; R] = core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
-        let mut sums: [L; R] = core::array::from_fn(|r| match bias {
-            Some(bias) => L::load(&bias[if p + r < P { p + r } else { P - 1 }]),
-            None => L::zero(),
-        });
-        for (i, value) in x.as_flattened().iter().enumerate().take(I) {
-            for r in 0..R {
-                sums[r] = sums[r].add_mul(*value, panels[r][i].load::<L>());
-            }
-        }
-        for (r, sum) in sums.into_iter().enumerate() {
-            if p + r < P {
-                finish(p + r, sum);
-            }
-        }
+    let mut first = 0;
+    while L::IS_WIDE && STREAMED.contains(&size_of_val(weight)) && first + 4 <= P {
+        panels_at_once::<L, I, XP, P, 4>(x, weight, bias, first, &mut finish);
+        first += 4;
+    }
+    cover!(L, P - first, |p, R| panels_at_once::<L, I, XP, P, R>(x, weight, bias, first + p, &mut finish));
+}
+
+/// Bytes of weights that stream in from the second cache. A processor reads ahead there for a few streams better than for
+/// many, and four panels compute as fast as rows come in. Nearer weights want more sums at a time, and farther ones more
+/// rows on their way.
+const STREAMED: Range<usize> = 128 << 10..1 << 20;
+
+/// `R` panels of outputs, from panel `p` on. Behind the last panel it is repeated.
+#[inline(always)]
+fn panels_at_once<L: Lanes, const I: usize, const XP: usize, const P: usize, const R: usize>(
+    x: &[Row<L::Elem>; XP],
+    weight: &[[impl Stored<L::Elem>; I]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    p: usize,
+    finish: &mut impl FnMut(usize, L),
+) {
+    let panels: [&[_; I]; R] = core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
+    let mut sums: [L; R] = core::array::from_fn(|r| match bias {
+        Some(bias) => L::load(&bias[if p + r < P { p + r } else { P - 1 }]),
+        None => L::zero(),
     });
+    for (i, value) in x.as_flattened().iter().enumerate().take(I) {
+        for r in 0..R {
+            sums[r] = sums[r].add_mul(*value, panels[r][i].load::<L>());
+        }
+    }
+    for (r, sum) in sums.into_iter().enumerate() {
+        if p + r < P {
+            finish(p + r, sum);
+        }
+    }
 }
 
 /// [`single`] at each of the positions of one sample, `I` features each, one after the other. `finish` is given a row of
