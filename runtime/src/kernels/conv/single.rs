@@ -48,6 +48,8 @@ pub fn single<L: Lanes, const K: usize, const P: usize>(
             (false, 6) => single_rows::<L, K, P, 6, 1>(window, x, weight, bias, y),
             (false, _) => single_rows::<L, K, P, 4, 1>(window, x, weight, bias, y),
         }
+    } else if window.groups == 1 && L::IS_WIDE && window.output[2] >= 4 {
+        single_runs::<L, K, P>(window, x, weight, bias, y);
     } else if window.groups == 1 {
         single_outputs::<L, K, P>(window, x, weight, bias, y);
     } else {
@@ -134,6 +136,101 @@ fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B
                     let mut values = [L::Elem::ZERO; LANES];
                     sums[o][b].store(&mut values);
                     y[at..at + LANES].copy_from_slice(&values);
+                }
+            }
+        }
+    }
+}
+
+/// Places of a row that are computed at a time where lanes are over output channels: as many as divide it best.
+#[inline(always)]
+fn run_of(width: usize) -> usize {
+    let mut best = 8;
+    for run in [7, 6, 5, 4] {
+        if width.next_multiple_of(run) < width.next_multiple_of(best) {
+            best = run;
+        }
+    }
+    best
+}
+
+/// Lanes over output channels, at runs of up to eight places of a row: where each is, is known ahead.
+#[inline(always)]
+fn single_runs<L: Lanes, const K: usize, const P: usize>(
+    window: &Window,
+    x: &[L::Elem],
+    weight: &[[Row<L::Elem>; K]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    y: &mut [L::Elem],
+) {
+    let mut p = 0;
+    while p + 2 <= P {
+        // Two panels share what is read of the image.
+        let n_rows = if run_of(window.output[2]) <= 5 { 2 } else { 1 };
+        panels_in_runs::<L, K, P, 2>(window, x, weight, bias, p, n_rows, y);
+        p += 2;
+    }
+    while p < P {
+        panels_in_runs::<L, K, P, 1>(window, x, weight, bias, p, 2, y);
+        p += 1;
+    }
+}
+
+/// `C` panels from panel `p` on, runs of `n_rows` rows at a time.
+#[inline(always)]
+fn panels_in_runs<L: Lanes, const K: usize, const P: usize, const C: usize>(
+    window: &Window,
+    x: &[L::Elem],
+    weight: &[[Row<L::Elem>; K]; P],
+    bias: Option<&[Row<L::Elem>; P]>,
+    p: usize,
+    n_rows: usize,
+    y: &mut [L::Elem],
+) {
+    let [outputs, height, width] = window.output;
+    let (run, n_rows) = (run_of(width), n_rows.min(height));
+    let start: [L; C] = core::array::from_fn(|c| bias.map_or(L::zero(), |bias| L::load(&bias[p + c])));
+    for row in (0..height).step_by(n_rows) {
+        // The last of all, and the last of a row, overlap those before them.
+        let row = row.min(height - n_rows);
+        for column in (0..width).step_by(run) {
+            let column = column.min(width - run);
+            let corner = row * window.stride[0] * window.input[2] + column * window.stride[1];
+            let mut sums = [[start; 8]; 2];
+            for ky in 0..window.kernel[0] {
+                for kx in 0..window.kernel[1] {
+                    let shift = ky * window.dilation[0] * window.input[2] + kx * window.dilation[1];
+                    for channel in 0..window.input[0] {
+                        let tap = channel * window.taps() + ky * window.kernel[1] + kx;
+                        let lanes: [L; C] = core::array::from_fn(|c| L::load(&weight[p + c][tap]));
+                        let from = channel * window.places() + shift + corner;
+                        for (r, sums) in sums.iter_mut().enumerate().take(n_rows) {
+                            for (place, sums) in sums.iter_mut().enumerate().take(run) {
+                                let at = from + r * window.stride[0] * window.input[2] + place * window.stride[1];
+                                // SAFETY: `single` asserts that every place reaches no further than the image.
+                                let value = unsafe { *x.get_unchecked(at) };
+                                for c in 0..C {
+                                    sums[c] = sums[c].add_mul(value, lanes[c]);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            for (r, sums) in sums.iter().enumerate().take(n_rows) {
+                for c in 0..C {
+                    let mut square = [L::zero(); LANES];
+                    for (row, sums) in square.iter_mut().zip(sums) {
+                        *row = sums[c];
+                    }
+                    L::transpose(&mut square);
+                    let first = (p + c) * LANES;
+                    for (o, lanes) in square.into_iter().enumerate().take(outputs - first) {
+                        let mut values = [L::Elem::ZERO; LANES];
+                        lanes.store(&mut values);
+                        let at = ((first + o) * height + row + r) * width + column;
+                        y[at..at + run].copy_from_slice(&values[..run]);
+                    }
                 }
             }
         }
