@@ -195,7 +195,8 @@ pub fn max<L: Lanes, const X: usize>(
                     |f| {
                         let value = L::load(&x[f]);
                         largest = Some(match largest {
-                            Some(largest) => L::select(is_larger(value, largest), value, largest),
+                            // Of equal ones the first; a NaN behind it takes its place, and one before it stays.
+                            Some(largest) => L::select(value.ne(value), value, value.max(largest)),
                             None => value,
                         });
                     },
