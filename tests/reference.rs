@@ -51,6 +51,7 @@ models! {
     signals: Signals = "tests/data/models/signals.nn";
     outputs: Outputs = "tests/data/models/outputs.nn";
     pools: Pools = "tests/data/models/pools.nn";
+    halved: Halved = "tests/data/models/halved.nn";
     views: Views = "tests/data/models/views.nn";
     trained: Trained = "tests/data/models/trained.nn";
     slopes: Slopes = "tests/data/models/slopes.nn";

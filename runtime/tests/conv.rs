@@ -73,6 +73,15 @@ macro_rules! size {
             }
 
             #[inline(always)]
+            fn halved<L: Lanes<Elem = f32>>(x: &[[R; X]], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [[R; Y]], least: &mut [[R; Y / 4]]) {
+                conv::forward_halved::<L, X, K, P, $tr, $tc>(
+                    &WINDOW, x, weight, bias,
+                    #[inline(always)] |g, o, z: L| { z.store(&mut y[g][o]); -z },
+                    #[inline(always)] |g, o, z: L| (-z).store(&mut least[g][o]),
+                );
+            }
+
+            #[inline(always)]
             fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], weight: &[[R; K]; P], bias: Option<&[R; BP]>, d_x: &mut [[R; X]]) {
                 conv::input_gradient::<L, Y, K, P, $br, $bc>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), #[inline(always)] |g, o, z: L| z.store(&mut d_x[g][o]));
             }
@@ -100,6 +109,7 @@ macro_rules! size {
             entries! {
                 f32;
                 Forward<'a> = forward(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]]);
+                Halved<'a> = halved(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]], least: &'a mut [[R; Y / 4]]);
                 Back<'a> = back(d_y: &'a [[R; Y]], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, d_x: &'a mut [[R; X]]);
                 WeightGradient<'a> = weight_gradient(units: Range<usize>, x: &'a [[R; X]], d_y: &'a [[R; Y]], d_weight: &'a mut [[R; K]; P], times: &'a mut [[usize; K]; P]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YP]);
@@ -142,6 +152,21 @@ macro_rules! size {
                             for (g, lane) in (0..G).flat_map(|g| (0..16).map(move |lane| (g, lane))) {
                                 let sum = list.iter().fold(start, |sum, (from, tap)| at(&weight, *tap).mul_add(x[g][*from][lane], sum));
                                 assert_eq!(y[g][*to][lane], sum, "{simd:?} y[{g}][{to}][{lane}]");
+                            }
+                        }
+                        let [channels, height, width] = WINDOW.output;
+                        if height % 2 + width % 2 + $tc % 2 == 0 {
+                            let (mut all, mut least) = (numbers.rows::<Y, G>(), numbers.rows::<{ Y / 4 }, G>());
+                            simd.run(Halved(&*x, &weight, bias, &mut *all, &mut *least));
+                            assert!(all == y, "{simd:?}: what becomes of each value");
+                            for (channel, row, column) in (0..channels).flat_map(|c| (0..height / 2).flat_map(move |h| (0..width / 2).map(move |w| (c, h, w)))) {
+                                let corner = (channel * height + 2 * row) * width + 2 * column;
+                                let o = (channel * (height / 2) + row) * (width / 2) + column;
+                                for (g, lane) in (0..G).flat_map(|g| (0..16).map(move |lane| (g, lane))) {
+                                    let places = [corner, corner + 1, corner + width, corner + width + 1];
+                                    let expected = places.into_iter().map(|place| y[g][place][lane]).fold(f32::INFINITY, f32::min);
+                                    assert_eq!(least[g][o][lane], expected, "{simd:?} least[{g}][{o}][{lane}]");
+                                }
                             }
                         }
                         let mut one = [[0.0; 16]; XP];
@@ -288,6 +313,13 @@ size!(rows_of_whole_panels: groups 2, tile 4 x 4, back 2 x 4, weight 4 x 2, Wind
 });
 size!(rows_behind_a_panel: groups 1, tile 3 x 4, back 2 x 4, weight 4 x 2, Window {
     input: [2, 1, 22], output: [21, 1, 16], kernel: [1, 4], stride: [1, 1], padding: [0, 0], dilation: [1, 2], groups: 1
+});
+// Panels of outputs together and alone, over runs that divide a row and that do not.
+size!(runs: groups 1, tile 6 x 4, back 2 x 4, weight 4 x 2, Window {
+    input: [2, 4, 13], output: [34, 4, 13], kernel: [2, 3], stride: [1, 1], padding: [1, 1], dilation: [1, 1], groups: 1
+});
+size!(short_runs: groups 1, tile 4 x 4, back 2 x 4, weight 4 x 2, Window {
+    input: [3, 9, 9], output: [40, 3, 4], kernel: [3, 2], stride: [3, 2], padding: [0, 0], dilation: [1, 1], groups: 1
 });
 // Images whose weights' gradient goes band by band.
 size!(bands: groups 3, tile 8 x 2, back 8 x 2, weight 4 x 2, Window {

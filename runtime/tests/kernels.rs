@@ -345,6 +345,35 @@ size!(odd: 37 to 21, groups 3, batch 41, block 16, panels 1);
 size!(rest_of_two: 18 to 34, groups 2, batch 17, block 5, panels 2);
 size!(rest_of_five: 21 to 45, groups 1, batch 16, block 7, panels 1);
 
+/// Weights of one sample that are read four panels at a time, with a panel left over.
+#[test]
+fn one_sample_of_streamed_weights() {
+    const I: usize = 500;
+    #[inline(always)]
+    fn single<L: Lanes<Elem = f32>>(x: &[R; 32], weight: &[[R; I]; 5], bias: &[R; 5], y: &mut [R; 5]) {
+        dense::single::<L, I, 32, 5>(
+            x,
+            weight,
+            Some(bias),
+            #[inline(always)]
+            |p, z: L| z.store(&mut y[p]),
+        );
+    }
+    entries! { f32; Single<'a> = single(x: &'a [R; 32], weight: &'a [[R; I]; 5], bias: &'a [R; 5], y: &'a mut [R; 5]); }
+    let mut numbers = Numbers(31);
+    let (x, weight, bias) = (numbers.rows::<32, 1>(), numbers.rows::<I, 5>(), numbers.rows::<5, 1>());
+    assert!(size_of_val(&*weight) > 128 << 10, "as much as does not stay in the first cache");
+    for simd in Set::ALL.map(Simd::up_to) {
+        let mut y = [[0.0; 16]; 5];
+        simd.run(Single(&x[0], &weight, &bias[0], &mut y));
+        for (p, lane) in (0..5).flat_map(|p| (0..16).map(move |lane| (p, lane))) {
+            let sum =
+                (0..I).fold(bias[0][p][lane], |sum, i| weight[p][i][lane].mul_add(x[0][i / 16][i % 16], sum));
+            assert_eq!(y[p][lane].to_bits(), sum.to_bits(), "{simd:?} y[{p}][{lane}]");
+        }
+    }
+}
+
 /// Rows that are stored in sixteen bits, number by number, whatever they hold.
 #[test]
 fn halves_are_stored_as_number_by_number() {

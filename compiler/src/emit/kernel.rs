@@ -173,6 +173,24 @@ impl KernelCx<'_> {
         quote!(#[inline(always)] |#(#names,)* z| { #body })
     }
 
+    /// For an operator whose value is halved on the way: `|g, o, z| …`, what a value becomes before, and what is done with
+    /// the largest of a window.
+    pub fn halved(&self) -> Option<[TokenStream; 2]> {
+        let (pool, epilogue) = self.epilogue.split_last()?;
+        if !matches!(self.graph.node(*pool).op, Op::Operator(_)) {
+            return None;
+        }
+        let (g, o) = (format_ident!("g"), format_ident!("o"));
+        let (statements, value) = self.in_tile(epilogue, &Feature::Running(quote!(#o)), false);
+        let body = if statements.is_empty() { value } else { quote!({ #statements #value }) };
+        let names = [&g, &o].map(|name| if mentions(&body, name) { quote!(#name) } else { quote!(_) });
+        let store = self.cx.store(*pool, &Feature::Running(quote!(#o)), &quote!(z));
+        Some([
+            quote!(#[inline(always)] |#(#names,)* z| #body),
+            quote!(#[inline(always)] |g, o, z| { #store }),
+        ])
+    }
+
     /// What is done with each of the rows of one sample, which a kernel left under this name.
     pub fn finish_rows(&self, rows: &str) -> TokenStream {
         let (rows, panels) = (format_ident!("{rows}"), self.panels(self.node.len()));
@@ -198,24 +216,36 @@ impl KernelCx<'_> {
             Feature::Running(tokens) => tokens.to_string().parse().map_or(feature.clone(), Feature::Constant),
             Feature::Constant(_) => feature,
         };
-        let mut lanes: HashMap<NodeId, TokenStream> = HashMap::from([(self.id, quote!(z))]);
+        let (statements, _) = self.in_tile(self.epilogue, &feature, true);
+        statements
+    }
+
+    /// What is done in the tile with the value `z`, and what comes of it in the end; that need not have a name where it is
+    /// used once.
+    fn in_tile(&self, epilogue: &[NodeId], feature: &Feature, has_name: bool) -> (TokenStream, TokenStream) {
+        let mut last = quote!(z);
+        let mut lanes: HashMap<NodeId, TokenStream> = HashMap::from([(self.id, last.clone())]);
         let mut statements: Vec<TokenStream> = Vec::new();
         if self.function.stores(self.id) {
-            statements.push(self.cx.store(self.id, &feature, &quote!(z)));
+            statements.push(self.cx.store(self.id, feature, &last));
         }
-        for (n, id) in self.epilogue.iter().enumerate() {
+        for (n, id) in epilogue.iter().enumerate() {
             let Op::Pointwise(scalar) = &self.graph.node(*id).op else { continue };
-            let (lets, value) = self.pointwise(*id, scalar, &feature, &lanes);
-            let name = if n == 0 { format_ident!("y") } else { format_ident!("y{}", n + 1) };
+            let (lets, value) = self.pointwise(*id, scalar, feature, &lanes);
             statements.extend(lets);
-            statements.push(quote!(let #name = #value;));
-            let name = quote!(#name);
-            if self.function.stores(*id) {
-                statements.push(self.cx.store(*id, &feature, &name));
+            if !has_name && n + 1 == epilogue.len() && !self.function.stores(*id) {
+                last = value;
+                continue;
             }
-            lanes.insert(*id, name);
+            let name = if n == 0 { format_ident!("y") } else { format_ident!("y{}", n + 1) };
+            statements.push(quote!(let #name = #value;));
+            last = quote!(#name);
+            if self.function.stores(*id) {
+                statements.push(self.cx.store(*id, feature, &last));
+            }
+            lanes.insert(*id, last.clone());
         }
-        quote!(#(#statements)*)
+        (quote!(#(#statements)*), last)
     }
 
     /// Lanes of an operand of a scalar function in the tile; a list for the features of every position repeats itself.

@@ -263,6 +263,16 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its value is the largest of each two times two places of its operand, which may be computed on the way.
+    fn halves(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be computed together with what [halves](Operator::halves) its value.
+    fn can_be_halved(&self, _graph: &Graph, _node: &Node) -> bool {
+        false
+    }
+
     /// What its work for a batch can be divided along; nothing changes with how many parts there are.
     fn along(&self, _graph: &Graph, node: &Node) -> Option<crate::plan::Along> {
         crate::plan::along_groups(node, self.layout())
@@ -407,6 +417,13 @@ pub struct LayerOrigin {
     /// The number of the `recompute { … }` in which it stands: what a training step needs of its values on the way back
     /// is computed again there.
     pub recompute: Option<u32>,
+}
+
+impl LayerOrigin {
+    /// The use of a block in which it stands: `layer1.1.basic` for `layer1.1.basic.conv1`.
+    pub fn block(&self) -> &str {
+        self.name.rsplit_once('.').map_or("", |(block, _)| block)
+    }
 }
 
 /// The loss of a graph: that of its only `loss`, or the weighted sum of several.

@@ -244,6 +244,14 @@ fn product(names: &[String], product: &str) -> String {
     }
 }
 
+impl Conv {
+    /// Channels and places of a tile.
+    fn tile(&self) -> (usize, usize) {
+        let channels = if self.0.groups == 1 { self.0.output[0] } else { self.0.outputs() };
+        tile(channels, self.0.output[2], self.0.groups)
+    }
+}
+
 impl Operator for Conv {
     fn name(&self) -> &'static str {
         "conv"
@@ -271,6 +279,11 @@ impl Operator for Conv {
         self.0.strategy(self.0.output)
     }
 
+    fn can_be_halved(&self, graph: &Graph, node: &Node) -> bool {
+        !matches!(self.strategy(graph, node).kind, StrategyKind::Winograd(_))
+            && self.tile().1.is_multiple_of(2)
+    }
+
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let window = cx.constant(WINDOW);
         let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
@@ -284,9 +297,15 @@ impl Operator for Conv {
                 );
             };
         }
-        let channels = if self.0.groups == 1 { self.0.output[0] } else { self.0.outputs() };
-        let (rows, columns) = tile(channels, self.0.output[2], self.0.groups);
+        let (rows, columns) = self.tile();
         let (rows, columns) = (cx.number(rows), cx.number(columns));
+        if let Some([value, finish]) = cx.halved() {
+            return quote! {
+                rt::conv::forward_halved::<L, #len, #weights, #panels, #rows, #columns>(
+                    &#window, #x, #weight, #bias, #value, #finish
+                );
+            };
+        }
         let finish = cx.closure(&["g", "o"]);
         quote! {
             rt::conv::forward::<L, #len, #weights, #panels, #rows, #columns>(

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::windows::Windows;
+use super::windows::{Axis, Windows};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Operator};
@@ -118,6 +118,10 @@ impl Operator for MaxPool {
         let (x, from) = (cx.operand(0), cx.number(cx.operand_len(0)));
         let (windows, finish) = (self.windows.tokens(cx), cx.closure(&["g", "o"]));
         quote!(rt::pool::max::<L, #from>(#x, #windows, #finish);)
+    }
+
+    fn halves(&self) -> bool {
+        [self.windows.height, self.windows.width].into_iter().all(Axis::is_halved)
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {

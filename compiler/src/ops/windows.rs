@@ -64,6 +64,11 @@ impl Axis {
         }
     }
 
+    /// Whether windows are pairs of places, one after the other, and no place is left over.
+    pub fn is_halved(self) -> bool {
+        matches!(self, Self::Strided { size, kernel: 2, stride: 2, padding: 0, .. } if size.is_multiple_of(2))
+    }
+
     pub fn is_padded(self) -> bool {
         matches!(self, Self::Strided { padding, .. } if padding > 0)
     }

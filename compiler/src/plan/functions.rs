@@ -54,7 +54,7 @@ pub enum Step {
     Kernel {
         /// The operator's node.
         node: NodeId,
-        /// Scalar functions of its value, computed before it is stored.
+        /// Scalar functions of its value, computed before it is stored, and at last what halves it.
         epilogue: Vec<NodeId>,
         /// The parameter that is updated by its value, instead of storing it.
         update: Option<ParameterId>,
@@ -157,11 +157,11 @@ fn is_computed(op: &Op) -> bool {
     )
 }
 
-/// Divides a graph into functions.
+/// Divides a graph into functions. Those of a batch halve images on the way.
 ///
 /// # Errors
 /// What does not hold, as a sentence for an internal-error message.
-pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
+pub fn functions(graph: &Graph, is_batch: bool) -> Result<Vec<Function>, String> {
     let mut functions: Vec<Function> = Vec::new();
     // Which function and step computes each node.
     let mut place: Vec<Option<(usize, usize)>> = vec![None; graph.nodes.len()];
@@ -180,6 +180,7 @@ pub fn functions(graph: &Graph) -> Result<Vec<Function>, String> {
         }
         let at = match &node.op {
             Op::Pointwise(_) => epilogue_of(graph, id, &functions, &place),
+            Op::Operator(op) if is_batch && op.halves() => tile_before(graph, id, &functions, &place),
             _ => None,
         };
         let at = match at {
@@ -317,6 +318,31 @@ fn epilogue_of(
         // The gradient of the loss stays in the loss's own function.
         && node.inputs.iter().any(in_tile);
     fits.then_some(latest)
+}
+
+/// The kernel in whose tile an operator that halves its operand can be computed.
+fn tile_before(
+    graph: &Graph,
+    id: NodeId,
+    functions: &[Function],
+    place: &[Option<(usize, usize)>],
+) -> Option<(usize, usize)> {
+    let node = graph.node(id);
+    let [operand] = node.inputs.as_slice() else { return None };
+    let at = place.get(operand.0 as usize).copied().flatten()?;
+    let Step::Kernel { node: root, epilogue, update: None, body: None, .. } =
+        functions.get(at.0)?.steps.get(at.1)?
+    else {
+        return None;
+    };
+    let kernel = graph.node(*root);
+    let fits = [graph.layout(*root), graph.layout(id)] == [ValueLayout::BatchLane; 2]
+        && kernel.direction == node.direction
+        && graph.layer(kernel.layer).block() == graph.layer(node.layer).block()
+        && matches!(&kernel.op, Op::Operator(op) if op.can_be_halved(graph, kernel))
+        // What is stored last in the tile is what comes next.
+        && epilogue.last().unwrap_or(root) == operand;
+    fits.then_some(at)
 }
 
 /// Whether a node looks at state that is kept with the weights.
@@ -534,10 +560,8 @@ fn memory_use(
                 }
                 continue;
             }
-            // A value stays in registers only within its own step, and a kernel reads its operands from memory.
-            // What is spread out is read number by number.
-            let from_memory =
-                is_spread || place_of(*input) != Some(here) || matches!(node.op, Op::Operator(_));
+            // A value stays in registers only within its own step. What is spread out is read number by number.
+            let from_memory = is_spread || place_of(*input) != Some(here);
             if from_memory {
                 push_new(&mut stored, *input);
                 if let Some(list) = reads.get_mut(here.0) {

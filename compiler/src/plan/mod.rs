@@ -77,9 +77,9 @@ const MOST_PREDICT_GROUPS: usize = 16;
 /// # Errors
 /// E0503 when an invariant does not hold.
 pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
-    let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph));
+    let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph), true);
     let predict = pass(&graphs.predict)?;
-    let single = make_pass(&broadcast::broadcast_rows(&graphs.predict))?;
+    let single = make_pass(&broadcast::broadcast_rows(&graphs.predict), false)?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);
@@ -100,8 +100,9 @@ pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
     })
 }
 
-fn make_pass(graph: &Graph) -> Result<Pass, Box<Diagnostic>> {
-    let functions = functions::functions(graph).map_err(|fault| Box::new(internal(graph, &fault)))?;
+fn make_pass(graph: &Graph, is_batch: bool) -> Result<Pass, Box<Diagnostic>> {
+    let functions =
+        functions::functions(graph, is_batch).map_err(|fault| Box::new(internal(graph, &fault)))?;
     let values = memory::values(graph, &functions);
     let slots = memory::slots(&values);
     let mut at_position: Vec<(usize, Graph)> = Vec::new();
@@ -156,7 +157,7 @@ impl Pass {
     /// # Errors
     /// What does not hold, as a sentence for an internal-error message.
     pub fn of_step(graph: &Graph) -> Result<Self, String> {
-        let functions = functions::functions(graph)?;
+        let functions = functions::functions(graph, false)?;
         if functions.len() > 1 {
             return Err("a step that is repeated is more than one function".to_owned());
         }

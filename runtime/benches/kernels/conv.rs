@@ -91,6 +91,18 @@ cases! {
     { x: [[Row; 1176]; 4], w: [[Row; 150]; 1], b: [Row; 1], y: [[Row; 1600]; 4] }
     |L| conv::forward::<L, 1176, 150, 1, 8, 2>(&CONV2, &x[..], w, Some(b), store!(y));
 
+    forward_halved_lenet: "lenet: 64 x [6, 14, 14], 5 x 5, and the largest of 2 x 2", operations(CONV2, 64),
+    { x: [[Row; 1176]; 4], w: [[Row; 150]; 1], b: [Row; 1], y: [[Row; 400]; 4] }
+    |L| conv::forward_halved::<L, 1176, 150, 1, 8, 2>(
+        &CONV2,
+        &x[..],
+        w,
+        Some(b),
+        #[inline(always)]
+        |_, _, z| z,
+        store!(y),
+    );
+
     input_gradient_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
     { d_y: [[Row; 16384]; 2], w: [[Row; 144]; 1], d_x: [[Row; 16384]; 2] }
     |L| conv::input_gradient::<L, 16384, 144, 1, 8, 2>(&LAYER1, &d_y[..], w, None, store!(d_x));

@@ -195,8 +195,7 @@ pub fn max<L: Lanes, const X: usize>(
                     |f| {
                         let value = L::load(&x[f]);
                         largest = Some(match largest {
-                            // Of equal ones the first; a NaN behind it takes its place, and one before it stays.
-                            Some(largest) => L::select(value.ne(value), value, value.max(largest)),
+                            Some(largest) => larger(value, largest),
                             None => value,
                         });
                     },
@@ -205,6 +204,12 @@ pub fn max<L: Lanes, const X: usize>(
             },
         );
     }
+}
+
+/// The larger of the two; of equal ones the one that came before. A NaN takes the other's place, and nothing its.
+#[inline(always)]
+pub(super) fn larger<L: Lanes>(value: L, largest: L) -> L {
+    L::select(value.ne(value), value, value.max(largest))
 }
 
 /// Whether a value takes the place of the largest before it: a later NaN does, and nothing that comes after one.

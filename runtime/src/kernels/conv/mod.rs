@@ -30,7 +30,7 @@ use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 
 pub use back::input_gradient;
-pub use forward::forward;
+pub use forward::{forward, forward_halved};
 pub use single::{pad, single, single_back};
 pub use weight::weight_gradient;
 pub use winograd::{winograd, winograd_back};

@@ -206,7 +206,8 @@ fn panels_in_runs<L: Lanes, const K: usize, const P: usize, const C: usize>(
                         let from = channel * window.places() + shift + corner;
                         for (r, sums) in sums.iter_mut().enumerate().take(n_rows) {
                             for (place, sums) in sums.iter_mut().enumerate().take(run) {
-                                let at = from + r * window.stride[0] * window.input[2] + place * window.stride[1];
+                                let at =
+                                    from + r * window.stride[0] * window.input[2] + place * window.stride[1];
                                 // SAFETY: `single` asserts that every place reaches no further than the image.
                                 let value = unsafe { *x.get_unchecked(at) };
                                 for c in 0..C {

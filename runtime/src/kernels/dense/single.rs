@@ -16,31 +16,39 @@ pub fn single<L: Lanes, const I: usize, const XP: usize, const P: usize>(
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, L),
 ) {
-    let mut first = 0;
-    while L::IS_WIDE && STREAMED.contains(&size_of_val(weight)) && first + 4 <= P {
-        panels_at_once::<L, I, XP, P, 4>(x, weight, bias, first, &mut finish);
-        first += 4;
+    let streams = if L::IS_WIDE && STREAMED.contains(&size_of_val(weight)) { P / 4 } else { 0 };
+    // Neighbours of long panels; of short ones, which end before anything is read ahead, those from which it goes on.
+    let (next, step) =
+        if weight.first().is_some_and(|panel| size_of_val(panel) > SHORT) { (4, 1) } else { (1, streams) };
+    for tile in 0..streams {
+        panels_at_once::<L, I, XP, P, 4>(x, weight, bias, tile * next, step, &mut finish);
     }
-    cover!(L, P - first, |p, R| panels_at_once::<L, I, XP, P, R>(x, weight, bias, first + p, &mut finish));
+    let first = 4 * streams;
+    cover!(L, P - first, |p, R| panels_at_once::<L, I, XP, P, R>(x, weight, bias, first + p, 1, &mut finish));
 }
 
 /// Bytes of weights that stream in from the second cache. A processor reads ahead there for a few streams better than for
-/// many, and four panels compute as fast as rows come in. Nearer weights want more sums at a time, and farther ones more
-/// rows on their way.
+/// many, and four panels are computed as fast as they come in. Nearer weights want more sums at a time, and farther ones
+/// more rows on their way.
 const STREAMED: Range<usize> = 128 << 10..1 << 20;
 
-/// `R` panels of outputs, from panel `p` on. Behind the last panel it is repeated.
+/// Bytes of a panel that is short for that: some pages.
+const SHORT: usize = 16 << 10;
+
+/// `R` panels of outputs, each `step` behind the one before, from panel `p` on. Behind the last panel it is repeated.
 #[inline(always)]
 fn panels_at_once<L: Lanes, const I: usize, const XP: usize, const P: usize, const R: usize>(
     x: &[Row<L::Elem>; XP],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     p: usize,
+    step: usize,
     finish: &mut impl FnMut(usize, L),
 ) {
-    let panels: [&[_; I]; R] = core::array::from_fn(|r| &weight[if p + r < P { p + r } else { P - 1 }]);
+    let place: [usize; R] = core::array::from_fn(|r| p + r * step);
+    let panels: [&[_; I]; R] = core::array::from_fn(|r| &weight[place[r].min(P - 1)]);
     let mut sums: [L; R] = core::array::from_fn(|r| match bias {
-        Some(bias) => L::load(&bias[if p + r < P { p + r } else { P - 1 }]),
+        Some(bias) => L::load(&bias[place[r].min(P - 1)]),
         None => L::zero(),
     });
     for (i, value) in x.as_flattened().iter().enumerate().take(I) {
@@ -48,9 +56,9 @@ fn panels_at_once<L: Lanes, const I: usize, const XP: usize, const P: usize, con
             sums[r] = sums[r].add_mul(*value, panels[r][i].load::<L>());
         }
     }
-    for (r, sum) in sums.into_iter().enumerate() {
-        if p + r < P {
-            finish(p + r, sum);
+    for (p, sum) in place.into_iter().zip(sums) {
+        if p < P {
+            finish(p, sum);
         }
     }
 }
