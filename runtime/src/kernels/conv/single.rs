@@ -41,17 +41,24 @@ pub fn single<L: Lanes, const K: usize, const P: usize>(
     assert!(reach(0) && reach(1) && window.input.iter().product::<usize>() <= x.len());
     if window.groups == 1 && rows_fit(window, P) {
         // Sums that a tile keeps have to fit the registers, beside two rows and a weight.
-        match (L::IS_WIDE, outputs_at_once(window.output[0])) {
-            (true, 8) => single_rows::<L, K, P, 8, 2>(window, x, weight, bias, y),
-            (true, 6) => single_rows::<L, K, P, 6, 2>(window, x, weight, bias, y),
-            (true, _) => single_rows::<L, K, P, 4, 2>(window, x, weight, bias, y),
-            (false, 6) => single_rows::<L, K, P, 6, 1>(window, x, weight, bias, y),
-            (false, _) => single_rows::<L, K, P, 4, 1>(window, x, weight, bias, y),
+        let at_once = outputs_at_once(window.output[0]);
+        if L::IS_WIDE {
+            match at_once {
+                8 => single_rows::<L, K, P, 8, 2>(window, x, weight, bias, y),
+                6 => single_rows::<L, K, P, 6, 2>(window, x, weight, bias, y),
+                _ => single_rows::<L, K, P, 4, 2>(window, x, weight, bias, y),
+            }
+        } else if at_once == 6 {
+            single_rows::<L, K, P, 6, 1>(window, x, weight, bias, y);
+        } else {
+            single_rows::<L, K, P, 4, 1>(window, x, weight, bias, y);
         }
-    } else if window.groups == 1 && L::IS_WIDE && window.output[2] >= 4 {
-        single_runs::<L, K, P>(window, x, weight, bias, y);
     } else if window.groups == 1 {
-        single_outputs::<L, K, P>(window, x, weight, bias, y);
+        if L::IS_WIDE {
+            single_runs::<L, K, P>(window, x, weight, bias, y);
+        } else {
+            single_outputs::<L, K, P>(window, x, weight, bias, y);
+        }
     } else {
         single_places::<L, K, P>(window, x, weight, bias, y);
     }
@@ -145,9 +152,9 @@ fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B
 /// Places of a row that are computed at a time where lanes are over output channels: as many as divide it best.
 #[inline(always)]
 fn run_of(width: usize) -> usize {
-    let mut best = 8;
+    let mut best = width.min(8);
     for run in [7, 6, 5, 4] {
-        if width.next_multiple_of(run) < width.next_multiple_of(best) {
+        if run < width && width.next_multiple_of(run) < width.next_multiple_of(best) {
             best = run;
         }
     }
@@ -163,16 +170,16 @@ fn single_runs<L: Lanes, const K: usize, const P: usize>(
     bias: Option<&[Row<L::Elem>; P]>,
     y: &mut [L::Elem],
 ) {
-    let mut p = 0;
-    while p + 2 <= P {
+    // Constants, so that nothing is made of what a size does not need.
+    if const { P >= 2 } {
         // Two panels share what is read of the image.
         let n_rows = if run_of(window.output[2]) <= 5 { 2 } else { 1 };
-        panels_in_runs::<L, K, P, 2>(window, x, weight, bias, p, n_rows, y);
-        p += 2;
+        for p in 0..P / 2 {
+            panels_in_runs::<L, K, P, 2>(window, x, weight, bias, 2 * p, n_rows, y);
+        }
     }
-    while p < P {
-        panels_in_runs::<L, K, P, 1>(window, x, weight, bias, p, 2, y);
-        p += 1;
+    if const { P % 2 == 1 } {
+        panels_in_runs::<L, K, P, 1>(window, x, weight, bias, P - 1, 2, y);
     }
 }
 
@@ -261,13 +268,9 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
                 row * window.stride[0] * width + column * window.stride[1]
             });
             let mut sums = [start; LANES];
-            if L::IS_WIDE {
-                add_taps::<L, K, LANES>(window, x, &weight[p], &corner, &mut sums);
-            } else {
-                // As many as fit the registers.
-                for (corner, sums) in corner.as_chunks().0.iter().zip(sums.as_chunks_mut().0) {
-                    add_taps::<L, K, 4>(window, x, &weight[p], corner, sums);
-                }
+            // As many as fit the registers.
+            for (corner, sums) in corner.as_chunks().0.iter().zip(sums.as_chunks_mut().0) {
+                add_taps::<L, K>(window, x, &weight[p], corner, sums);
             }
             L::transpose(&mut sums);
             let len = LANES.min(places - place);
@@ -281,14 +284,14 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
     }
 }
 
-/// Adds the products of all taps at `T` places to the sums of sixteen outputs.
+/// Adds the products of all taps at four places to the sums of sixteen outputs.
 #[inline(always)]
-fn add_taps<L: Lanes, const K: usize, const T: usize>(
+fn add_taps<L: Lanes, const K: usize>(
     window: &Window,
     x: &[L::Elem],
     weight: &[Row<L::Elem>; K],
-    corner: &[usize; T],
-    sums: &mut [L; T],
+    corner: &[usize; 4],
+    sums: &mut [L; 4],
 ) {
     // What is kept in registers.
     let mut kept = *sums;
@@ -298,7 +301,7 @@ fn add_taps<L: Lanes, const K: usize, const T: usize>(
             for channel in 0..window.input[0] {
                 let lanes = L::load(&weight[channel * window.taps() + ky * window.kernel[1] + kx]);
                 let from = channel * window.places() + shift;
-                for c in 0..T {
+                for c in 0..4 {
                     // SAFETY: `single` asserts that every place reaches no further than the image.
                     let value = unsafe { *x.get_unchecked(from + corner[c]) };
                     kept[c] = kept[c].add_mul(value, lanes);
