@@ -296,12 +296,12 @@ fn epilogue_of(
         place.get(source.0 as usize).copied().flatten()
     });
     let latest = places.max()?;
-    let Step::Kernel { node: root, epilogue, body: None, .. } =
-        functions.get(latest.0)?.steps.get(latest.1)?
-    else {
+    let (root, epilogue) = tile_at(functions, latest)?;
+    let kernel = graph.node(root);
+    // What halves the tile's value is the last that is done there.
+    if epilogue.last().is_some_and(|id| matches!(graph.node(*id).op, Op::Operator(_))) {
         return None;
-    };
-    let kernel = graph.node(*root);
+    }
     // Running figures, on request, are used in a pass of their own.
     if graph.no_fold && reads_buffer(graph, id) {
         return None;
@@ -310,14 +310,22 @@ fn epilogue_of(
     if rows::looks_at_positions(graph, id) {
         return None;
     }
-    let in_tile = |input: &NodeId| input == root || epilogue.contains(input);
+    let in_tile = |input: &NodeId| *input == root || epilogue.contains(input);
     let fits = kernel.len() == node.len()
         && kernel.batched
-        && graph.layout(*root) == ValueLayout::BatchLane
+        && graph.layout(root) == ValueLayout::BatchLane
         && kernel.direction == node.direction
         // The gradient of the loss stays in the loss's own function.
         && node.inputs.iter().any(in_tile);
     fits.then_some(latest)
+}
+
+/// The operator of a step and what is computed in its tile, unless it repeats a step.
+fn tile_at(functions: &[Function], at: (usize, usize)) -> Option<(NodeId, &[NodeId])> {
+    match functions.get(at.0)?.steps.get(at.1)? {
+        Step::Kernel { node, epilogue, body: None, .. } => Some((*node, epilogue)),
+        _ => None,
+    }
 }
 
 /// The kernel in whose tile an operator that halves its operand can be computed.
@@ -330,18 +338,14 @@ fn tile_before(
     let node = graph.node(id);
     let [operand] = node.inputs.as_slice() else { return None };
     let at = place.get(operand.0 as usize).copied().flatten()?;
-    let Step::Kernel { node: root, epilogue, update: None, body: None, .. } =
-        functions.get(at.0)?.steps.get(at.1)?
-    else {
-        return None;
-    };
-    let kernel = graph.node(*root);
-    let fits = [graph.layout(*root), graph.layout(id)] == [ValueLayout::BatchLane; 2]
+    let (root, epilogue) = tile_at(functions, at)?;
+    let kernel = graph.node(root);
+    let fits = [graph.layout(root), graph.layout(id)] == [ValueLayout::BatchLane; 2]
         && kernel.direction == node.direction
         && graph.layer(kernel.layer).block() == graph.layer(node.layer).block()
         && matches!(&kernel.op, Op::Operator(op) if op.can_be_halved(graph, kernel))
         // What is stored last in the tile is what comes next.
-        && epilogue.last().unwrap_or(root) == operand;
+        && epilogue.last().unwrap_or(&root) == operand;
     fits.then_some(at)
 }
 
