@@ -13,7 +13,8 @@ use super::comments::docs;
 use super::function::{Argument, ArgumentKind, Form};
 use super::names;
 use super::shared::Place;
-use super::sizes::{Sizes, Skeleton};
+use super::sizes::{Family, Sizes};
+use super::skeleton::Skeleton;
 
 /// A field of a struct as it would be without bundles.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Layout {
     bundles: Vec<Bundle>,
     /// Field and member of what is in a bundle, by its name without.
     members: HashMap<String, (Ident, Ident)>,
+    /// Numbers of the items, by their names as identifiers.
+    numbers: HashMap<String, usize>,
 }
 
 /// Numbers of items, and their names within their bundle.
@@ -52,14 +55,13 @@ struct Bundle {
     /// The name of the block: `basic`.
     word: String,
     members: Vec<(Ident, TokenStream)>,
-    skeleton: Skeleton,
-    /// The sizes of each use.
-    numbers: Vec<Vec<usize>>,
+    family: Family,
+    uses: usize,
 }
 
 impl Bundle {
-    fn sizes(&self) -> Sizes {
-        Sizes::new(&self.skeleton, &self.numbers, |_| false)
+    fn sizes(&self) -> &Sizes {
+        self.family.sizes(|_| false)
     }
 }
 
@@ -116,7 +118,8 @@ impl Layout {
             Some(like) => like.is_bundle(&field_of(key).to_string()),
             None => members.len() > 1 && !broken.contains(key) && !is_taken(&items, key),
         });
-        let mut layout = Self::default();
+        let numbers = items.iter().enumerate().map(|(n, item)| (names::text(&item.name).into_owned(), n));
+        let mut layout = Self { numbers: numbers.collect(), ..Self::default() };
         let mut bundle_of: HashMap<usize, (String, usize, Vec<usize>)> = HashMap::new();
         for (key, word, members) in &uses {
             let members: Vec<(usize, Ident, TokenStream)> = members
@@ -129,7 +132,7 @@ impl Layout {
             }
         }
         // A block that is used once has its members in the struct itself.
-        let is_shared = layout.bundles.iter().map(|bundle| like.is_some() || bundle.numbers.len() > 1);
+        let is_shared = layout.bundles.iter().map(|bundle| like.is_some() || bundle.uses > 1);
         let is_shared: Vec<bool> = is_shared.collect();
         let mut known: Vec<String> = Vec::new();
         for (n, item) in items.into_iter().enumerate() {
@@ -160,19 +163,22 @@ impl Layout {
             form: Form::Reference,
         };
         let arguments: Vec<Argument> = members.iter().map(argument).collect();
-        let names = members.iter().map(|(_, name, _)| name);
-        let skeleton = Skeleton::new(&arguments, quote!(#(#names)*));
-        let numbers = skeleton.values();
-        let at = self.bundles.iter().position(|known| known.skeleton.fits(&skeleton));
-        let at = at.unwrap_or_else(|| {
-            let members = members.iter().map(|(_, name, ty)| (name.clone(), ty.clone())).collect();
-            self.bundles.push(Bundle { word: word.to_owned(), members, skeleton, numbers: Vec::new() });
-            self.bundles.len() - 1
-        });
-        if let Some(bundle) = self.bundles.get_mut(at) {
-            bundle.numbers.push(numbers.clone());
+        let family = Family::new(Skeleton::of_struct(&arguments));
+        let numbers = family.first().to_vec();
+        let known = self.bundles.iter_mut().enumerate().find(|(_, known)| known.family.fits(&family));
+        if let Some((at, known)) = known {
+            known.family.join(family);
+            known.uses += 1;
+            return (at, numbers);
         }
-        (at, numbers)
+        let members = members.iter().map(|(_, name, ty)| (name.clone(), ty.clone())).collect();
+        self.bundles.push(Bundle { word: word.to_owned(), members, family, uses: 1 });
+        (self.bundles.len() - 1, numbers)
+    }
+
+    /// The number of the item that is called so in code.
+    pub fn number_of(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
     }
 
     /// The place of an item in the struct: `conv1_weight`, or `layer1_1.conv1_weight`.
@@ -235,7 +241,7 @@ impl Layout {
         let structs = structs.map(|(_, (bundle, name))| {
             let sizes = bundle.sizes();
             let types: Vec<TokenStream> = bundle.members.iter().map(|(_, ty)| ty.clone()).collect();
-            let (types, _) = sizes.put(&types, TokenStream::new());
+            let (types, _) = sizes.put(types, TokenStream::new());
             let members = bundle.members.iter().zip(types).map(|((name, _), ty)| quote!(#name: #ty,));
             let generics: Vec<TokenStream> = sizes.names().map(|name| quote!(const #name: usize)).collect();
             let generics = (!generics.is_empty()).then(|| quote!(<#(#generics),*>));

@@ -6,14 +6,16 @@ use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::quote;
 
 use super::comments::{comment, docs};
-use super::kernel::{KernelCx, mentions};
+use super::kernel::KernelCx;
 use super::locals::locals;
 use super::optimizer::Optimizer;
 use super::parameters::gradient_type;
 use super::rows::rows;
 use super::scan::StepFunction;
-use super::shared::{Names, Place, skeleton};
-use super::sizes::{Sizes, Skeleton};
+use super::shared::{Names, Place};
+use super::sizes::{Family, Sizes};
+use super::skeleton::Skeleton;
+use super::tree::{Tree, mentions};
 use super::{Domain, PassCx, names};
 use crate::graph::{Direction, Graph, NodeId, Op, ParameterId, ValueLayout};
 use crate::plan::{Access, Along, Function, Step};
@@ -28,7 +30,7 @@ pub struct Emitted {
     pub entry: Ident,
     /// Functions of its own that come before it.
     pub before: TokenStream,
-    /// Its doc comment.
+    /// Its doc comment; of one that layers may share only the first has one, [`documentation`].
     pub docs: TokenStream,
     /// Its body.
     pub code: TokenStream,
@@ -38,10 +40,8 @@ pub struct Emitted {
     pub returns: Option<TokenStream>,
     /// Whether its work can be divided.
     pub is_divided: bool,
-    /// What it is but for names and sizes, if other layers may share it.
-    pub skeleton: Option<Skeleton>,
-    /// The numbers in the code of each function that is this one but for sizes, if other layers may share it.
-    pub numbers: Vec<Vec<usize>>,
+    /// Those that are this one but for names and sizes, if other layers may share it.
+    pub family: Option<Family>,
     /// The layers that share it.
     pub layers: Vec<String>,
     /// The arguments, in order.
@@ -52,12 +52,16 @@ impl Emitted {
     /// The function with its comments, in the table of those that have entries.
     pub fn kernel(&self) -> TokenStream {
         let (entry, name, sizes) = (&self.entry, &self.name, self.sizes());
-        let (types, code) = sizes.put(&self.types(), self.code.clone());
+        let (types, code) = (self.types(), self.code.clone());
+        let (types, code) = match sizes {
+            Some(sizes) => sizes.put(types, code),
+            None => (types, code),
+        };
         let arguments = self.arguments.iter().zip(types);
         let arguments =
             arguments.map(|(argument, ty)| Argument { ty, ..argument.clone() }.declared(&quote!('a)));
         let docs = self.all_docs();
-        let sizes = sizes.names().map(|name| quote!(, const #name: usize));
+        let sizes = sizes.iter().flat_map(|sizes| sizes.names()).map(|name| quote!(, const #name: usize));
         let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
         let each = self.is_divided.then(|| quote!(, each));
         quote! {
@@ -88,9 +92,8 @@ impl Emitted {
         let shared = (self.layers.len() > 1).then(|| {
             let layers: Vec<String> = self.layers.iter().map(|layer| format!("`{layer}`")).collect();
             let list = super::comments::names_in_a_line(&layers);
-            let sizes = self.sizes();
-            let of_first =
-                if sizes.names().next().is_some() { " Sizes above are those of the first." } else { "" };
+            let has_sizes = self.sizes().is_some_and(|sizes| sizes.names().next().is_some());
+            let of_first = if has_sizes { " Sizes above are those of the first." } else { "" };
             super::comments::docs([String::new(), format!("Shared by {list}.{of_first}")])
         });
         quote!(#docs #shared)
@@ -101,10 +104,9 @@ impl Emitted {
     }
 
     /// The sizes that are parameters of it.
-    pub fn sizes(&self) -> Sizes {
-        let Some(skeleton) = &self.skeleton else { return Sizes::default() };
+    pub fn sizes(&self) -> Option<&Sizes> {
         let is_taken = |name: &Ident| mentions(&self.code, name) || name == "L";
-        Sizes::new(skeleton, &self.numbers, is_taken)
+        self.family.as_ref().map(|family| family.sizes(is_taken))
     }
 
     /// Whether two functions are the same to the last token.
@@ -201,18 +203,30 @@ pub enum ArgumentKind {
     Rates,
 }
 
-/// Emits a function.
-pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Option<&Optimizer>) -> Emitted {
+/// What a function calls its values.
+fn names_in(cx: PassCx<'_>, function: &Function) -> Names {
     // A step is handed all parameters, and its own function has the name of its layer.
     let is_whole = cx.graph().is_step() || function.repeats();
+    let place = Place::of(&cx.graph().layer(function.layer).name).filter(|_| !is_whole);
+    place.map(|place| Names::new(place, cx.pass, function)).unwrap_or_default()
+}
+
+/// The doc comment of a function.
+pub fn documentation(cx: PassCx<'_>, function: &Function) -> TokenStream {
+    let names = names_in(cx, function);
+    docs(function_docs(PassCx { names: &names, ..cx }, function))
+}
+
+/// Emits a function.
+pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Option<&Optimizer>) -> Emitted {
+    let names = names_in(cx, function);
+    let is_shared = names.is_shared();
+    let docs = if is_shared { TokenStream::new() } else { documentation(cx, function) };
     let layer = &cx.graph().layer(function.layer).name;
-    let place = Place::of(layer).filter(|_| !is_whole);
-    let is_shared = place.is_some();
-    let names = place.map(|place| Names::new(place, cx.pass, function)).unwrap_or_default();
     let cx = PassCx { names: &names, ..cx };
-    let docs = docs(function_docs(cx, function));
-    let comments: Vec<TokenStream> =
-        function.steps.iter().map(|step| comment(&step_comment(cx, step))).collect();
+    let has_comments = function.steps.len() > 1;
+    let comments = function.steps.iter().map(|step| has_comments.then(|| comment(&step_comment(cx, step))));
+    let comments: Vec<Option<TokenStream>> = comments.collect();
     let at_position = if cx.domain == Domain::Batch { cx.pass.at_position(function) } else { None };
     let cx = PassCx { at_position, ..cx };
     let arguments = arguments(cx, function, optimizer);
@@ -248,9 +262,6 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
             }
             Step::Rows { nodes } => rows(cx, function, nodes),
         };
-        if function.steps.len() == 1 {
-            return code;
-        }
         quote!(#comment #code)
     });
     let returns_total = function.steps.iter().any(|step| has_total(cx, step));
@@ -265,31 +276,29 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         let zero = cx.zero(*id);
         quote!(let #name = &mut #zero;)
     });
-    let code = quote!(#(#declared)* #start #(#body)* #end);
+    let code = Tree::all(quote!(#(#declared)* #start #(#body)* #end));
     let division = if cx.domain == Domain::Batch { function.division(cx.graph()) } else { None };
     let has_fields = is_shared || matches!(division, Some(Along::Panels(_) | Along::Taps(..)));
     let (code, arguments) =
         if has_fields { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
     let arguments = arguments.into_iter().map(|argument| divided(cx, argument, division)).collect::<Vec<_>>();
     let lengths = lengths(cx, function, &arguments, &code);
-    let code = quote!(#lengths #code);
+    let code: Vec<Tree> = Tree::all(lengths.unwrap_or_default()).into_iter().chain(code).collect();
     let entry = names::type_ident(name);
     let name = names::ident(name);
     let repeated = steps.iter().flatten().map(|step| &step.item);
     let before = quote!(#(#repeated)*);
-    let skeleton = is_shared.then(|| skeleton(&name, &arguments, &locals, &code));
-    let numbers = skeleton.iter().map(Skeleton::values).collect();
+    let family = is_shared.then(|| Family::new(Skeleton::of_function(&name, &arguments, &locals, &code)));
     Emitted {
         name,
         entry,
         before,
         docs,
-        code,
+        code: Tree::tokens(code),
         element,
         returns,
         is_divided: division.is_some(),
-        skeleton,
-        numbers,
+        family,
         layers: vec![layer.clone()],
         arguments,
     }
@@ -301,7 +310,7 @@ fn lengths(
     cx: PassCx<'_>,
     function: &Function,
     arguments: &[Argument],
-    code: &TokenStream,
+    code: &[Tree],
 ) -> Option<TokenStream> {
     if cx.domain == Domain::Single || cx.graph().is_step() || !function.is_by_group(cx.graph()) {
         return None;
@@ -312,7 +321,7 @@ fn lengths(
         _ => false,
     });
     let slices: Vec<&Ident> = slices.map(|argument| &argument.name).collect();
-    if mentions(code, &names::ident("groups")) {
+    if Tree::mention(code, &names::ident("groups")) {
         return Some(quote!(let groups = rt::groups!(#(#slices),*);));
     }
     (slices.len() > 1).then(|| quote!(rt::groups!(#(#slices),*);))

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 use super::optimizer::UpdateCall;
 use super::scalar::{Style, Writer, literal};
+use super::tree::Tree;
 use super::{Domain, Feature, PassCx, number};
 use crate::graph::{Graph, Node, NodeId, Op, Spread};
 use crate::plan::{Along, Function, LANES, Strategy};
@@ -168,7 +169,7 @@ impl KernelCx<'_> {
         let names: Vec<_> = indices.iter().map(|index| format_ident!("{index}")).collect();
         let tokens: Vec<TokenStream> = names.iter().map(|name| quote!(#name)).collect();
         let body = self.finish(&tokens);
-        let names = names.iter().map(|name| if mentions(&body, name) { quote!(#name) } else { quote!(_) });
+        let names = named(&names, &body);
         // A closure that is not inlined would lose the instruction set.
         quote!(#[inline(always)] |#(#names,)* z| { #body })
     }
@@ -183,7 +184,7 @@ impl KernelCx<'_> {
         let (g, o) = (format_ident!("g"), format_ident!("o"));
         let (statements, value) = self.in_tile(epilogue, &Feature::Running(quote!(#o)), false);
         let body = if statements.is_empty() { value } else { quote!({ #statements #value }) };
-        let names = [&g, &o].map(|name| if mentions(&body, name) { quote!(#name) } else { quote!(_) });
+        let names = named(&[g, o.clone()], &body);
         let store = self.cx.store(*pool, &Feature::Running(quote!(#o)), &quote!(z));
         Some([
             quote!(#[inline(always)] |#(#names,)* z| #body),
@@ -293,11 +294,9 @@ impl KernelCx<'_> {
     }
 }
 
-/// Whether a name stands anywhere in tokens.
-pub(super) fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
-    tokens.clone().into_iter().any(|token| match token {
-        TokenTree::Ident(ident) => ident == *name,
-        TokenTree::Group(group) => mentions(&group.stream(), name),
-        _ => false,
-    })
+/// Names as the parameters of a closure with this body, which need none for what it does not mention.
+fn named(names: &[Ident], body: &TokenStream) -> Vec<TokenStream> {
+    let body = Tree::all(body.clone());
+    let name = |name: &Ident| if Tree::mention(&body, name) { quote!(#name) } else { quote!(_) };
+    names.iter().map(name).collect()
 }

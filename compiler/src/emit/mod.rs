@@ -20,6 +20,8 @@ mod scalar;
 mod scan;
 mod shared;
 mod sizes;
+mod skeleton;
+mod tree;
 
 pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};

@@ -1,29 +1,41 @@
 //! Names in emitted code: from labels, never from counters that run over the whole model.
 
+use std::borrow::Cow;
+
 use proc_macro2::{Ident, Span};
 
 use crate::plan::Plan;
 
-/// Words that cannot be an identifier in Rust.
-const RESERVED: &[&str] = &[
-    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern", "false",
-    "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut", "pub", "ref",
-    "return", "self", "Self", "static", "struct", "super", "trait", "true", "type", "unsafe", "use", "where",
-    "while", "abstract", "become", "box", "do", "final", "macro", "override", "priv", "typeof", "unsized",
-    "virtual", "yield", "try", "_",
+/// Words that cannot be an identifier in Rust, in the order of their bytes.
+const RESERVED: [&str; 53] = [
+    "Self", "_", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate",
+    "do", "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let",
+    "loop", "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self",
+    "static", "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use",
+    "virtual", "where", "while", "yield",
 ];
 
 /// A name of the language as an identifier: dots become underscores, and a reserved word gets one behind it.
 pub fn ident(name: &str) -> Ident {
-    let mut text: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }).collect();
-    if text.is_empty() || text.starts_with(|c: char| c.is_ascii_digit()) {
+    Ident::new(&text(name), Span::call_site())
+}
+
+/// The text of [`ident`].
+pub fn text(name: &str) -> Cow<'_, str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_reserved = |name: &str| RESERVED.binary_search(&name).is_ok();
+    let is_start = |name: &str| name.starts_with(|c: char| is_part(c) && !c.is_ascii_digit());
+    if is_start(name) && name.chars().all(is_part) && !is_reserved(name) {
+        return Cow::Borrowed(name);
+    }
+    let mut text: String = name.chars().map(|c| if is_part(c) { c } else { '_' }).collect();
+    if !is_start(&text) {
         text.insert(0, '_');
     }
-    if RESERVED.contains(&text.as_str()) {
+    if is_reserved(&text) {
         text.push('_');
     }
-    Ident::new(&text, Span::call_site())
+    Cow::Owned(text)
 }
 
 /// `hidden_forward` as the name of a type: `HiddenForward`.

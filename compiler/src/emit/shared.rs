@@ -5,14 +5,12 @@
 //! function is handed the parameters it uses one by one rather than all of the model's. Functions of blocks that are the
 //! same but for the names of their arguments are one.
 
-use std::collections::HashSet;
-
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::Ident;
 use quote::{format_ident, quote};
 
 use super::bundles::Layout;
 use super::function::{Argument, ArgumentKind, Form};
-use super::sizes::Skeleton;
+use super::tree::Tree;
 use super::{names, parameters};
 use crate::graph::{Graph, NodeId, Op};
 use crate::plan::{Function, Pass, unique};
@@ -144,87 +142,85 @@ impl Names {
     /// The code and the arguments of a function that is handed the parameters it uses one by one.
     pub fn share(
         &self,
-        code: TokenStream,
+        code: Vec<Tree>,
         arguments: Vec<Argument>,
         graph: &Graph,
         layout: &Layout,
-    ) -> (TokenStream, Vec<Argument>) {
-        let mut fields = Fields { names: self, words: HashSet::new(), all: Vec::new() };
-        words(code.clone(), &mut fields.words);
-        let mut new = fields.replace(code.clone());
-        if fields.all.iter().any(|field| field.is_mut) {
-            // Again, now that it is known which of them the function changes.
-            new = fields.replace(code);
-        }
+    ) -> (Vec<Tree>, Vec<Argument>) {
         let owners = [ArgumentKind::Parameters, ArgumentKind::State, ArgumentKind::Gradients];
         let (owned, mut values): (Vec<_>, Vec<_>) =
             arguments.into_iter().partition(|argument| owners.contains(&argument.kind));
+        let mut fields = Fields { names: self, code: &code, all: Vec::new() };
+        fields.find(&code);
+        let fields = fields.all;
+        let code = replace(code, &fields);
         let at = values.iter().position(|argument| argument.is_mut).unwrap_or(values.len());
         if !owned.is_empty() {
-            values.splice(at..at, fields.all.into_iter().filter_map(|field| field.argument(graph, layout)));
+            values.splice(at..at, fields.into_iter().filter_map(|field| field.argument(graph, layout)));
         }
-        (new, values)
+        (code, values)
     }
 }
 
 /// The fields of parameters and their kin that a function uses.
 struct Fields<'a> {
     names: &'a Names,
-    /// All names in the code.
-    words: HashSet<Ident>,
+    code: &'a [Tree],
     all: Vec<Field>,
 }
 
-/// Collects the names in tokens.
-fn words(tokens: TokenStream, all: &mut HashSet<Ident>) {
-    for token in tokens {
-        match token {
-            TokenTree::Ident(ident) => {
-                all.insert(ident);
+/// Whether what stands before a field lends it for change.
+fn is_lent(before: &[Tree]) -> bool {
+    before.last().is_some_and(|word| word.is_word("mut"))
+}
+
+/// Code with an argument for each field.
+fn replace(code: Vec<Tree>, fields: &[Field]) -> Vec<Tree> {
+    let mut out: Vec<Tree> = Vec::with_capacity(code.len());
+    let mut rest = code.into_iter();
+    loop {
+        if let Some((field, behind)) = Field::read(rest.as_slice()) {
+            let is_element = matches!(behind.first(), Some(Tree::Group(_)));
+            let n = rest.len() - behind.len();
+            rest.by_ref().take(n).for_each(drop);
+            let is_mut = is_lent(&out);
+            // The whole of it is a reference already.
+            let references = if is_element { 0 } else { 1 + usize::from(is_mut) };
+            out.truncate(out.len().saturating_sub(references));
+            let known = fields.iter().find(|known| **known == field);
+            if known.is_some_and(|known| known.is_mut) && !is_element {
+                // What is changed elsewhere is only lent here.
+                out.extend(Tree::all(if is_mut { quote!(&mut *) } else { quote!(&*) }));
             }
-            TokenTree::Group(group) => words(group.stream(), all),
-            _ => {}
+            out.push(Tree::Ident(known.map_or(field.argument, |known| known.argument.clone())));
+            continue;
         }
+        out.push(match rest.next() {
+            Some(Tree::Group(mut group)) => {
+                group.inside = replace(group.inside, fields);
+                Tree::Group(group)
+            }
+            Some(token) => token,
+            None => return out,
+        });
     }
 }
 
 impl Fields<'_> {
-    /// Code with an argument for each field.
-    fn replace(&mut self, tokens: TokenStream) -> TokenStream {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
-        let mut rest = tokens.as_slice();
-        while let Some((token, others)) = rest.split_first() {
-            if let Some((field, behind)) = Field::read(rest) {
-                let is_element = matches!(behind.first(), Some(TokenTree::Group(_)));
-                let is_mut = matches!(out.last(), Some(TokenTree::Ident(word)) if word == "mut");
-                // The whole of it is a reference already.
-                let references = if is_element { 0 } else { 1 + usize::from(is_mut) };
-                out.truncate(out.len().saturating_sub(references));
-                let known = self.add(field, is_mut);
-                if known.is_mut && !is_element {
-                    // What is changed later is only lent here.
-                    out.extend(if is_mut { quote!(&mut *) } else { quote!(&*) });
-                }
-                out.push(TokenTree::Ident(known.argument.clone()));
-                rest = behind;
-                continue;
+    /// Takes in the fields in tokens.
+    fn find(&mut self, trees: &[Tree]) {
+        for at in 0..trees.len() {
+            let (before, rest) = trees.split_at(at);
+            if let Some((field, _)) = Field::read(rest) {
+                self.add(field, is_lent(before));
+            } else if let Some(Tree::Group(group)) = rest.first() {
+                self.find(&group.inside);
             }
-            out.push(match token {
-                TokenTree::Group(group) => {
-                    let mut new = Group::new(group.delimiter(), self.replace(group.stream()));
-                    new.set_span(group.span());
-                    TokenTree::Group(new)
-                }
-                _ => token.clone(),
-            });
-            rest = others;
         }
-        out.into_iter().collect()
     }
 
     /// The field as it is known, with the name of its argument: `linear1_weight`, and of a state `linear1_weight_m`.
-    fn add(&mut self, mut field: Field, is_mut: bool) -> &Field {
+    fn add(&mut self, mut field: Field, is_mut: bool) {
         let at = self.all.iter().position(|known| *known == field).unwrap_or_else(|| {
             let name = self.names.short(&field.name);
             let name = match &field.owner {
@@ -236,14 +232,13 @@ impl Fields<'_> {
             let is_taken = |name: &str| {
                 let ident = names::ident(name);
                 self.all.iter().any(|known| known.argument == ident)
-                    || (name != field.name && self.words.contains(&ident))
+                    || (name != field.name && Tree::mention(self.code, &ident))
             };
             field.argument = names::ident(&unique(name, is_taken));
             self.all.push(field);
             self.all.len() - 1
         });
         self.all[at].is_mut |= is_mut;
-        &self.all[at]
     }
 }
 
@@ -272,34 +267,32 @@ impl PartialEq for Field {
 
 impl Field {
     /// Reads `parameters.weight`, `gradients.weight` or `state.m.weight`, and gives what comes behind it.
-    fn read(tokens: &[TokenTree]) -> Option<(Self, &[TokenTree])> {
-        let (TokenTree::Ident(owner), rest) = tokens.split_first()? else { return None };
+    fn read(trees: &[Tree]) -> Option<(Self, &[Tree])> {
+        let (owner, rest) = trees.split_first()?;
         let (first, behind) = Self::behind_dot(rest)?;
-        let (owner, name, behind) = match owner.to_string().as_str() {
-            "parameters" => (Owner::Parameters, first, behind),
-            "gradients" => (Owner::Gradients, first, behind),
-            "state" => {
-                let (name, behind) = Self::behind_dot(behind)?;
-                (Owner::State(first.to_string()), name, behind)
-            }
-            _ => return None,
+        let (owner, name, behind) = if owner.is_word("parameters") {
+            (Owner::Parameters, first, behind)
+        } else if owner.is_word("gradients") {
+            (Owner::Gradients, first, behind)
+        } else if owner.is_word("state") {
+            let (name, behind) = Self::behind_dot(behind)?;
+            (Owner::State(first.to_string()), name, behind)
+        } else {
+            return None;
         };
         Some((Self { owner, name: name.to_string(), argument: name.clone(), is_mut: false }, behind))
     }
 
-    fn behind_dot(tokens: &[TokenTree]) -> Option<(&Ident, &[TokenTree])> {
-        match tokens {
-            [TokenTree::Punct(dot), TokenTree::Ident(name), behind @ ..] if dot.as_char() == '.' => {
-                Some((name, behind))
-            }
+    fn behind_dot(trees: &[Tree]) -> Option<(&Ident, &[Tree])> {
+        match trees {
+            [dot, Tree::Ident(name), behind @ ..] if dot.is_punct('.') => Some((name, behind)),
             _ => None,
         }
     }
 
     /// The argument.
     fn argument(self, graph: &Graph, layout: &Layout) -> Option<Argument> {
-        let mut all = graph.parameters.iter();
-        let parameter = all.find(|parameter| names::ident(&parameter.name) == self.name.as_str())?;
+        let parameter = graph.parameters.get(layout.number_of(&self.name)?)?;
         let path = self.path(layout.path(&parameter.name));
         let ty = match self.owner {
             Owner::Gradients => parameters::gradient_field_type(parameter),
@@ -318,78 +311,5 @@ impl Field {
         };
         path.extend(place);
         path
-    }
-}
-
-/// The code of a function without its name, comments, the names of its arguments and locals, and sizes: functions that
-/// differ in nothing else are one.
-pub fn skeleton(name: &Ident, arguments: &[Argument], locals: &[Ident], code: &TokenStream) -> Skeleton {
-    let names = arguments.iter().map(|argument| &argument.name).chain(locals);
-    let names: Vec<String> = names.map(Ident::to_string).collect();
-    Skeleton::new(arguments, anonymous(code.clone(), &names, &name.to_string()))
-}
-
-fn anonymous(tokens: TokenStream, names: &[String], function: &str) -> TokenStream {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
-    let mut rest = tokens.as_slice();
-    while let Some((token, others)) = rest.split_first() {
-        if let Some(behind) = behind_comment(rest) {
-            rest = behind;
-            continue;
-        }
-        out.push(match token {
-            TokenTree::Ident(ident) => {
-                let text = ident.to_string();
-                let at = names.iter().position(|name| *name == text);
-                let stem = text.strip_suffix("_lanes");
-                let of = stem.and_then(|stem| names.iter().position(|name| *name == stem));
-                match (at, of) {
-                    _ if is_behind(&out) => token.clone(),
-                    (Some(at), _) => TokenTree::Ident(format_ident!("argument_{at}")),
-                    (None, Some(of)) => TokenTree::Ident(format_ident!("lanes_{of}")),
-                    _ if text == function => TokenTree::Ident(format_ident!("function")),
-                    _ => token.clone(),
-                }
-            }
-            TokenTree::Group(group) => {
-                let inside = anonymous(group.stream(), names, function);
-                TokenTree::Group(Group::new(group.delimiter(), inside))
-            }
-            _ => token.clone(),
-        });
-        rest = others;
-    }
-    out.into_iter().collect()
-}
-
-/// Whether what comes next is a part of a path, or a method: `embedding` in `rt::embedding`, whatever values are called.
-fn is_behind(tokens: &[TokenTree]) -> bool {
-    let is = |token: &TokenTree, wanted: char| matches!(token, TokenTree::Punct(punct) if punct.as_char() == wanted);
-    match tokens {
-        [.., first, last] if is(last, ':') => is(first, ':'),
-        [.., first, last] if is(last, '.') => !is(first, '.'),
-        [last] => is(last, '.'),
-        _ => false,
-    }
-}
-
-/// What comes behind a doc comment or `rt::comment!(…);`, if there is one.
-fn behind_comment(tokens: &[TokenTree]) -> Option<&[TokenTree]> {
-    match tokens {
-        [TokenTree::Punct(hash), TokenTree::Group(group), rest @ ..] if hash.as_char() == '#' => {
-            group.stream().to_string().starts_with("doc").then_some(rest)
-        }
-        [
-            TokenTree::Ident(rt),
-            TokenTree::Punct(_),
-            TokenTree::Punct(_),
-            TokenTree::Ident(comment),
-            TokenTree::Punct(_),
-            TokenTree::Group(_),
-            TokenTree::Punct(_),
-            rest @ ..,
-        ] if rt == "rt" && comment == "comment" => Some(rest),
-        _ => None,
     }
 }

@@ -4,152 +4,58 @@
 //! constant parameters: `basic_conv1_forward::<16384, 144, 1, 0>`. A number stays where it is if all have the same, and
 //! numbers that are equal in each of them are one parameter.
 
-use proc_macro2::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
+use std::cell::OnceCell;
+
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::function::Argument;
+use super::skeleton::{Skeleton, inside, size};
+use super::tree::Tree;
 
-/// A whole number in the code of a function.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Size {
-    value: usize,
-    /// What a parameter for it would be called.
-    name: String,
-}
-
-/// The code of a function without what equal functions may differ in, and the numbers in it.
+/// What is one but for sizes: the skeleton, and the numbers of each that shares it.
 #[derive(Debug, Clone)]
-pub struct Skeleton {
-    text: String,
-    sizes: Vec<Size>,
+pub struct Family {
+    skeleton: Skeleton,
+    numbers: Vec<Vec<usize>>,
+    /// What follows from the numbers, once somebody asks.
+    sizes: OnceCell<Sizes>,
 }
 
-/// What stands in a skeleton for a number that may differ.
-const HOLE: &str = "SIZE";
-
-impl Skeleton {
-    /// Takes the numbers out of arguments and code, of which names have been taken out already.
-    pub fn new(arguments: &[Argument], code: TokenStream) -> Self {
-        let mut reader = Reader { sizes: Vec::new() };
-        let mut text = String::new();
-        for argument in arguments {
-            let name = argument.name.to_string().to_uppercase();
-            let kind = if argument.is_mut { "mut" } else { "" };
-            text.push_str(&format!("{kind} {};", reader.read(argument.ty.clone(), &name, false)));
-        }
-        text.push_str(&reader.read(code, "SIZE", false).to_string());
-        Self { text, sizes: reader.sizes }
+impl Family {
+    /// The family of one.
+    pub fn new(skeleton: Skeleton) -> Self {
+        let numbers = vec![skeleton.values()];
+        Self { skeleton, numbers, sizes: OnceCell::new() }
     }
 
-    /// Whether the functions are the same but for sizes.
+    /// Whether the two are the same but for sizes.
     pub fn fits(&self, other: &Self) -> bool {
-        self.text == other.text && self.sizes.len() == other.sizes.len()
+        self.skeleton.fits(&other.skeleton)
     }
 
-    /// The numbers.
-    pub fn values(&self) -> Vec<usize> {
-        self.sizes.iter().map(|size| size.value).collect()
+    /// The numbers of the first.
+    pub fn first(&self) -> &[usize] {
+        self.numbers.first().map_or(&[], Vec::as_slice)
     }
-}
 
-struct Reader {
-    sizes: Vec<Size>,
-}
-
-impl Reader {
-    /// The tokens with holes for the numbers that may become parameters. A number within an expression of constants, such
-    /// as `{ SAMPLES * 4 }`, may not: Rust has no arithmetic on parameters there.
-    fn read(&mut self, tokens: TokenStream, name: &str, is_fixed: bool) -> TokenStream {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
-        // `[[Row; K]; P]`
-        let is_nested = matches!(tokens.first(), Some(TokenTree::Group(group)) if is_bracket(group));
-        for (n, token) in tokens.iter().enumerate() {
-            out.push(match token {
-                TokenTree::Literal(literal) => {
-                    match whole(literal).filter(|_| !is_fixed && !is_field(&out)) {
-                        Some(value) => {
-                            let name = if is_nested { format!("{name}_PANELS") } else { name.to_owned() };
-                            self.sizes.push(Size { value, name });
-                            TokenTree::Ident(format_ident!("{HOLE}"))
-                        }
-                        None => token.clone(),
-                    }
-                }
-                TokenTree::Group(group) => {
-                    let (inner, within) = inside(&tokens, n, group, name);
-                    let stream = self.read(group.stream(), &inner, is_fixed || within);
-                    TokenTree::Group(Group::new(group.delimiter(), stream))
-                }
-                _ => token.clone(),
-            });
+    /// Takes in what fits.
+    pub fn join(&mut self, other: Self) {
+        for numbers in other.numbers {
+            if !self.numbers.contains(&numbers) {
+                self.numbers.push(numbers);
+                self.sizes.take();
+            }
         }
-        out.into_iter().collect()
     }
-}
 
-/// What numbers in a group are called, and whether none of them can be a parameter.
-fn inside(tokens: &[TokenTree], at: usize, group: &Group, name: &str) -> (String, bool) {
-    let before = at.checked_sub(1).and_then(|at| tokens.get(at));
-    let is_index = is_bracket(group);
-    let table = match before {
-        Some(TokenTree::Ident(table)) if is_index && is_constant(&table.to_string()) => {
-            Some(table.to_string())
-        }
-        _ => None,
-    };
-    let name = table.map_or_else(|| name.to_owned(), |table| table.trim_end_matches('S').to_owned());
-    let is_argument = match before {
-        Some(TokenTree::Punct(punct)) => is_brace(group) && matches!(punct.as_char(), '<' | ','),
-        // An exponent is a number of another type.
-        Some(TokenTree::Ident(name)) => name == "powi",
-        _ => false,
-    };
-    // The length of an array is a number by itself, or else an expression.
-    let length: Vec<TokenTree> = match is_index.then(|| behind_semicolon(group)) {
-        Some(Some(length)) => length,
-        _ => return (name, is_argument),
-    };
-    (name, is_argument || length.len() > 1)
-}
-
-fn is_brace(group: &Group) -> bool {
-    group.delimiter() == Delimiter::Brace
-}
-
-fn is_bracket(group: &Group) -> bool {
-    group.delimiter() == Delimiter::Bracket
-}
-
-fn behind_semicolon(group: &Group) -> Option<Vec<TokenTree>> {
-    let tokens: Vec<TokenTree> = group.stream().into_iter().collect();
-    let at = tokens
-        .iter()
-        .rposition(|token| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';'))?;
-    tokens.get(at + 1..).map(<[TokenTree]>::to_vec)
-}
-
-/// Whether it is the name of a constant of the module.
-fn is_constant(name: &str) -> bool {
-    name.len() > 1 && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit())
-}
-
-/// Whether what comes next is a field by number.
-fn is_field(before: &[TokenTree]) -> bool {
-    let is_dot = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '.');
-    match before {
-        [.., first, last] => is_dot(last) && !is_dot(first),
-        [last] => is_dot(last),
-        [] => false,
+    /// The parameters that it needs. None is called what `is_taken`.
+    pub fn sizes(&self, is_taken: impl Fn(&Ident) -> bool) -> &Sizes {
+        self.sizes.get_or_init(|| Sizes::new(&self.skeleton, &self.numbers, is_taken))
     }
-}
-
-fn whole(literal: &Literal) -> Option<usize> {
-    literal.to_string().parse().ok()
 }
 
 /// The parameters of a function for the numbers in which those that share it differ.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Sizes {
     /// By number in the code: which parameter stands for it.
     of_number: Vec<Option<usize>>,
@@ -159,17 +65,15 @@ pub struct Sizes {
 
 impl Sizes {
     /// The parameters that functions with these numbers need. `first` is the skeleton of the one that is emitted.
-    pub fn new(first: &Skeleton, all: &[Vec<usize>], is_taken: impl Fn(&Ident) -> bool) -> Self {
-        let column = |n: usize| all.iter().map(|values| values.get(n).copied()).collect::<Vec<_>>();
+    fn new(first: &Skeleton, all: &[Vec<usize>], is_taken: impl Fn(&Ident) -> bool) -> Self {
+        let are_equal = |n: usize, m: usize| all.iter().all(|values| values.get(n) == values.get(m));
         let mut sizes = Self { of_number: Vec::new(), parameters: Vec::new() };
-        for (n, size) in first.sizes.iter().enumerate() {
-            let here = column(n);
-            let differs = here.iter().any(|value| *value != here.first().copied().flatten());
-            if !differs {
+        for (n, size) in first.sizes().iter().enumerate() {
+            if all.iter().all(|values| values.get(n) == Some(&size.value)) {
                 sizes.of_number.push(None);
                 continue;
             }
-            let known = sizes.parameters.iter().position(|(_, number)| column(*number) == here);
+            let known = sizes.parameters.iter().position(|(_, number)| are_equal(*number, n));
             sizes.of_number.push(Some(known.unwrap_or_else(|| {
                 let stem = size.name.as_str();
                 let names = std::iter::once(stem.to_owned()).chain((2..).map(|n| format!("{stem}_{n}")));
@@ -194,13 +98,18 @@ impl Sizes {
     }
 
     /// Types of arguments and code with the parameters in place of the numbers.
-    pub fn put(&self, types: &[TokenStream], code: TokenStream) -> (Vec<TokenStream>, TokenStream) {
+    pub fn put(&self, types: Vec<TokenStream>, code: TokenStream) -> (Vec<TokenStream>, TokenStream) {
         if self.parameters.is_empty() {
-            return (types.to_vec(), code);
+            return (types, code);
         }
         let mut writer = Writer { sizes: self, next: 0 };
-        let types = types.iter().map(|ty| writer.write(ty.clone(), false)).collect();
-        (types, writer.write(code, false))
+        let mut write = |tokens: TokenStream| {
+            let mut trees = Tree::all(tokens);
+            writer.write(&mut trees, false);
+            Tree::tokens(trees)
+        };
+        let types = types.into_iter().map(&mut write).collect();
+        (types, write(code))
     }
 }
 
@@ -210,28 +119,26 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn write(&mut self, tokens: TokenStream, is_fixed: bool) -> TokenStream {
-        let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-        let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
-        for (at, token) in tokens.iter().enumerate() {
-            out.push(match token {
-                TokenTree::Literal(literal) if whole(literal).is_some() && !is_fixed && !is_field(&out) => {
+    /// Puts parameters in place of numbers.
+    fn write(&mut self, trees: &mut [Tree], is_fixed: bool) {
+        for at in 0..trees.len() {
+            let (before, rest) = trees.split_at_mut(at);
+            let Some(tree) = rest.first_mut() else { return };
+            match tree {
+                Tree::Literal(literal) if !is_fixed && size(literal, before).is_some() => {
                     let parameter = self.sizes.of_number.get(self.next).copied().flatten();
                     self.next += 1;
-                    let name = parameter.and_then(|parameter| self.sizes.parameters.get(parameter));
-                    name.map_or_else(|| token.clone(), |(name, _)| TokenTree::Ident(name.clone()))
+                    if let Some((name, _)) = parameter.and_then(|at| self.sizes.parameters.get(at)) {
+                        *tree = Tree::Ident(name.clone());
+                    }
                 }
-                TokenTree::Group(group) => {
-                    let (_, within) = inside(&tokens, at, group, "");
-                    let stream = self.write(group.stream(), is_fixed || within);
-                    let mut new = Group::new(group.delimiter(), stream);
-                    new.set_span(group.span());
-                    TokenTree::Group(new)
+                Tree::Group(group) => {
+                    let (_, within) = inside(before, group, "");
+                    self.write(&mut group.inside, is_fixed || within);
                 }
-                _ => token.clone(),
-            });
+                _ => {}
+            }
         }
-        out.into_iter().collect()
     }
 }
 

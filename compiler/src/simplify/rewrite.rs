@@ -28,11 +28,12 @@ pub fn drop_unused(graph: Graph) -> Graph {
 
 /// Rebuilds with `rule`; a node for which it gives nothing must have no use but `gradient_of`.
 fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId>) -> Graph {
-    let mut out = Graph { nodes: Vec::with_capacity(graph.nodes.len()), ..graph.clone() };
-    let mut places: Vec<Option<NodeId>> = Vec::with_capacity(graph.nodes.len());
+    let mut out = graph;
+    let old = std::mem::take(&mut out.nodes);
+    out.nodes.reserve(old.len());
+    let mut places: Vec<Option<NodeId>> = Vec::with_capacity(old.len());
     let place = |places: &[Option<NodeId>], id: NodeId| places.get(id.0 as usize).copied().flatten();
-    for old in &graph.nodes {
-        let mut node = old.clone();
+    for mut node in old {
         for input in &mut node.inputs {
             *input = place(&places, *input).unwrap_or(*input);
         }
@@ -44,7 +45,7 @@ fn rebuild(graph: Graph, mut rule: impl FnMut(&mut Graph, Node) -> Option<NodeId
     for input in &mut out.inputs {
         input.node = new(input.node);
     }
-    out.output = new(graph.output);
+    out.output = new(out.output);
     if let Some(loss) = &mut out.loss {
         loss.total = new(loss.total);
     }

@@ -3,83 +3,107 @@
 //! The formatter gives up early on type arguments, struct literals and calls. Its text has one element a line, indented
 //! by four, which is all that is relied on here.
 
+use std::borrow::Cow;
+
 use super::{WIDTH, indent};
 
 /// Columns of a line that holds a list of texts.
 const WIDTH_OF_TEXT: usize = 120;
 
+/// A line, which seldom changes.
+type Line<'t> = Cow<'t, str>;
+
 /// The text with lists on one line where they fit.
 pub fn join(text: &str) -> String {
-    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    type_arguments(&mut lines);
+    let mut lines: Vec<Line<'_>> = text.lines().map(Cow::Borrowed).collect();
+    replace(&mut lines, type_arguments);
     chains(&mut lines);
     calls(&mut lines);
     // Inner lists first; an outer one can be joined once they are.
-    while lists(&mut lines) {}
+    while replace(&mut lines, |lines, at| list(lines, at).map(|(end, line)| (end, vec![line.into()]))) {}
     let mut out = lines.join("\n");
     out.push('\n');
     out
 }
 
-/// `f::<` … `>(a, b);` becomes `f::<…>(a, b);`, with an argument a line if that is too long.
-fn type_arguments(lines: &mut Vec<String>) {
-    let mut at = 0;
+/// Puts other lines in the place of those up to one, wherever there are some; whether there were.
+fn replace<'t>(
+    lines: &mut Vec<Line<'t>>,
+    others: impl Fn(&[Line<'t>], usize) -> Option<(usize, Vec<Line<'t>>)>,
+) -> bool {
+    let mut out = Vec::with_capacity(lines.len());
+    let (mut at, mut is_changed) = (0, false);
     while at < lines.len() {
-        let joined = if lines[at].ends_with("::<") { list(lines, at) } else { None };
-        let Some((end, line)) = joined else {
-            at += 1;
-            continue;
-        };
-        let depth = indent(&line);
-        let (open, close) = (line.find(">(").map(|open| open + 2), line.rfind(')'));
-        let replaced = match (open, close) {
-            (Some(open), Some(close)) if line.len() > WIDTH && open < close => {
-                let mut parts = vec![line[..open].to_owned()];
-                let arguments = split(&line[open..close], ',').into_iter();
-                parts.extend(arguments.map(|argument| format!("{}{argument},", " ".repeat(depth + 4))));
-                parts.push(format!("{}{}", " ".repeat(depth), &line[close..]));
-                parts
+        match others(lines, at) {
+            Some((end, others)) => {
+                out.extend(others);
+                (at, is_changed) = (end + 1, true);
             }
-            _ => vec![line],
-        };
-        lines.splice(at..=end, replaced);
-        at += 1;
+            None => {
+                out.push(std::mem::take(&mut lines[at]));
+                at += 1;
+            }
+        }
     }
+    *lines = out;
+    is_changed
+}
+
+/// `f::<` … `>(a, b);` becomes `f::<…>(a, b);`, with an argument a line if that is too long.
+fn type_arguments<'t>(lines: &[Line<'t>], at: usize) -> Option<(usize, Vec<Line<'t>>)> {
+    if !lines.get(at)?.ends_with("::<") {
+        return None;
+    }
+    let (end, line) = list(lines, at)?;
+    let depth = indent(&line);
+    let (open, close) = (line.find(">(").map(|open| open + 2), line.rfind(')'));
+    Some(match (open, close) {
+        (Some(open), Some(close)) if line.len() > WIDTH && open < close => {
+            let mut parts = vec![line[..open].to_owned().into()];
+            let arguments = split(&line[open..close], ',').into_iter();
+            parts.extend(arguments.map(|argument| format!("{}{argument},", " ".repeat(depth + 4)).into()));
+            parts.push(format!("{}{}", " ".repeat(depth), &line[close..]).into());
+            (end, parts)
+        }
+        _ => (end, vec![line.into()]),
+    })
 }
 
 /// `simd` / `.run(…` becomes `simd.run(…`.
-fn chains(lines: &mut Vec<String>) {
+fn chains(lines: &mut Vec<Line<'_>>) {
     let mut at = 0;
     while at + 1 < lines.len() {
         let depth = indent(&lines[at]);
-        let next = lines[at + 1].clone();
-        let is_run = next.trim_start().starts_with(".run(") && indent(&next) == depth + 4;
+        let next = &lines[at + 1];
+        let is_run = next.trim_start().starts_with(".run(") && indent(next) == depth + 4;
         let is_place =
             lines[at].trim_end().chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_');
         if !is_run || !is_place {
             at += 1;
             continue;
         }
-        lines[at].push_str(next.trim_start());
-        lines.remove(at + 1);
+        let next = lines.remove(at + 1);
+        lines[at].to_mut().push_str(next.trim_start());
         // What stood behind `.run(` moves to the left with it.
         for line in lines[at + 1..].iter_mut().take_while(|line| indent(line) > depth) {
-            line.drain(..4);
+            line.to_mut().drain(..4);
         }
     }
 }
 
 /// `simd.run(` / `Entry(` … `),` / `);` becomes `simd.run(Entry(` … `));`, and likewise `threads.run(simd, 4, Entry(` …
 /// `));`.
-fn calls(lines: &mut Vec<String>) {
+fn calls(lines: &mut Vec<Line<'_>>) {
     let mut at = 0;
     while at + 1 < lines.len() {
         let depth = indent(&lines[at]);
-        let is_run = lines[at].ends_with("simd.run(") || lines[at].ends_with("threads.run(");
-        let is_short = |line: &&String| line.ends_with(',') && !line.contains(['(', '[', '{']);
-        let n = if is_run { lines[at + 1..].iter().take_while(is_short).count() } else { 0 };
-        let entry = at + 1 + n;
-        let opens = is_run && lines.get(entry).is_some_and(|line| line.ends_with('('));
+        if !(lines[at].ends_with("simd.run(") || lines[at].ends_with("threads.run(")) {
+            at += 1;
+            continue;
+        }
+        let is_short = |line: &&Line<'_>| line.ends_with(',') && !line.contains(['(', '[', '{']);
+        let entry = at + 1 + lines[at + 1..].iter().take_while(is_short).count();
+        let opens = lines.get(entry).is_some_and(|line| line.ends_with('('));
         let behind = |from: usize, depth: usize| {
             let n = lines.get(from..)?.iter().position(|line| indent(line) <= depth)?;
             Some(from + n)
@@ -90,34 +114,20 @@ fn calls(lines: &mut Vec<String>) {
             at += 1;
             continue;
         };
-        lines[end + 1] = format!("{}));", " ".repeat(depth));
+        lines[end + 1] = format!("{}));", " ".repeat(depth)).into();
         lines.remove(end);
         for line in &mut lines[entry + 1..end] {
-            line.drain(..4);
+            line.to_mut().drain(..4);
         }
-        let before: Vec<String> = lines.drain(at + 1..=entry).collect();
+        let before: Vec<Line<'_>> = lines.drain(at + 1..=entry).collect();
         let before: Vec<&str> = before.iter().map(|line| line.trim_start()).collect();
-        lines[at].push_str(&before.join(" "));
+        lines[at].to_mut().push_str(&before.join(" "));
         at += 1;
     }
-}
-
-/// Joins innermost lists; whether there was one.
-fn lists(lines: &mut Vec<String>) -> bool {
-    let mut joined = false;
-    let mut at = 0;
-    while at < lines.len() {
-        if let Some((end, line)) = list(lines, at) {
-            lines.splice(at..=end, [line]);
-            joined = true;
-        }
-        at += 1;
-    }
-    joined
 }
 
 /// The list that opens at the end of a line: its last line, and all of it on one line, where that fits.
-fn list(lines: &[String], at: usize) -> Option<(usize, String)> {
+fn list(lines: &[Line<'_>], at: usize) -> Option<(usize, String)> {
     let open = &lines[at];
     let text = open.trim_start();
     if text.starts_with("//") || text.starts_with("#") {

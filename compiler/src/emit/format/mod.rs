@@ -14,9 +14,10 @@ const WIDTH: usize = 100;
 /// The same tokens give the same bytes. Tokens that are not Rust, which is an error in the compiler, are printed as
 /// they are, so that rustc shows what is wrong with them.
 pub fn to_rust(tokens: &TokenStream) -> String {
-    let Ok(mut file) = syn::parse2::<syn::File>(tokens.clone()) else { return tokens.to_string() };
-    let structs = nested::take(&mut file);
-    let text = nested::put(&prettyplease::unparse(&file), &structs);
+    let nested = nested::take(tokens.clone());
+    let parsed = nested.and_then(|(rest, items)| Some((syn::parse2::<syn::File>(rest).ok()?, items)));
+    let Some((file, items)) = parsed else { return tokens.to_string() };
+    let text = nested::put(&prettyplease::unparse(&file), &items);
     spaced(&comments(&fill::fill(&join::join(&text))))
 }
 

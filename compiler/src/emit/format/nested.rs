@@ -1,27 +1,37 @@
 //! Structs and functions inside of macros, whose tokens the formatter leaves as they come.
 
-use proc_macro2::{TokenStream, TokenTree};
-use quote::{format_ident, quote};
-use syn::{File, Item};
+use proc_macro2::TokenStream;
+use quote::format_ident;
+use syn::File;
 
-/// Takes the items out of `rt::memory!`, `rt::tensors!` and `rt::kernels!`, and gives them formatted; a name stands in for
-/// those of each.
-pub fn take(file: &mut File) -> Vec<String> {
+use crate::emit::tree::Tree;
+
+/// Takes the items out of `rt::memory!`, `rt::tensors!` and `rt::kernels!`, and gives the rest and the items, formatted; a
+/// name stands in for those of each. There is nothing if some of them are not Rust.
+pub fn take(tokens: TokenStream) -> Option<(TokenStream, Vec<String>)> {
+    let mut trees = Tree::all(tokens);
     let mut texts = Vec::new();
-    for item in &mut file.items {
-        let Item::Macro(item) = item else { continue };
-        let name = item.mac.path.segments.last().map(|segment| segment.ident.to_string());
-        let (first, items) = match name.as_deref() {
-            Some("memory" | "tensors") => (String::new(), item.mac.tokens.clone()),
-            Some("kernels") => behind_first(item.mac.tokens.clone()),
-            _ => continue,
+    for at in 0..trees.len() {
+        let (before, rest) = trees.split_at_mut(at);
+        let ([.., Tree::Ident(name), bang], Some(Tree::Group(items))) = (before, rest.first_mut()) else {
+            continue;
         };
-        let Ok(inner) = syn::parse2::<File>(items) else { continue };
-        let stand_in = format_ident!("{}", stand_in(texts.len()));
-        item.mac.tokens = quote!(#stand_in);
+        let has_first = name == "kernels";
+        if !bang.is_punct('!') || !(has_first || name == "memory" || name == "tensors") {
+            continue;
+        }
+        let stand_in = Tree::Ident(format_ident!("{}", stand_in(texts.len())));
+        let mut first = std::mem::replace(&mut items.inside, vec![stand_in]);
+        // What stands before the first `;` has a line of its own.
+        let end = first.iter().position(|token| token.is_punct(';')).filter(|_| has_first);
+        let inner = syn::parse2::<File>(Tree::tokens(first.split_off(end.map_or(0, |at| at + 1)))).ok()?;
+        let first = match end {
+            Some(_) => format!("{}\n\n", Tree::tokens(first).to_string().replace(" ;", ";")),
+            None => String::new(),
+        };
         texts.push(format!("{first}{}", prettyplease::unparse(&inner)));
     }
-    texts
+    Some((Tree::tokens(trees), texts))
 }
 
 /// The text with the items in their places.
@@ -45,16 +55,6 @@ pub fn put(text: &str, items: &[String]) -> String {
         }
     }
     out
-}
-
-/// What stands before the first `;`, on a line of its own, and what stands behind it.
-fn behind_first(tokens: TokenStream) -> (String, TokenStream) {
-    let is_end = |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == ';');
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let at = tokens.iter().position(is_end).map_or(0, |at| at + 1);
-    let (first, rest) = tokens.split_at(at);
-    let first: TokenStream = first.iter().cloned().collect();
-    (format!("{}\n\n", first.to_string().replace(" ;", ";")), rest.iter().cloned().collect())
 }
 
 fn stand_in(n: usize) -> String {

@@ -10,10 +10,11 @@ use quote::{format_ident, quote};
 use super::{Model, Run, units};
 use crate::emit::comments::{docs, names_in_a_line};
 use crate::emit::function::{Argument, ArgumentKind, Form};
-use crate::emit::kernel::mentions;
 use crate::emit::parameters::{gradient_type, kind_of, trained_type};
-use crate::emit::shared::{Place, skeleton};
-use crate::emit::sizes::{Sizes, Skeleton, turbofish};
+use crate::emit::shared::Place;
+use crate::emit::sizes::{Family, Sizes, turbofish};
+use crate::emit::skeleton::Skeleton;
+use crate::emit::tree::{Tree, mentions};
 use crate::emit::{names, number};
 use crate::graph::Direction;
 use crate::plan::Pass;
@@ -81,15 +82,14 @@ pub(super) struct BlockFunction {
     what: &'static str,
     arguments: Vec<Argument>,
     code: TokenStream,
-    skeleton: Skeleton,
-    numbers: Vec<Vec<usize>>,
+    family: Family,
     /// The uses.
     uses: Vec<String>,
 }
 
 impl BlockFunction {
-    fn sizes(&self) -> Sizes {
-        Sizes::new(&self.skeleton, &self.numbers, |_| false)
+    fn sizes(&self) -> &Sizes {
+        self.family.sizes(|_| false)
     }
 
     fn has_threads(&self) -> bool {
@@ -103,7 +103,7 @@ impl BlockFunction {
     fn tokens(&self) -> TokenStream {
         let (name, sizes) = (&self.name, self.sizes());
         let types: Vec<TokenStream> = self.arguments.iter().map(|argument| argument.ty.clone()).collect();
-        let (types, code) = sizes.put(&types, self.code.clone());
+        let (types, code) = sizes.put(types, self.code.clone());
         let arguments = self.arguments.iter().zip(types).map(|(argument, ty)| {
             let name = &argument.name;
             if argument.is_mut { quote!(#name: &mut #ty) } else { quote!(#name: &#ty) }
@@ -236,26 +236,28 @@ impl Model<'_> {
         let values = handed.iter().map(|handed| reference(&handed.path, handed.is_mut, memory)).collect();
         let what = memory.word(first.direction);
         let stem = format_ident!("{}_{what}", names::ident(place.word()));
-        let skeleton = skeleton(&stem, &arguments, &[], &code);
-        let numbers = skeleton.values();
+        let family = Family::new(Skeleton::of_function(&stem, &arguments, &[], &Tree::all(code.clone())));
+        let numbers = family.first().to_vec();
         let used = place.key().trim_end_matches('.').to_owned();
-        let known = self.blocks.iter().position(|known| known.skeleton.fits(&skeleton));
-        let function = known.unwrap_or_else(|| {
-            let is_taken = |name: &Ident| {
-                self.functions.iter().any(|known| known.name == *name)
-                    || self.blocks.iter().any(|known| known.name == *name)
-            };
-            let names = std::iter::once(stem.clone()).chain((2..).map(|n| format_ident!("{stem}_{n}")));
-            let name = names.into_iter().find(|name| !is_taken(name)).unwrap_or(stem);
-            let word = place.word().to_owned();
-            let (numbers, uses) = (Vec::new(), Vec::new());
-            self.blocks.push(BlockFunction { name, word, what, arguments, code, skeleton, numbers, uses });
-            self.blocks.len() - 1
-        });
-        if let Some(block) = self.blocks.get_mut(function) {
-            block.numbers.push(numbers.clone());
-            block.uses.push(used);
-        }
+        let known = self.blocks.iter_mut().enumerate().find(|(_, known)| known.family.fits(&family));
+        let function = match known {
+            Some((at, known)) => {
+                known.family.join(family);
+                known.uses.push(used);
+                at
+            }
+            None => {
+                let is_taken = |name: &Ident| {
+                    self.functions.iter().any(|known| known.name == *name)
+                        || self.blocks.iter().any(|known| known.name == *name)
+                };
+                let names = std::iter::once(stem.clone()).chain((2..).map(|n| format_ident!("{stem}_{n}")));
+                let name = names.into_iter().find(|name| !is_taken(name)).unwrap_or(stem);
+                let (word, uses) = (place.word().to_owned(), vec![used]);
+                self.blocks.push(BlockFunction { name, word, what, arguments, code, family, uses });
+                self.blocks.len() - 1
+            }
+        };
         Some(Statement::Block { function, numbers, values, runs: runs.to_vec() })
     }
 
@@ -268,10 +270,15 @@ impl Model<'_> {
         path: Vec<Ident>,
         argument: &Argument,
     ) -> Option<TokenStream> {
+        let known = |path: &[Ident]| handed.iter().find(|known| known.path == path);
         let own = match path.as_slice() {
             [owner @ .., bundle, member] if bundle == field => {
-                let ty = self.bundle_type(owner, &bundle.to_string());
-                ty.map(|ty| (path[..path.len() - 1].to_vec(), owner.last().cloned(), ty, member.clone()))
+                let path = &path[..path.len() - 1];
+                let ty = match known(path) {
+                    Some(known) => Some(known.ty.clone()),
+                    None => self.bundle_type(owner, &bundle.to_string()),
+                };
+                ty.map(|ty| (path.to_vec(), owner.last().cloned(), ty, member.clone()))
             }
             _ => None,
         };

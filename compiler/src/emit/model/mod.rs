@@ -15,15 +15,15 @@ use quote::{format_ident, quote};
 use super::bundles::Layout;
 use super::comments::docs;
 use super::constants::Constants;
-use super::function::{Argument, ArgumentKind, Emitted, function};
+use super::function::{Argument, ArgumentKind, Emitted, documentation, function};
 use super::info::{ModelInfo, info_item};
-use super::kernel::mentions;
 use super::optimizer::Optimizer;
 use super::parameters::{
     gradient_layout, gradient_type, initialize, initialize_state, layout, trained_layout,
 };
 use super::shared::{Names, Place};
 use super::sizes::turbofish;
+use super::tree::mentions;
 use super::{Domain, PassCx, names, number};
 use crate::graph::{Carried, Direction, Graph, Parameter};
 use crate::plan::{Along, Function, LANES, Pass, Plan, thousands};
@@ -140,13 +140,13 @@ impl<'a> Model<'a> {
         let mut run = Run {
             function: 0,
             layer: cx.graph().layer(planned.layer).name.clone(),
-            numbers: emitted.numbers.first().cloned().unwrap_or_default(),
+            numbers: emitted.family.as_ref().map(|family| family.first().to_vec()).unwrap_or_default(),
             arguments: emitted.arguments.clone(),
             returns: emitted.returns.is_some(),
             division: planned.division(cx.graph()).filter(|_| cx.domain == Domain::Batch),
             direction: planned.direction,
         };
-        run.function = match &emitted.skeleton {
+        run.function = match &emitted.family {
             Some(_) => self.shared(cx, planned, emitted),
             None => self.own(cx, planned, emitted, suffix),
         };
@@ -183,7 +183,7 @@ impl<'a> Model<'a> {
     /// The place of a function of a layer in a block: one that is there already, of any layer of a block, if they differ
     /// in nothing but names and sizes. Others of one name are counted.
     fn shared(&mut self, cx: PassCx<'_>, planned: &Function, emitted: Emitted) -> usize {
-        let fits = |known: &Emitted| match (&known.skeleton, &emitted.skeleton) {
+        let fits = |known: &Emitted| match (&known.family, &emitted.family) {
             (Some(known), Some(new)) => known.fits(new),
             _ => false,
         };
@@ -195,22 +195,21 @@ impl<'a> Model<'a> {
                     known.layers.push(layer);
                 }
             }
-            for numbers in emitted.numbers {
-                if !known.numbers.contains(&numbers) {
-                    known.numbers.push(numbers);
-                }
+            if let (Some(known), Some(new)) = (&mut known.family, emitted.family) {
+                known.join(new);
             }
             return at;
         }
         let stem = emitted.name.to_string();
         let taken = |name: &String| self.functions.iter().any(|known| known.name == name);
-        let emitted = if taken(&stem) {
+        let mut emitted = if taken(&stem) {
             let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
             let name = names.find(|name| !taken(name)).unwrap_or(stem);
             function(cx, planned, &name, self.optimizer.as_ref())
         } else {
             emitted
         };
+        emitted.docs = documentation(cx, planned);
         self.functions.push(emitted);
         self.functions.len() - 1
     }
@@ -237,10 +236,10 @@ impl<'a> Model<'a> {
         let evaluate = plan.evaluate.as_ref().map(|pass| self.pass(pass, Domain::Batch, "inference"));
         let predict = self.pass(&plan.predict, Domain::Batch, "inference");
         let single = self.pass(&plan.single, Domain::Single, "one");
-        let with = |pass: &Option<Pass>, runs: Option<Vec<Run>>| pass.clone().zip(runs);
-        let train = with(&plan.train, train).map(|(pass, runs)| self.statements(&pass, runs, Memory::Train));
-        let evaluate =
-            with(&plan.evaluate, evaluate).map(|(pass, runs)| self.statements(&pass, runs, Memory::Evaluate));
+        let train = plan.train.as_ref().zip(train);
+        let train = train.map(|(pass, runs)| self.statements(pass, runs, Memory::Train));
+        let evaluate = plan.evaluate.as_ref().zip(evaluate);
+        let evaluate = evaluate.map(|(pass, runs)| self.statements(pass, runs, Memory::Evaluate));
         let predict = self.statements(&plan.predict, predict, Memory::Scratch);
         let single = self.statements(&plan.single, single, Memory::One);
         let (load, store) = self.borders();
@@ -371,8 +370,8 @@ impl<'a> Model<'a> {
     /// The entry of a function, with the sizes that are parameters of it.
     fn entry(&self, run: &Run) -> TokenStream {
         let Some(emitted) = self.functions.get(run.function) else { return TokenStream::new() };
-        let (entry, sizes) = (&emitted.entry, emitted.sizes().values(&run.numbers));
-        let sizes = turbofish(&sizes);
+        let sizes = emitted.sizes().map(|sizes| sizes.values(&run.numbers)).unwrap_or_default();
+        let (entry, sizes) = (&emitted.entry, turbofish(&sizes));
         quote!(#entry #sizes)
     }
 

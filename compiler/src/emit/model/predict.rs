@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::blocks::{Memory, Statement};
 use super::{Model, array_type};
-use crate::emit::kernel::mentions;
+use crate::emit::tree::mentions;
 use crate::emit::{names, number};
 use crate::graph::NodeId;
 use crate::plan::{LANES, Pass};
