@@ -7,6 +7,7 @@
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
 
 use super::{Along, LANES, Pass, Strategy, StrategyKind, Work, rows};
+use crate::scalar::cost;
 
 /// One function of the emitted code.
 #[derive(Debug, Clone)]
@@ -311,6 +312,15 @@ fn epilogue_of(
         return None;
     }
     let in_tile = |input: &NodeId| *input == root || epilogue.contains(input);
+    // Of two long functions, one of the other's value, a processor does not see the next sample's while it waits: what is
+    // in memory anyway is read again in a pass of its own.
+    let is_handed_on = |input: &NodeId| in_tile(input) && graph.results.contains(input);
+    if is_long(graph, id)
+        && epilogue.iter().any(|id| is_long(graph, *id))
+        && node.inputs.iter().any(is_handed_on)
+    {
+        return None;
+    }
     let fits = kernel.len() == node.len()
         && kernel.batched
         && graph.layout(root) == ValueLayout::BatchLane
@@ -318,6 +328,14 @@ fn epilogue_of(
         // The gradient of the loss stays in the loss's own function.
         && node.inputs.iter().any(in_tile);
     fits.then_some(latest)
+}
+
+/// The least [`cost`] of a function that is computed from polynomials.
+const LONG: u32 = 20;
+
+/// Whether a scalar function takes long.
+fn is_long(graph: &Graph, id: NodeId) -> bool {
+    matches!(&graph.node(id).op, Op::Pointwise(scalar) if cost(scalar) >= LONG)
 }
 
 /// The operator of a step and what is computed in its tile, unless it repeats a step.
