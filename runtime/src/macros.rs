@@ -38,7 +38,7 @@ macro_rules! __entries {
         $name:ident<$a:lifetime $(, $g:ident)*> =
             $function:ident($($argument:ident: $ty:ty),* $(,)?) $(-> $out:ty)?
     ) => {
-        struct $name<$a $(, const $g: usize)*>($($ty),*);
+        pub(crate) struct $name<$a $(, const $g: usize)*>($(pub(crate) $ty),*);
 
         impl<$a $(, const $g: usize)*> $crate::__private::Kernel<$elem> for $name<$a $(, $g)*> {
             type Output = $crate::__entries!(@output $($out)?);
@@ -80,10 +80,18 @@ macro_rules! __kernels {
             ) $(-> $out)? $body
         )*
 
-        $crate::__entries! {
-            $elem;
-            $($entry<$a $(, $g)*> = $($each)? $function($($argument: $ty),*) $(-> $out)?;)*
-        }
+        // Each entry has a module of its own, for rustc compiles several modules at a time.
+        $(
+            mod $function {
+                use super::*;
+
+                $crate::__entries! {
+                    $elem;
+                    $entry<$a $(, $g)*> = $($each)? $function($($argument: $ty),*) $(-> $out)?;
+                }
+            }
+            use self::$function::$entry;
+        )*
     };
 }
 

@@ -124,16 +124,28 @@ impl Simd {
 }
 
 /// Runs a kernel without further instructions.
-///
-/// A function of its own, as those of the sets are: what a kernel keeps on the stack is there while it runs, not, in a
-/// build without optimization, what all kernels of a step do at once.
-#[inline(never)]
+#[inline(always)]
 pub(crate) fn run_plain<E: Element, K: Kernel<E>>(kernel: K) -> K::Output
 where
     Plain<E>: Lanes<Elem = E>,
 {
-    kernel.run::<Plain<E>>()
+    kernel.apart_plain()
 }
+
+/// A kernel without further instructions.
+trait ApartPlain<E: Element>: Kernel<E> + Sized
+where
+    Plain<E>: Lanes<Elem = E>,
+{
+    /// A function of its own, as those of the sets are: what a kernel keeps on the stack is there while it runs, not, in a
+    /// build without optimization, what all kernels of a step do at once.
+    #[inline(never)]
+    fn apart_plain(self) -> Self::Output {
+        self.run::<Plain<E>>()
+    }
+}
+
+impl<E: Element, K: Kernel<E>> ApartPlain<E> for K where Plain<E>: Lanes<Elem = E> {}
 
 #[cfg(feature = "std")]
 fn cap_from_environment() -> Set {

@@ -94,3 +94,19 @@ pub fn is_taken(model: &str, plan: &Plan) -> bool {
 pub fn single(function: &str) -> String {
     format!("{}_one", function.trim_end_matches("_forward"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{RESERVED, text};
+
+    #[test]
+    fn reserved_words_are_in_order() {
+        assert!(RESERVED.is_sorted());
+    }
+
+    #[test]
+    fn names_can_be_identifiers() {
+        let texts = ["hidden", "layer1.conv", "2.dense", "type", "", "_", "größe"].map(text);
+        assert_eq!(texts, ["hidden", "layer1_conv", "_2_dense", "type_", "__", "__", "gr__e"]);
+    }
+}

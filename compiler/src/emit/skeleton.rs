@@ -221,3 +221,45 @@ fn is_bracket(group: &Branch) -> bool {
 fn is_constant(name: &str) -> bool {
     name.len() > 1 && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_' || b.is_ascii_digit())
 }
+
+#[cfg(test)]
+mod tests {
+    use quote::format_ident;
+
+    use super::*;
+
+    fn skeleton(name: &str, local: &str, code: &str) -> Skeleton {
+        let code = Tree::all(code.parse().expect("the text is tokens"));
+        Skeleton::of_function(&format_ident!("{name}"), &[], &[format_ident!("{local}")], &code)
+    }
+
+    #[test]
+    fn names_comments_and_sizes_do_not_count() {
+        let first = skeleton("a", "x", "rt::comment!(\"x\"); f::<L, 16>(x); x_lanes.store(&mut y[2]);");
+        let second = skeleton("b", "z", "f::<L, 32>(z); z_lanes.store(&mut y[7]);");
+        assert!(first.fits(&second));
+        assert_eq!((first.values(), second.values()), (vec![16, 2], vec![32, 7]));
+    }
+
+    #[test]
+    fn other_names_methods_and_paths_count() {
+        let first = skeleton("a", "x", "f(x); g(y);");
+        assert!(!first.fits(&skeleton("a", "x", "f(x); g(z);")));
+        assert!(!skeleton("a", "x", "rt::x(1);").fits(&skeleton("a", "z", "rt::z(1);")));
+        assert!(!skeleton("a", "x", "v.x(1);").fits(&skeleton("a", "z", "v.z(1);")));
+    }
+
+    #[test]
+    fn expressions_of_constants_exponents_and_fields_are_as_they_are() {
+        let fixed = "f::<{ SAMPLES * 4 }>(x.0, [ZERO; 2 * N], y.powi(3));";
+        assert_eq!(skeleton("a", "x", fixed).values(), Vec::<usize>::new());
+        assert!(!skeleton("a", "x", "x.powi(2)").fits(&skeleton("a", "x", "x.powi(3)")));
+    }
+
+    #[test]
+    fn sizes_are_called_after_what_they_are_of() {
+        let table = skeleton("a", "x", "SIZES[3]");
+        let names: Vec<&str> = table.sizes().iter().map(|size| size.name.as_str()).collect();
+        assert_eq!(names, ["SIZE"]);
+    }
+}

@@ -87,3 +87,30 @@ impl Tree {
 pub fn mentions(tokens: &TokenStream, name: &Ident) -> bool {
     Tree::mention(&Tree::all(tokens.clone()), name)
 }
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::TokenStream;
+    use quote::format_ident;
+
+    use super::{Tree, mentions};
+
+    fn stream(text: &str) -> TokenStream {
+        text.parse().expect("the text is tokens")
+    }
+
+    #[test]
+    fn tokens_come_back_as_they_were() {
+        let code = stream("fn f<'a>(x: &'a [[Row; 4]]) -> f32 { g::<L, 4>(x, |g, o, z| { z += 1.5e-3; }) }");
+        assert_eq!(Tree::tokens(Tree::all(code.clone())).to_string(), code.to_string());
+    }
+
+    #[test]
+    fn names_are_found_inside_of_brackets() {
+        let code = stream("a(b[{ c }], d.e)");
+        for name in ["a", "b", "c", "d", "e"] {
+            assert!(mentions(&code, &format_ident!("{name}")), "{name}");
+        }
+        assert!(!mentions(&code, &format_ident!("f")));
+    }
+}

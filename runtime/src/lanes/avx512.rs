@@ -12,7 +12,7 @@ lanes_of_parts! {
     {
         fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
             // SAFETY: whoever computes with these lanes has found the instructions on this machine.
-            unsafe { apart(kernel) }
+            unsafe { kernel.apart() }
         }
 
         #[cfg_attr(debug_assertions, inline)]
@@ -31,11 +31,20 @@ lanes_of_parts! {
     }
 }
 
-#[inline(never)]
-#[target_feature(enable = "avx512f,avx2,fma")]
-fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+/// A kernel with these instructions.
+///
+/// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
+trait Apart: Kernel<f32> + Sized {
+    /// # Safety
+    /// The machine must have the instructions.
+    #[inline(never)]
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    unsafe fn apart(self) -> Self::Output {
+        self.run::<Avx512>()
+    }
 }
+
+impl<K: Kernel<f32>> Apart for K {}
 
 mod ops {
     use super::operations;

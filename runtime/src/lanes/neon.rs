@@ -11,16 +11,25 @@ lanes_of_parts! {
     {
         fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
             // SAFETY: whoever computes with these lanes has found the instructions on this machine.
-            unsafe { apart(kernel) }
+            unsafe { kernel.apart() }
         }
     }
 }
 
-#[inline(never)]
-#[target_feature(enable = "neon")]
-fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
-    kernel.run::<Neon>()
+/// A kernel with these instructions.
+///
+/// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
+trait Apart: Kernel<f32> + Sized {
+    /// # Safety
+    /// The machine must have the instructions.
+    #[inline(never)]
+    #[target_feature(enable = "neon")]
+    unsafe fn apart(self) -> Self::Output {
+        self.run::<Neon>()
+    }
 }
+
+impl<K: Kernel<f32>> Apart for K {}
 
 mod ops {
     use super::operations;
