@@ -32,6 +32,7 @@ models! {
     positions: Positions = "tests/data/models/positions.nn";
     sequence: Sequence = "tests/data/models/sequence.nn";
     attention: Attention = "tests/data/models/attention.nn";
+    far_attention: FarAttention = "tests/data/models/far_attention.nn";
     carried: Carried = "tests/data/models/carried.nn";
     masks: Masks = "tests/data/models/masks.nn";
     masked_cells: MaskedCells = "tests/data/models/masked_cells.nn";

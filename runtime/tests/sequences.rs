@@ -282,8 +282,16 @@ macro_rules! attention {
 
             #[inline(always)]
             fn backward<L: Lanes<Elem = f32>>(query: &[[R; Q]], memory: &[[R; M]], d_y: &[[R; Q]], mask: Option<&[[R; S]]>, draws: Option<&[R]>, d_query: &mut [[R; Q]], d_memory: &mut [[R; M]]) {
-                attention::backward::<L, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfQuery(d_query));
-                attention::backward::<L, Q, M, Q, S, $at_once>(query, memory, d_y, mask, draws, SIZES, OfMemory(d_memory));
+                attention::backward::<L, Q, M, Q, S, $at_once, 0>(query, memory, d_y, mask, draws, SIZES, &mut [], OfQuery(d_query));
+                attention::backward::<L, Q, M, Q, S, $at_once, 0>(query, memory, d_y, mask, draws, SIZES, &mut [], OfMemory(d_memory));
+            }
+
+            /// The same, keys and values of a head together.
+            #[allow(clippy::too_many_arguments)]
+            #[inline(always)]
+            fn together<L: Lanes<Elem = f32>>(query: &[[R; Q]], memory: &[[R; M]], d_y: &[[R; Q]], mask: Option<&[[R; S]]>, draws: Option<&[R]>, sources: &mut [[R; 2 * S * N]], near: &mut [[R; 4 * S * N]], d_query: &mut [[R; Q]], d_memory: &mut [[R; M]]) {
+                attention::backward::<L, Q, M, Q, S, $at_once, { 2 * S * N }>(query, memory, d_y, mask, draws, SIZES, sources, OfQuery(d_query));
+                attention::backward::<L, Q, M, Q, S, $at_once, { 4 * S * N }>(query, memory, d_y, mask, draws, SIZES, near, OfMemory(d_memory));
             }
 
             #[inline(always)]
@@ -295,6 +303,7 @@ macro_rules! attention {
                 f32;
                 Forward<'a> = forward(query: &'a [[R; Q]], memory: &'a [[R; M]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, y: &'a mut [[R; Q]]);
                 Backward<'a> = backward(query: &'a [[R; Q]], memory: &'a [[R; M]], d_y: &'a [[R; Q]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]], d_memory: &'a mut [[R; M]]);
+                Together<'a> = together(query: &'a [[R; Q]], memory: &'a [[R; M]], d_y: &'a [[R; Q]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, sources: &'a mut [[R; 2 * S * N]], near: &'a mut [[R; 4 * S * N]], d_query: &'a mut [[R; Q]], d_memory: &'a mut [[R; M]]);
                 Single<'a> = single(query: &'a [R], memory: &'a [R], mask: Option<&'a [R]>, y: &'a mut [R; Y]);
             }
 
@@ -349,6 +358,10 @@ macro_rules! attention {
                         simd.run(Backward(query, memory, d_y, mask, given, d_query, d_memory));
                     }
                     assert!((y, d_query, d_memory) == all, "{simd:?}: group by group");
+                    let (mut d_query, mut d_memory) = (numbers.rows::<Q, G>(), numbers.rows::<M, G>());
+                    let (mut sources, mut near) = (numbers.rows::<{ 2 * S * N }, G>(), numbers.rows::<{ 4 * S * N }, G>());
+                    simd.run(Together(&*query, &*memory, &*d_y, mask, given, &mut *sources, &mut *near, &mut *d_query, &mut *d_memory));
+                    assert!(d_query == all.1 && d_memory == all.2, "{simd:?}: keys and values together");
                     match &first {
                         Some(first) => assert!(*first == all, "{simd:?} gives other bits"),
                         None => first = Some(all),
@@ -446,35 +459,39 @@ mod packed {
 
     #[inline(always)]
     fn packed<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_x: &mut All) {
-        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        const NEAR: usize = 4 * T * D / 2;
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4, NEAR>(
             x,
             x,
             d_y,
             None,
             None,
             SIZES,
+            &mut [[[0.0; 16]; NEAR]],
             Packed(d_x),
         );
     }
 
     #[inline(always)]
     fn apart<L: Lanes<Elem = f32>>(x: &All, d_y: &[[R; T * D]; 1], d_query: &mut All, d_memory: &mut All) {
-        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4, 0>(
             x,
             x,
             d_y,
             None,
             None,
             SIZES,
+            &mut [],
             OfQuery(d_query),
         );
-        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4>(
+        attention::backward::<L, { 3 * T * D }, { 3 * T * D }, { T * D }, T, 4, 0>(
             x,
             x,
             d_y,
             None,
             None,
             SIZES,
+            &mut [],
             OfMemory(d_memory),
         );
     }

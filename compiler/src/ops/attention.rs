@@ -295,6 +295,9 @@ enum Of {
     Memory,
 }
 
+/// Rows of a head's keys up to which they and the values are in the nearest cache, wherever they lie.
+const ROWS_APART: usize = 256;
+
 /// Operands: those of the attention, and d_y.
 #[derive(Debug)]
 struct AttentionGradient(Attention, Of);
@@ -374,9 +377,8 @@ impl Attention {
         (2 * products * pairs * self.width() + 5 * pairs * self.heads) as u64
     }
 
-    fn tiled(&self) -> Strategy {
-        let reason = format!("{} queries at once against 4 keys, scores not kept", self.at_once());
-        Strategy::new(StrategyKind::Tiled, reason)
+    fn tiling(&self) -> String {
+        format!("{} queries at once against 4 keys, scores not kept", self.at_once())
     }
 }
 
@@ -432,7 +434,7 @@ impl Operator for Attention {
     }
 
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        self.tiled()
+        Strategy::new(StrategyKind::Tiled, self.tiling())
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -505,8 +507,15 @@ impl Operator for AttentionGradient {
         }
     }
 
+    /// Keys, values and their gradients of a head lie together where the nearest cache would not hold them: a position is
+    /// as far from the next as the features of all heads.
     fn strategy(&self, _: &Graph, _: &Node) -> Strategy {
-        self.0.tiled()
+        let (reason, rows) = (self.0.tiling(), self.0.keys * self.0.head);
+        if rows <= ROWS_APART {
+            return Strategy::new(StrategyKind::Tiled, reason);
+        }
+        let copies = if self.1 == Of::Query { 2 } else { 4 };
+        Strategy::new(StrategyKind::Gathered(copies * rows), format!("{reason}, those of a head together"))
     }
 
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
@@ -522,9 +531,14 @@ impl Operator for AttentionGradient {
             Of::Query => quote!(OfQuery),
             Of::Memory => quote!(OfMemory),
         };
+        let (near, n) = match cx.strategy.kind {
+            // As many as any step of the function needs.
+            StrategyKind::Gathered(_) => (cx.partial(), quote!(_)),
+            _ => (quote!(&mut []), cx.number(0)),
+        };
         quote! {
-            rt::attention::backward::<L, #q, #m, #o, #keys, #at_once>(
-                #query, #memory, #d_y, #mask, #draws, #sizes, rt::attention::#gradients(#out)
+            rt::attention::backward::<L, #q, #m, #o, #keys, #at_once, #n>(
+                #query, #memory, #d_y, #mask, #draws, #sizes, #near, rt::attention::#gradients(#out)
             );
         }
     }

@@ -41,6 +41,8 @@ pub enum StrategyKind {
     Blocked(usize),
     /// A convolution in tiles of two times two places with fewer products, in so many rows of memory for a group.
     Winograd(usize),
+    /// The same tile, over operands that are copied together first, in so many rows of memory for a group.
+    Gathered(usize),
     /// A plain loop over rows.
     Loop,
 }
@@ -85,7 +87,7 @@ impl StrategyKind {
     pub fn partial(self, len: usize) -> Option<usize> {
         match self {
             Self::Blocked(_) => Some(len),
-            Self::Winograd(rows) => Some(rows),
+            Self::Winograd(rows) | Self::Gathered(rows) => Some(rows),
             Self::Unrolled | Self::Tiled | Self::Loop => None,
         }
     }
@@ -95,7 +97,7 @@ impl std::fmt::Display for Strategy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.kind {
             StrategyKind::Unrolled => write!(f, "unrolled: {}", self.reason),
-            StrategyKind::Tiled => write!(f, "tiled: {}", self.reason),
+            StrategyKind::Tiled | StrategyKind::Gathered(_) => write!(f, "tiled: {}", self.reason),
             StrategyKind::Blocked(size) => write!(f, "blocked by {size}: {}", self.reason),
             StrategyKind::Winograd(_) => write!(f, "Winograd: {}", self.reason),
             StrategyKind::Loop => write!(f, "{}", self.reason),

@@ -26,14 +26,15 @@ cases! {
     |L| attention::forward::<L, 24576, 24576, 64, 4>(&x[..], &x[..], None, None, SIZES, store!(y));
 
     backward: "gpt: 16 x 64 positions, 4 heads of 32, causal", 16 * PAIRS * (6 * PRODUCT + 2 * SOFTMAX),
-    { x: [[Row; 24576]; 1], d_y: [[Row; 8192]; 1], d_x: [[Row; 24576]; 1] }
-    |L| attention::backward::<L, 24576, 24576, 8192, 64, 4>(
+    { x: [[Row; 24576]; 1], d_y: [[Row; 8192]; 1], near: [[Row; 8192]; 1], d_x: [[Row; 24576]; 1] }
+    |L| attention::backward::<L, 24576, 24576, 8192, 64, 4, 8192>(
         &x[..],
         &x[..],
         &d_y[..],
         None,
         None,
         SIZES,
+        &mut near[..],
         Packed(&mut d_x[..]),
     );
 

@@ -318,14 +318,28 @@ impl<E, const F: usize> Gradients<E> for OfMemory<'_, E, F> {
 }
 
 /// The gradients of [`forward`]. With weights p, their gradient before the softmax is p (d_p - sum(p d_p)).
+///
+/// Keys and values are read for every few queries, and their gradients added to. In `near` those of a head lie together,
+/// if it has rows for a group: twice those of the keys, and as many again where their gradients are wanted. Where
+/// positions are far apart they would drive each other out of the cache.
+#[allow(clippy::too_many_arguments)]
 #[inline(always)]
-pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const S: usize, const R: usize>(
+pub fn backward<
+    L: Lanes,
+    const Q: usize,
+    const M: usize,
+    const O: usize,
+    const S: usize,
+    const R: usize,
+    const N: usize,
+>(
     query: &[[Row<L::Elem>; Q]],
     memory: &[[Row<L::Elem>; M]],
     d_y: &[[Row<L::Elem>; O]],
     mask: Option<&[[Row<L::Elem>; S]]>,
     draws: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
+    near: &mut [[Row<L::Elem>; N]],
     mut gradients: impl Gradients<L::Elem>,
 ) {
     let (head, width) = (sizes.head, sizes.head * sizes.heads);
@@ -333,14 +347,23 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
     let Aligned(d_scores) = &mut Aligned([[[L::Elem::ZERO; LANES]; S]; R]);
     assert!(memory.len() == query.len() && d_y.len() == query.len());
     assert!(mask.is_none_or(|mask| mask.len() == query.len()));
+    assert!(N == 0 || near.len() == query.len());
     for g in 0..query.len() {
         let draws = draws.map(|draws| &draws[g * sizes.draws()..][..sizes.draws()]);
-        if let Some(rows) = gradients.memory(g) {
+        if let Some(rows) = gradients.memory(g)
+            && N == 0
+        {
             rows.fill([L::Elem::ZERO; LANES]);
         }
         for h in 0..sizes.heads {
-            let [q, k, v] = parts(&query[g], &memory[g], sizes, h);
+            let [q, far_k, far_v] = parts(&query[g], &memory[g], sizes, h);
             let d = Part { rows: &d_y[g], row: width, from: h * head };
+            let near: &mut [Row<L::Elem>] = if N == 0 { &mut [] } else { &mut near[g] };
+            let (sources, sums) = near.split_at_mut(near.len().min(2 * S * head));
+            let n_sums = if gradients.memory(g).is_some() { sums.len().min(2 * S * head) } else { 0 };
+            let sums = &mut sums[..n_sums];
+            let [k, v] = if N == 0 { [far_k, far_v] } else { gathered([far_k, far_v], head, sources) };
+            sums.fill([L::Elem::ZERO; LANES]);
             for i in (0..sizes.queries).step_by(R) {
                 let n = R.min(sizes.queries - i);
                 let limit = sizes.seen(i + n - 1);
@@ -370,12 +393,39 @@ pub fn backward<L: Lanes, const Q: usize, const M: usize, const O: usize, const 
                     }
                 }
                 if let Some(rows) = gradients.memory(g) {
+                    let rows = if N == 0 { rows } else { &mut *sums };
                     add_outer::<L, R, S>(d_scores, q, (i, n), limit, head, rows, (k.row, k.from));
                     add_outer::<L, R, S>(weights, d, (i, n), limit, head, rows, (v.row, v.from));
                 }
             }
+            if let Some(rows) = gradients.memory(g)
+                && N > 0
+            {
+                for (to, from) in [(far_k, k), (far_v, v)] {
+                    for j in 0..S {
+                        let sums = Part { rows: sums, ..from }.at(j, head);
+                        rows[j * to.row + to.from..][..head].copy_from_slice(sums);
+                    }
+                }
+            }
         }
     }
+}
+
+/// Keys and values of a head, one position after the other, copied to `near`.
+#[inline(always)]
+fn gathered<'a, E: Element>(
+    parts: [Part<'_, E>; 2],
+    head: usize,
+    near: &'a mut [Row<E>],
+) -> [Part<'a, E>; 2] {
+    let len = near.len() / 2;
+    for (part, near) in parts.iter().zip(near.chunks_exact_mut(len)) {
+        for (j, rows) in near.chunks_exact_mut(head).enumerate() {
+            rows.copy_from_slice(part.at(j, head));
+        }
+    }
+    [0, len].map(|from| Part { rows: near, row: head, from })
 }
 
 /// Gradients of the weights of one query become those of its scores; the weights are left as they met the values, some
