@@ -3,18 +3,12 @@
 
 use super::LANES;
 use super::parts::{lanes_of_parts, operations};
-use crate::simd::Kernel;
 use core::arch::x86_64::__m256;
 
 lanes_of_parts! {
     /// Sixteen `f32` in two registers.
-    Avx2, Mask256, ops, __m256, __m256, 8 x 2, [0, 1], wide: false,
+    Avx2, Mask256, ops, __m256, __m256, 8 x 2, [0, 1], wide: false, features: "avx2,fma",
     {
-        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
-            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
-            unsafe { kernel.apart() }
-        }
-
         #[cfg_attr(debug_assertions, inline)]
         #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
@@ -41,21 +35,6 @@ lanes_of_parts! {
         }
     }
 }
-
-/// A kernel with these instructions.
-///
-/// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
-trait Apart: Kernel<f32> + Sized {
-    /// # Safety
-    /// The machine must have the instructions.
-    #[inline(never)]
-    #[target_feature(enable = "avx2,fma")]
-    unsafe fn apart(self) -> Self::Output {
-        self.run::<Avx2>()
-    }
-}
-
-impl<K: Kernel<f32>> Apart for K {}
 
 mod ops {
     use super::operations;

@@ -3,18 +3,12 @@
 
 use super::LANES;
 use super::parts::{lanes_of_parts, operations};
-use crate::simd::Kernel;
 use core::arch::x86_64::{__m512, __mmask16};
 
 lanes_of_parts! {
     /// Sixteen `f32` in a register.
-    Avx512, Mask512, ops, __m512, __mmask16, 16 x 1, [0], wide: true,
+    Avx512, Mask512, ops, __m512, __mmask16, 16 x 1, [0], wide: true, features: "avx512f,avx2,fma",
     {
-        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
-            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
-            unsafe { kernel.apart() }
-        }
-
         #[cfg_attr(debug_assertions, inline)]
         #[cfg_attr(not(debug_assertions), inline(always))]
         fn transpose(rows: &mut [Self; LANES]) {
@@ -30,21 +24,6 @@ lanes_of_parts! {
         }
     }
 }
-
-/// A kernel with these instructions.
-///
-/// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
-trait Apart: Kernel<f32> + Sized {
-    /// # Safety
-    /// The machine must have the instructions.
-    #[inline(never)]
-    #[target_feature(enable = "avx512f,avx2,fma")]
-    unsafe fn apart(self) -> Self::Output {
-        self.run::<Avx512>()
-    }
-}
-
-impl<K: Kernel<f32>> Apart for K {}
 
 mod ops {
     use super::operations;

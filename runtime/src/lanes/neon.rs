@@ -2,34 +2,12 @@
 #![allow(unsafe_code)]
 
 use super::parts::{lanes_of_parts, operations};
-use crate::simd::Kernel;
 use core::arch::aarch64::{float32x4_t, uint32x4_t};
 
 lanes_of_parts! {
     /// Sixteen `f32` in four registers.
-    Neon, MaskNeon, ops, float32x4_t, uint32x4_t, 4 x 4, [0, 1, 2, 3], wide: false,
-    {
-        fn apart<K: Kernel<f32>>(kernel: K) -> K::Output {
-            // SAFETY: whoever computes with these lanes has found the instructions on this machine.
-            unsafe { kernel.apart() }
-        }
-    }
+    Neon, MaskNeon, ops, float32x4_t, uint32x4_t, 4 x 4, [0, 1, 2, 3], wide: false, features: "neon", {}
 }
-
-/// A kernel with these instructions.
-///
-/// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
-trait Apart: Kernel<f32> + Sized {
-    /// # Safety
-    /// The machine must have the instructions.
-    #[inline(never)]
-    #[target_feature(enable = "neon")]
-    unsafe fn apart(self) -> Self::Output {
-        self.run::<Neon>()
-    }
-}
-
-impl<K: Kernel<f32>> Apart for K {}
 
 mod ops {
     use super::operations;

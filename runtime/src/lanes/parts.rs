@@ -73,7 +73,7 @@ pub(super) use f32_math;
 macro_rules! lanes_of_parts {
     (
         $(#[$docs:meta])* $name:ident, $mask:ident, $ops:ident, $part:ty, $part_mask:ty,
-        $width:literal x $count:literal, [$($i:literal),*], wide: $wide:literal,
+        $width:literal x $count:literal, [$($i:literal),*], wide: $wide:literal, features: $features:literal,
         { $($more:item)* }
     ) => {
         $(#[$docs])*
@@ -89,10 +89,30 @@ macro_rules! lanes_of_parts {
         lanes_of_parts!(@unary $name, $ops, [$($i),*], Neg neg);
         lanes_of_parts!(@unary $mask, $ops, [$($i),*], Not not);
 
+        /// A kernel with these instructions.
+        ///
+        /// A method of the kernel, which belongs to the module of its type: rustc compiles several modules at a time.
+        trait Apart: crate::simd::Kernel<f32> + Sized {
+            /// # Safety
+            /// The machine must have the instructions.
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            unsafe fn apart(self) -> Self::Output {
+                self.run::<$name>()
+            }
+        }
+
+        impl<K: crate::simd::Kernel<f32>> Apart for K {}
+
         impl crate::lanes::Lanes for $name {
             type Elem = f32;
             type Mask = $mask;
             const IS_WIDE: bool = $wide;
+
+            fn apart<K: crate::simd::Kernel<f32>>(kernel: K) -> K::Output {
+                // SAFETY: whoever computes with these lanes has found the instructions on this machine.
+                unsafe { Apart::apart(kernel) }
+            }
 
             #[cfg_attr(debug_assertions, inline)]
 

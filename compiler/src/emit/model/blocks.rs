@@ -270,14 +270,11 @@ impl Model<'_> {
         path: Vec<Ident>,
         argument: &Argument,
     ) -> Option<TokenStream> {
-        let known = |path: &[Ident]| handed.iter().find(|known| known.path == path);
         let own = match path.as_slice() {
             [owner @ .., bundle, member] if bundle == field => {
                 let path = &path[..path.len() - 1];
-                let ty = match known(path) {
-                    Some(known) => Some(known.ty.clone()),
-                    None => self.bundle_type(owner, &bundle.to_string()),
-                };
+                let known = handed.iter().find(|known| known.path == path).map(|known| known.ty.clone());
+                let ty = known.or_else(|| self.bundle_type(owner, &bundle.to_string()));
                 ty.map(|ty| (path.to_vec(), owner.last().cloned(), ty, member.clone()))
             }
             _ => None,
