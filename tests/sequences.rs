@@ -29,6 +29,7 @@ models! {
     lstm: Lstm = "tests/data/models/lstm.nn";
     gru: Gru = "tests/data/models/gru.nn";
     own_cells: Own = "tests/data/models/own_cells.nn";
+    paired_cells: Paired = "tests/data/models/paired_cells.nn";
     positions: Positions = "tests/data/models/positions.nn";
     sequence: Sequence = "tests/data/models/sequence.nn";
     attention: Attention = "tests/data/models/attention.nn";

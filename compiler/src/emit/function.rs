@@ -40,6 +40,8 @@ pub struct Emitted {
     pub returns: Option<TokenStream>,
     /// Whether its work can be divided.
     pub is_divided: bool,
+    /// Whether it is for `G` groups of samples, two at a time.
+    pub is_of_pairs: bool,
     /// Those that are this one but for names and sizes, if other layers may share it.
     pub family: Option<Family>,
     /// The layers that share it.
@@ -78,10 +80,11 @@ impl Emitted {
         let (name, element, docs, code) = (&self.name, &self.element, &self.docs, &self.code);
         let arguments = self.arguments.iter().map(|argument| argument.declared(&TokenStream::new()));
         let returns = self.returns.as_ref().map(|ty| quote!(-> #ty));
+        let groups = self.is_of_pairs.then(|| quote!(, const G: usize));
         quote! {
             #docs
             #[inline(always)]
-            fn #name<L: Lanes<Elem = #element>>(#(#arguments),*) #returns {
+            fn #name<L: Lanes<Elem = #element> #groups>(#(#arguments),*) #returns {
                 #code
             }
         }
@@ -142,6 +145,8 @@ pub enum Form {
     Taps,
     /// A value, by reference, as positions one after the other; all of them have so many features.
     Positions(usize),
+    /// A value of `G` groups, each by reference.
+    Apart,
 }
 
 impl Argument {
@@ -162,16 +167,18 @@ impl Argument {
             (Form::Taps, _) => quote!(rt::Taps::new(#whole)),
             (Form::Positions(_), true) => quote!(rt::positions_mut(#whole)),
             (Form::Positions(_), false) => quote!(rt::positions(#whole)),
-            (Form::Reference | Form::Value, _) => whole,
+            (Form::Reference | Form::Value | Form::Apart, _) => whole,
         }
     }
 
     /// `x: &'a mut [[Row; 4]]`
-    fn declared(&self, lifetime: &TokenStream) -> TokenStream {
+    pub fn declared(&self, lifetime: &TokenStream) -> TokenStream {
         let Self { name, ty, .. } = self;
         match (self.form, self.is_mut) {
             (Form::Value, _) => quote!(#name: #ty),
             (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
+            (Form::Apart, true) => quote!(mut #name: [&#lifetime mut #ty; G]),
+            (Form::Apart, false) => quote!(#name: [&#lifetime #ty; G]),
             (Form::Reference | Form::Positions(_), true) => quote!(#name: &#lifetime mut #ty),
             (Form::Reference | Form::Positions(_), false) => quote!(#name: &#lifetime #ty),
         }
@@ -231,12 +238,14 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let cx = PassCx { at_position, ..cx };
     let arguments = arguments(cx, function, optimizer);
     let steps = StepFunction::all(cx, function, name);
-    let body = function.steps.iter().zip(&steps).zip(&comments).map(|((step, repeated), comment)| {
+    let mut before = Vec::new();
+    let mut body = Vec::new();
+    for ((step, repeated), comment) in function.steps.iter().zip(&steps).zip(&comments) {
         let code = match step {
-            Step::Kernel { node, epilogue, update, strategy, parts, .. } => {
+            Step::Kernel { node, epilogue, update, strategy, .. } => {
                 let graph = cx.graph();
                 let op_node = graph.node(*node);
-                let Op::Operator(op) = &op_node.op else { return TokenStream::new() };
+                let Op::Operator(op) = &op_node.op else { continue };
                 let update = update.and_then(|parameter| {
                     let is_later = adds_to_earlier(graph, parameter, *node);
                     optimizer.map(|optimizer| {
@@ -252,9 +261,11 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
                     id: *node,
                     epilogue,
                     update,
-                    parts,
                     step: repeated.as_ref(),
+                    arguments: &arguments,
                 };
+                before.extend(repeated.iter().map(|step| step.item.clone()));
+                before.extend(op.scan().and_then(|scan| kernel.steps_of_pairs(scan)));
                 match cx.domain {
                     Domain::Batch => op.emit(&kernel),
                     Domain::Single => op.emit_single(&kernel),
@@ -262,8 +273,8 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
             }
             Step::Rows { nodes } => rows(cx, function, nodes),
         };
-        quote!(#comment #code)
-    });
+        body.push(quote!(#comment #code));
+    }
     let returns_total = function.steps.iter().any(|step| has_total(cx, step));
     let element = cx.element();
     let (start, end, returns) = if returns_total {
@@ -286,8 +297,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
     let code: Vec<Tree> = Tree::all(lengths.unwrap_or_default()).into_iter().chain(code).collect();
     let entry = names::type_ident(name);
     let name = names::ident(name);
-    let repeated = steps.iter().flatten().map(|step| &step.item);
-    let before = quote!(#(#repeated)*);
+    let before = quote!(#(#before)*);
     let family = is_shared.then(|| Family::new(Skeleton::of_function(&name, &arguments, &locals, &code)));
     Emitted {
         name,
@@ -298,6 +308,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         element,
         returns,
         is_divided: division.is_some(),
+        is_of_pairs: cx.is_of_pairs(),
         family,
         layers: vec![layer.clone()],
         arguments,
@@ -344,7 +355,7 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
         is_mut,
         kind: ArgumentKind::Value(*id),
         ty: cx.value_type(*id, function),
-        form: Form::Reference,
+        form: if cx.apart.contains(id) { Form::Apart } else { Form::Reference },
     };
     let mut arguments: Vec<Argument> = function.reads.iter().map(|id| value(id, false)).collect();
     let fixed = |name: &str, is_mut, kind, ty| {

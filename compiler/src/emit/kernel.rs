@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
+use super::function::Argument;
 use super::optimizer::UpdateCall;
 use super::scalar::{Style, Writer, literal};
 use super::tree::Tree;
@@ -27,10 +28,10 @@ pub struct KernelCx<'a> {
     pub(super) id: NodeId,
     pub(super) epilogue: &'a [NodeId],
     pub(super) update: Option<UpdateCall<'a>>,
-    /// The operator's other values.
-    pub(super) parts: &'a [NodeId],
     /// The step that it repeats, emitted.
     pub(super) step: Option<&'a super::scan::StepFunction<'a>>,
+    /// What the function is handed.
+    pub(super) arguments: &'a [Argument],
 }
 
 impl KernelCx<'_> {
@@ -46,6 +47,15 @@ impl KernelCx<'_> {
                 let name = self.cx.value_name(*id);
                 quote!(#name)
             }
+        }
+    }
+
+    /// Operand `n` as a slice of groups, or of references to them where they lie apart.
+    pub fn all_groups(&self, n: usize) -> TokenStream {
+        let operand = self.operand(n);
+        match self.node.inputs.get(n) {
+            Some(id) if self.cx.apart.contains(id) => quote!(&#operand),
+            _ => operand,
         }
     }
 

@@ -66,6 +66,8 @@ pub struct PassCx<'a> {
     pub names: &'a Names,
     /// Where parameters lie.
     pub parameters: &'a Layout,
+    /// The values whose groups lie apart, for a step that is repeated for two groups at a time.
+    pub apart: &'a [NodeId],
 }
 
 /// Which element of a value is meant.
@@ -138,9 +140,16 @@ impl<'a> PassCx<'a> {
         element(self.precision())
     }
 
+    /// Whether the pass is a step that is repeated for two groups of samples at a time, which are `G` for its function.
+    pub fn is_of_pairs(&self) -> bool {
+        self.pass.is_of_pairs && self.domain == Domain::Batch
+    }
+
     /// How many groups of samples a function works on: as many as it is given, if it treats each of them by itself.
     pub fn groups(&self, function: &Function) -> TokenStream {
-        if self.graph().is_step() {
+        if self.is_of_pairs() {
+            quote!(G)
+        } else if self.graph().is_step() {
             quote!(1)
         } else if function.is_by_group(self.graph()) {
             quote!(groups)
@@ -332,6 +341,10 @@ impl<'a> PassCx<'a> {
             (Domain::Batch, crate::graph::ValueLayout::Splat) => {
                 let len = number(len);
                 quote!([[Row; #len]; 1])
+            }
+            (Domain::Batch, _) if self.apart.contains(&id) => {
+                let len = number(len);
+                quote!([Row; #len])
             }
             (Domain::Batch, _) => self.lanes_type(len, function),
         }

@@ -3,14 +3,19 @@
 //! The step is a function of one group, so that its code does not depend on how many positions or samples there are. The
 //! loop gives it the position's part of each sequence where that lies, without copying it; in the code for one sample,
 //! where positions do not begin at a row, they are copied.
+//!
+//! A step with large products is a function of `G` groups, of two as long as there are two: its weights, which do not
+//! stay near the processor from step to step, are read half as often. Then the loop is a function of its own.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
+use super::comments::docs;
 use super::function::{Argument, ArgumentKind, Emitted, function};
 use super::kernel::KernelCx;
+use super::tree::Tree;
 use super::{Domain, PassCx, names, number};
-use crate::graph::{NodeId, Op};
+use crate::graph::{Graph, NodeId, Op};
 use crate::ops::scan::Scan;
 use crate::plan::{Function, LANES, Pass, Step};
 
@@ -18,8 +23,12 @@ use crate::plan::{Function, LANES, Pass, Step};
 #[derive(Debug)]
 pub struct StepFunction<'a> {
     pass: &'a Pass,
+    /// The values of the scan that something looks at: their numbers, and the nodes that they are.
+    values: Vec<(usize, NodeId)>,
     /// `None` where a step only hands on what it is given.
     emitted: Option<Emitted>,
+    /// What the loop is called where it is a function of its own.
+    loop_name: Ident,
     /// The function.
     pub item: TokenStream,
 }
@@ -29,29 +38,67 @@ impl<'a> StepFunction<'a> {
     pub fn all(cx: PassCx<'a>, function: &'a Function, name: &str) -> Vec<Option<Self>> {
         let mut n_repeated = 0;
         let steps = function.steps.iter().map(|step| match step {
-            Step::Kernel { body: Some(pass), .. } => {
+            Step::Kernel { node, parts, body: Some(pass), .. } => {
                 n_repeated += 1;
-                Some(Self::new(PassCx { pass, at_position: None, ..cx }, pass, &step_name(name, n_repeated)))
+                let Op::Operator(op) = &cx.graph().node(*node).op else { return None };
+                let values = kept(cx.graph(), function, *node, parts, op.scan()?);
+                let step = PassCx { pass, at_position: None, ..cx };
+                let apart = if step.is_of_pairs() { apart(pass, op.scan()?, &values) } else { vec![] };
+                let name = |word: &str| inner_name(name, word, n_repeated);
+                Some(Self::new(PassCx { apart: &apart, ..step }, pass, values, name))
             }
             _ => None,
         });
         steps.collect()
     }
 
-    fn new(cx: PassCx<'a>, pass: &'a Pass, name: &str) -> Self {
-        let emitted = pass.functions.first().map(|planned| function(cx, planned, name, None));
+    fn new(
+        cx: PassCx<'_>,
+        pass: &'a Pass,
+        values: Vec<(usize, NodeId)>,
+        name: impl Fn(&str) -> String,
+    ) -> Self {
+        let emitted = pass.functions.first().map(|planned| function(cx, planned, &name("step"), None));
         let item = emitted.as_ref().map(Emitted::item).unwrap_or_default();
-        Self { pass, emitted, item }
+        Self { pass, values, emitted, loop_name: names::ident(&name("steps")), item }
     }
 }
 
+/// The values of a scan that something looks at: their numbers, and the nodes that they are for the function.
+fn kept(
+    graph: &Graph,
+    function: &Function,
+    id: NodeId,
+    parts: &[NodeId],
+    scan: &Scan,
+) -> Vec<(usize, NodeId)> {
+    let node = |n: usize| match n {
+        0 => Some(id),
+        _ => parts.iter().copied().find(|id| graph.node(*id).op == Op::Part(n as u32)),
+    };
+    let values = (0..scan.values.len()).filter_map(|n| Some((n, node(n)?)));
+    values.filter(|(_, id)| function.writes.contains(id)).collect()
+}
+
+/// What a step is given of sequences, and what it puts into them.
+fn apart(pass: &Pass, scan: &Scan, values: &[(usize, NodeId)]) -> Vec<NodeId> {
+    let n_states = scan.states.len();
+    let operand = |id: &NodeId| match pass.graph.node(*id).op {
+        Op::Operand(n) => Some(n as usize),
+        _ => None,
+    };
+    let given = pass.graph.ids().filter(|id| operand(id).is_some_and(|n| n >= n_states));
+    let results = values.iter().filter_map(|(n, _)| scan.result(n_states + n));
+    given.chain(results.filter(|id| operand(id).is_none())).collect()
+}
+
 /// `lstm_step_forward` for `lstm_forward`, `lstm_step_one` for `lstm_one`.
-fn step_name(name: &str, n: usize) -> String {
+fn inner_name(name: &str, word: &str, n: usize) -> String {
     let number = if n == 1 { String::new() } else { format!("_{n}") };
-    let at = ["_forward", "_backward", "_one"].iter().filter_map(|word| name.rfind(word)).max();
+    let at = ["_forward", "_backward", "_one"].iter().filter_map(|end| name.rfind(end)).max();
     match at.and_then(|at| name.split_at_checked(at)) {
-        Some((layer, rest)) => format!("{layer}_step{number}{rest}"),
-        None => format!("{name}_step{number}"),
+        Some((layer, rest)) => format!("{layer}_{word}{number}{rest}"),
+        None => format!("{name}_{word}{number}"),
     }
 }
 
@@ -69,16 +116,49 @@ impl KernelCx<'_> {
     pub fn repeated(&self, scan: &Scan) -> TokenStream {
         let Some(step) = self.step else { return self.lowered() };
         let repeat = Repeat { cx: self, scan, step };
-        let positions = number(scan.positions);
-        let range = if scan.is_reverse { quote!((0..#positions).rev()) } else { quote!(0..#positions) };
-        let (start, body) = (repeat.start(), repeat.body());
-        match self.cx.domain {
-            Domain::Batch => {
-                let groups = self.groups();
-                quote!(for g in 0..#groups { #start for t in #range { #body } })
-            }
-            Domain::Single => quote!(#start for t in #range { #body }),
+        let groups = self.groups();
+        let steps = repeat.steps();
+        if repeat.is_of_pairs() {
+            let (name, arguments) = (&step.loop_name, repeat.loop_arguments(&steps));
+            let arguments: Vec<&Ident> = arguments.iter().map(|argument| &argument.name).collect();
+            return quote! {
+                let paired = #groups / 2 * 2;
+                for g in (0..paired).step_by(2) {
+                    #name::<L, 2>(g, #(#arguments),*);
+                }
+                for g in paired..#groups {
+                    #name::<L, 1>(g, #(#arguments),*);
+                }
+            };
         }
+        match self.cx.domain {
+            Domain::Batch => quote!(for g in 0..#groups { #steps }),
+            Domain::Single => steps,
+        }
+    }
+
+    /// The loop as a function of `G` groups from group `g` on, for a scan that is run for two of them at a time.
+    pub fn steps_of_pairs(&self, scan: &Scan) -> Option<TokenStream> {
+        let step = self.step?;
+        let repeat = Repeat { cx: self, scan, step };
+        if !repeat.is_of_pairs() {
+            return None;
+        }
+        let (name, element, steps) = (&step.loop_name, self.element(), repeat.steps());
+        let arguments = repeat.loop_arguments(&steps);
+        let arguments = arguments.iter().map(|argument| argument.declared(&TokenStream::new()));
+        let docs = docs([
+            "All steps, one after the other, for `G` groups of samples from group `g` on: each reads its weights once for all"
+                .to_owned(),
+            "of them.".to_owned(),
+        ]);
+        Some(quote! {
+            #docs
+            #[inline(always)]
+            fn #name<L: Lanes<Elem = #element>, const G: usize>(g: usize, #(#arguments),*) {
+                #steps
+            }
+        })
     }
 }
 
@@ -93,6 +173,56 @@ impl Repeat<'_> {
         self.cx.cx.domain
     }
 
+    fn is_of_pairs(&self) -> bool {
+        self.step.pass.is_of_pairs && self.domain() == Domain::Batch
+    }
+
+    /// States as they begin, and the loop.
+    fn steps(&self) -> TokenStream {
+        let positions = number(self.scan.positions);
+        let range = if self.scan.is_reverse { quote!((0..#positions).rev()) } else { quote!(0..#positions) };
+        let (start, body) = (self.start(), self.body());
+        quote!(#start for t in #range { #body })
+    }
+
+    /// What the loop needs of what the function is handed.
+    fn loop_arguments(&self, steps: &TokenStream) -> Vec<&Argument> {
+        let steps = Tree::all(steps.clone());
+        self.cx.arguments.iter().filter(|argument| Tree::mention(&steps, &argument.name)).collect()
+    }
+
+    /// Groups of samples that a step is for.
+    fn groups(&self) -> TokenStream {
+        if self.is_of_pairs() { quote!(G) } else { quote!(1) }
+    }
+
+    /// Position `t` of a value of the model.
+    fn at(&self, value: &TokenStream) -> TokenStream {
+        if self.is_of_pairs() {
+            quote!(rt::sequence::each_at(#value, g, t))
+        } else {
+            quote!(rt::sequence::at(&#value[g], t))
+        }
+    }
+
+    /// The same, to be written to.
+    fn at_mut(&self, value: &TokenStream) -> TokenStream {
+        if self.is_of_pairs() {
+            quote!(rt::sequence::each_at_mut(#value, g, t))
+        } else {
+            quote!(rt::sequence::at_mut(&mut #value[g], t))
+        }
+    }
+
+    /// What `from`, a reference or several of them, refers to.
+    fn value_of(&self, from: &TokenStream) -> TokenStream {
+        if self.is_of_pairs() && !is_local(from) {
+            quote!(rt::sequence::gathered(#from))
+        } else {
+            value_of(from)
+        }
+    }
+
     /// `[[Row; 4]; 1]` with `row` in each place.
     fn array(&self, len: usize, row: &TokenStream) -> TokenStream {
         let len = match self.domain() {
@@ -101,7 +231,10 @@ impl Repeat<'_> {
         };
         let len = number(len);
         match self.domain() {
-            Domain::Batch => quote!([[#row; #len]; 1]),
+            Domain::Batch => {
+                let groups = self.groups();
+                quote!([[#row; #len]; #groups])
+            }
             Domain::Single => quote!([#row; #len]),
         }
     }
@@ -135,12 +268,7 @@ impl Repeat<'_> {
 
     /// The model's value that value `n` of the scan is, if anything looks at it.
     fn value(&self, n: usize) -> Option<NodeId> {
-        let graph = self.cx.graph;
-        let id = match n {
-            0 => Some(self.cx.id),
-            _ => self.cx.parts.iter().copied().find(|id| graph.node(*id).op == Op::Part(n as u32)),
-        };
-        id.filter(|id| self.cx.function.writes.contains(id))
+        self.step.values.iter().find(|(value, _)| *value == n).map(|(_, id)| *id)
     }
 
     /// Everything that a step gives and something looks at.
@@ -181,6 +309,13 @@ impl Repeat<'_> {
             let (name, initial) = (self.state(n), self.cx.real(state.initial));
             if let Some(at) = self.scan.given().nth(n) {
                 let before = self.cx.operand(at);
+                if self.is_of_pairs() {
+                    return quote! {
+                        let mut #name = rt::Aligned(rt::sequence::gathered(
+                            rt::sequence::each_at(#before, g, 0)
+                        ));
+                    };
+                }
                 return quote!(let mut #name = rt::Aligned([#before[g]]););
             }
             let row = if state.initial == 0.0 { quote!(ZERO_ROW) } else { quote!([#initial; 16]) };
@@ -223,7 +358,7 @@ impl Repeat<'_> {
             })
             .collect();
         let targets = handed_on.iter().map(|(result, _)| &result.to);
-        let sources = handed_on.iter().map(|(_, from)| value_of(from));
+        let sources = handed_on.iter().map(|(_, from)| self.value_of(from));
         let handed_on = match handed_on.len() {
             0 => TokenStream::new(),
             1 => quote!(#(*#targets)* = #(#sources)*;),
@@ -235,10 +370,7 @@ impl Repeat<'_> {
         };
         let after = results.iter().filter(|result| !is_given(result) && !placed(result)).map(|result| {
             let from = match self.place(result.node) {
-                Some(place) => {
-                    let name = place.to;
-                    quote!(rt::sequence::at(&#name[g], t))
-                }
+                Some(place) => self.at(&place.to),
                 None => {
                     let name = self.step_name(result.node);
                     quote!(&#name)
@@ -268,7 +400,7 @@ impl Repeat<'_> {
             Some(n) => {
                 let source = self.cx.operand(n);
                 match self.domain() {
-                    Domain::Batch => quote!(rt::sequence::at(&#source[g], t)),
+                    Domain::Batch => self.at(&source),
                     Domain::Single => {
                         let (len, panels) =
                             (number(self.len_of(id)), number(self.len_of(id).div_ceil(LANES)));
@@ -284,12 +416,19 @@ impl Repeat<'_> {
         let to = &result.to;
         match (result.is_state, self.domain()) {
             (true, _) => {
-                let value = value_of(from);
+                let value = self.value_of(from);
                 quote!(*#to = #value;)
             }
+            (false, Domain::Batch) if self.is_of_pairs() => {
+                let to = self.at_mut(to);
+                if is_local(from) {
+                    return quote!(rt::sequence::put(#from, #to););
+                }
+                quote!(rt::sequence::put(&rt::sequence::gathered(#from), #to);)
+            }
             (false, Domain::Batch) => {
-                let value = value_of(from);
-                quote!(*rt::sequence::at_mut(&mut #to[g], t) = #value;)
+                let (value, to) = (value_of(from), self.at_mut(to));
+                quote!(*#to = #value;)
             }
             (false, Domain::Single) => {
                 let len = number(result.len);
@@ -306,10 +445,7 @@ impl Repeat<'_> {
             let name = self.local(&argument.name.to_string());
             match argument.kind {
                 ArgumentKind::Value(id) if argument.is_mut => match self.place(id) {
-                    Some(place) => {
-                        let to = place.to;
-                        quote!(rt::sequence::at_mut(&mut #to[g], t))
-                    }
+                    Some(place) => self.at_mut(&place.to),
                     None => quote!(&mut #name),
                 },
                 ArgumentKind::Value(id) => self.given(id),
@@ -321,8 +457,14 @@ impl Repeat<'_> {
             }
         });
         let name = &emitted.name;
-        quote!(#name::<L>(#(#arguments),*);)
+        let groups = self.is_of_pairs().then(|| quote!(, G));
+        quote!(#name::<L #groups>(#(#arguments),*);)
     }
+}
+
+/// Whether a reference is `&h`.
+fn is_local(reference: &TokenStream) -> bool {
+    reference.clone().into_iter().count() == 2
 }
 
 /// What a reference refers to: `*h` for `&h`, which is aligned.

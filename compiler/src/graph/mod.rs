@@ -263,6 +263,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its code takes groups of samples that lie apart, as `[&[Row; F]; G]`: positions of several sequences.
+    fn takes_groups_apart(&self, _node: &Node) -> bool {
+        false
+    }
+
     /// Whether its value is the largest of each two times two places of its operand, which may be computed on the way.
     fn halves(&self) -> bool {
         false

@@ -159,6 +159,10 @@ impl Operator for Concat {
         Strategy::rows()
     }
 
+    fn takes_groups_apart(&self, _: &Node) -> bool {
+        true
+    }
+
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let groups = cx.groups();
         let copies = self.blocks(cx).map(|(n, len, start)| {

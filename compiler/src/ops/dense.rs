@@ -247,6 +247,10 @@ impl Operator for Dense {
         strategy(graph, (self.features, self.units), positions, self.unroll, self.storage)
     }
 
+    fn takes_groups_apart(&self, node: &Node) -> bool {
+        node.len() == self.units
+    }
+
     fn products_unrolled(&self, node: &Node) -> Option<usize> {
         (self.unroll == Unroll::Auto && node.len() == self.units).then_some(self.features * self.units)
     }
@@ -294,7 +298,7 @@ impl Operator for Dense {
             kind => {
                 let (i, o, panels) = (cx.number(inputs), cx.number(outputs), cx.panels(outputs));
                 let bias = cx.optional(2);
-                let finish = cx.closure(&["g", "o"]);
+                let (all_x, finish) = (cx.all_groups(0), cx.closure(&["g", "o"]));
                 let (all_i, all_o) = (cx.number(cx.operand_len(0)), cx.number(cx.node.len()));
                 match kind {
                     StrategyKind::Blocked(block) if is_sequence => {
@@ -314,12 +318,12 @@ impl Operator for Dense {
                         let (block, partial) = (cx.number(block), cx.partial());
                         quote! {
                             rt::dense::forward_blocked::<L, #i, #o, #panels, #block, _>(
-                                #x, #weight, #bias, #partial, #finish
+                                #all_x, #weight, #bias, #partial, #finish
                             );
                         }
                     }
                     _ => {
-                        quote!(rt::dense::forward::<L, #i, #o, #panels>(#x, #weight, #bias, #finish);)
+                        quote!(rt::dense::forward::<L, #i, #o, #panels>(#all_x, #weight, #bias, #finish);)
                     }
                 }
             }
@@ -385,6 +389,10 @@ impl Operator for DenseInputGradient {
         strategy(graph, (self.features, self.units), positions, self.unroll, self.storage)
     }
 
+    fn takes_groups_apart(&self, node: &Node) -> bool {
+        node.len() == self.features
+    }
+
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (inputs, outputs) = (self.features, self.units);
         let is_sequence = cx.node.len() > inputs;
@@ -419,7 +427,7 @@ impl Operator for DenseInputGradient {
             }
             kind => {
                 let (i, o, panels) = (cx.number(inputs), cx.number(outputs), cx.panels(outputs));
-                let finish = cx.closure(&["g", "o"]);
+                let (all_d_y, finish) = (cx.all_groups(0), cx.closure(&["g", "o"]));
                 let (all_i, all_o) = (cx.number(cx.node.len()), cx.number(cx.operand_len(0)));
                 match kind {
                     StrategyKind::Blocked(block) if is_sequence => {
@@ -439,12 +447,12 @@ impl Operator for DenseInputGradient {
                         let (block, partial) = (cx.number(block / LANES), cx.partial());
                         quote! {
                             rt::dense::input_gradient_blocked::<L, #i, #o, #panels, #block, _>(
-                                #d_y, #weight, #partial, #finish
+                                #all_d_y, #weight, #partial, #finish
                             );
                         }
                     }
                     _ => {
-                        quote!(rt::dense::input_gradient::<L, #i, #o, #panels>(#d_y, #weight, #finish);)
+                        quote!(rt::dense::input_gradient::<L, #i, #o, #panels>(#all_d_y, #weight, #finish);)
                     }
                 }
             }

@@ -250,6 +250,10 @@ impl Operator for View {
         Strategy::new(StrategyKind::Loop, "one pass over the rows")
     }
 
+    fn takes_groups_apart(&self, _: &Node) -> bool {
+        true
+    }
+
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (groups, source) = (cx.groups(), cx.operand(0));
         let nest = self.nest(cx, |feature, place, condition| {

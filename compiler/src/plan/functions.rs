@@ -4,7 +4,7 @@
 //! or a pass over rows that computes scalar functions and reductions together. An update is done in the step that
 //! computes its gradient.
 
-use crate::graph::{Direction, Graph, LayerId, NodeId, Op, ParameterId, Role, ValueLayout};
+use crate::graph::{Direction, Graph, LayerId, Node, NodeId, Op, ParameterId, Role, ValueLayout};
 
 use super::{Along, LANES, Pass, Strategy, StrategyKind, Work, rows};
 use crate::scalar::cost;
@@ -123,6 +123,23 @@ impl Function {
         };
         let is_update = |step: &Step| update(step).is_some() || step.nodes().iter().all(is_ready);
         self.steps.iter().find_map(update).filter(|_| self.steps.iter().all(is_update))
+    }
+
+    /// Whether it is worth its while to be run for two groups of samples at a time, if it is a step that is repeated: a
+    /// product looks at all of its weights in each step.
+    pub fn gains_by_pairs(&self, graph: &Graph) -> bool {
+        let kernels = || {
+            self.steps.iter().filter_map(|step| match step {
+                Step::Kernel { node, strategy, .. } => Some((graph.node(*node), strategy.kind)),
+                Step::Rows { .. } => None,
+            })
+        };
+        let takes_them = |node: &Node| match &node.op {
+            Op::Operator(op) => op.takes_groups_apart(node),
+            _ => true,
+        };
+        kernels().any(|(_, kind)| matches!(kind, StrategyKind::Tiled | StrategyKind::Blocked(_)))
+            && kernels().all(|(node, _)| takes_them(node))
     }
 
     /// Whether it runs a step over and over.
@@ -414,11 +431,15 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
                 Some(scan) => Some(Box::new(Pass::of_step(&scan.body)?)),
                 None => None,
             };
+            let mut strategy = op.strategy(graph, node);
+            if body.as_ref().is_some_and(|body| body.is_of_pairs) {
+                strategy.reason.push_str(", for two groups of samples at a time");
+            }
             function.steps.push(Step::Kernel {
                 node: id,
                 epilogue: Vec::new(),
                 update: updated,
-                strategy: op.strategy(graph, node),
+                strategy,
                 parts: Vec::new(),
                 body,
             });

@@ -56,6 +56,9 @@ pub struct Pass {
     pub slots: Vec<Slot>,
     /// What is computed at one position, for each number of them that work is divided along.
     at_position: Vec<(usize, Graph)>,
+    /// Whether it is a step that is repeated for two groups of samples at a time, side by side: what it reads of the
+    /// weights of its products serves both.
+    pub is_of_pairs: bool,
 }
 
 /// The graphs that a plan is made from, each simplified.
@@ -113,7 +116,7 @@ fn make_pass(graph: &Graph, is_batch: bool) -> Result<Pass, Box<Diagnostic>> {
             at_position.push((positions, graph.at_position(positions)));
         }
     }
-    Ok(Pass { graph: graph.clone(), functions, values, slots, at_position })
+    Ok(Pass { graph: graph.clone(), functions, values, slots, at_position, is_of_pairs: false })
 }
 
 /// A broken invariant, as a diagnostic that asks for a report.
@@ -162,8 +165,9 @@ impl Pass {
             return Err("a step that is repeated is more than one function".to_owned());
         }
         let values = memory::values(graph, &functions);
+        let is_of_pairs = functions.iter().any(|function| function.gains_by_pairs(graph));
         let (slots, at_position) = (Vec::new(), Vec::new());
-        Ok(Self { graph: graph.clone(), functions, values, slots, at_position })
+        Ok(Self { graph: graph.clone(), functions, values, slots, at_position, is_of_pairs })
     }
 
     /// What is computed at one position of a function whose work is divided along them.

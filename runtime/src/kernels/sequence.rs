@@ -24,6 +24,59 @@ pub fn at_mut<E: Element, const D: usize, const N: usize>(
     core::array::from_mut(&mut sequence.as_chunks_mut::<D>().0[t])
 }
 
+/// The features of position `t` of `G` groups, from group `g` on, where each of them lies.
+///
+/// # Panics
+/// When there are not so many groups, or no such position.
+#[inline(always)]
+pub fn each_at<E: Element, const D: usize, const N: usize, const G: usize>(
+    sequence: &[[Row<E>; N]],
+    g: usize,
+    t: usize,
+) -> [&[Row<E>; D]; G] {
+    core::array::from_fn(
+        #[inline(always)]
+        |n| &sequence[g + n].as_chunks::<D>().0[t],
+    )
+}
+
+/// The same, to be written to.
+///
+/// # Panics
+/// When there are not so many groups, or no such position.
+#[inline(always)]
+pub fn each_at_mut<E: Element, const D: usize, const N: usize, const G: usize>(
+    sequence: &mut [[Row<E>; N]],
+    g: usize,
+    t: usize,
+) -> [&mut [Row<E>; D]; G] {
+    let mut groups = sequence[g..g + G].iter_mut();
+    core::array::from_fn(
+        #[inline(always)]
+        |_| match groups.next() {
+            Some(group) => &mut group.as_chunks_mut::<D>().0[t],
+            None => unreachable!("the range has as many groups"),
+        },
+    )
+}
+
+/// What lies apart, beside each other.
+#[inline(always)]
+pub fn gathered<E: Element, const D: usize, const G: usize>(groups: [&[Row<E>; D]; G]) -> [[Row<E>; D]; G] {
+    core::array::from_fn(
+        #[inline(always)]
+        |n| *groups[n],
+    )
+}
+
+/// Puts groups where each of them belongs.
+#[inline(always)]
+pub fn put<E: Element, const D: usize, const G: usize>(groups: &[[Row<E>; D]; G], to: [&mut [Row<E>; D]; G]) {
+    for (from, to) in groups.iter().zip(to) {
+        *to = *from;
+    }
+}
+
 /// Keeps the features of position `t`, of the first `samples` samples: a state that the next step begins with. Those of
 /// other samples stay as they were.
 ///

@@ -120,6 +120,7 @@ impl<'a> Model<'a> {
         let cx = PassCx {
             pass,
             at_position: None,
+            apart: &[],
             domain,
             sources,
             constants,

@@ -1,15 +1,17 @@
 //! The gradient of the input.
 
+use core::borrow::Borrow;
+
 use crate::bf16::Stored;
 use crate::element::Element;
 use crate::kernels::ahead::fetch_after;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
-/// d_x = Wᵀ d_y. `finish` is given group, input and sixteen samples.
+/// d_x = Wᵀ d_y. `finish` is given group, input and sixteen samples. Groups may be references to where each of them lies.
 #[inline(always)]
 pub fn input_gradient<L: Lanes, const I: usize, const O: usize, const P: usize>(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[Row<L::Elem>; I]; P],
     finish: impl FnMut(usize, usize, L),
 ) {
@@ -25,7 +27,7 @@ pub fn input_gradient_positions<L: Lanes, const TO: usize, const I: usize, const
 ) {
     let positions = TO / O;
     gradient_all::<L, I, O, P>(
-        d_y.as_flattened().as_chunks().0,
+        d_y.as_flattened().as_chunks::<O>().0,
         weight,
         #[inline(always)]
         |g, i, sum| finish(g / positions, g % positions * I + i, sum),
@@ -35,7 +37,7 @@ pub fn input_gradient_positions<L: Lanes, const TO: usize, const I: usize, const
 /// All inputs of all groups.
 #[inline(always)]
 fn gradient_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[Row<L::Elem>; I]; P],
     mut finish: impl FnMut(usize, usize, L),
 ) {
@@ -53,12 +55,12 @@ fn gradient_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
 /// All inputs of `C` groups.
 #[inline(always)]
 fn gradient_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[Row<L::Elem>; I]; P],
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| &d_y[g + c]);
+    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| d_y[g + c].borrow());
     // One group alone: half as many sums would wait for each other.
     let alone = if L::IS_WIDE && C == 1 { I / LANES * LANES } else { 0 };
     for i in (0..alone).step_by(LANES) {
@@ -128,7 +130,7 @@ pub fn input_gradient_blocked<
     const PB: usize,
     const S: usize,
 >(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
@@ -158,7 +160,7 @@ pub fn input_gradient_blocked_positions<
     // So many for each position, wherever they lie.
     let partial = &mut partial.as_flattened_mut().as_chunks_mut().0[..d_y.len() * positions];
     gradient_blocks::<L, I, O, P, PB, I>(
-        d_y.as_flattened().as_chunks().0,
+        d_y.as_flattened().as_chunks::<O>().0,
         weight,
         partial,
         #[inline(always)]
@@ -176,7 +178,7 @@ fn gradient_blocks<
     const PB: usize,
     const S: usize,
 >(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; S]],
     mut finish: impl FnMut(usize, usize, L),
@@ -208,14 +210,14 @@ fn gradient_block<
     const S: usize,
     const C: usize,
 >(
-    d_y: &[[Row<L::Elem>; O]],
+    d_y: &[impl Borrow<[Row<L::Elem>; O]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     partial: &mut [[Row<L::Elem>; S]],
     (from, to): (usize, usize),
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| &d_y[g + c]);
+    let d_y: [&[Row<L::Elem>; O]; C] = core::array::from_fn(|c| d_y[g + c].borrow());
     cover!(L, I, |i, R| {
         let mut start = [[L::zero(); C]; R];
         if from > 0 {

@@ -1,15 +1,17 @@
 //! The forward product.
 
+use core::borrow::Borrow;
+
 use crate::bf16::Stored;
 use crate::element::Element;
 use crate::kernels::ahead::fetch;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
-/// y = W x + b. `finish` is given group, output and sixteen samples.
+/// y = W x + b. `finish` is given group, output and sixteen samples. Groups may be references to where each of them lies.
 #[inline(always)]
 pub fn forward<L: Lanes, const I: usize, const O: usize, const P: usize>(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     finish: impl FnMut(usize, usize, L),
@@ -27,7 +29,7 @@ pub fn forward_positions<L: Lanes, const TI: usize, const I: usize, const O: usi
 ) {
     let positions = TI / I;
     forward_all::<L, I, O, P>(
-        x.as_flattened().as_chunks().0,
+        x.as_flattened().as_chunks::<I>().0,
         weight,
         bias,
         #[inline(always)]
@@ -38,7 +40,7 @@ pub fn forward_positions<L: Lanes, const TI: usize, const I: usize, const O: usi
 /// All outputs of all groups.
 #[inline(always)]
 fn forward_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, usize, L),
@@ -57,13 +59,13 @@ fn forward_all<L: Lanes, const I: usize, const O: usize, const P: usize>(
 /// All outputs of `C` groups.
 #[inline(always)]
 fn forward_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const C: usize>(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[Row<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     g: usize,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| x[g + c].as_slice());
+    let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| x[g + c].borrow().as_slice());
     for p in 0..O / LANES {
         let start = bias.map(|bias| &bias[p]);
         if L::IS_WIDE && C == 1 {
@@ -143,7 +145,7 @@ pub fn forward_blocked<
     const KB: usize,
     const S: usize,
 >(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; S]],
@@ -175,7 +177,7 @@ pub fn forward_blocked_positions<
     // So many for each position, wherever they lie.
     let partial = &mut partial.as_flattened_mut().as_chunks_mut().0[..x.len() * positions];
     forward_blocks::<L, I, O, P, KB, O>(
-        x.as_flattened().as_chunks().0,
+        x.as_flattened().as_chunks::<I>().0,
         weight,
         bias,
         partial,
@@ -194,7 +196,7 @@ fn forward_blocks<
     const KB: usize,
     const S: usize,
 >(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; S]],
@@ -222,7 +224,7 @@ fn forward_blocks<
 #[inline(always)]
 #[allow(clippy::too_many_arguments)]
 fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const S: usize, const C: usize>(
-    x: &[[Row<L::Elem>; I]],
+    x: &[impl Borrow<[Row<L::Elem>; I]>],
     weight: &[[impl Stored<L::Elem>; I]; P],
     bias: Option<&[Row<L::Elem>; P]>,
     partial: &mut [[Row<L::Elem>; S]],
@@ -231,7 +233,7 @@ fn block_groups<L: Lanes, const I: usize, const O: usize, const P: usize, const 
     room: &mut [Row<L::Elem>],
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| &x[g + c][from..to]);
+    let x: [&[Row<L::Elem>]; C] = core::array::from_fn(|c| &x[g + c].borrow()[from..to]);
     for p in 0..P {
         let bias = bias.map(|bias| &bias[p]);
         // What is used next comes from afar while this is used: all of the block in the first pass, and what of it fell out
