@@ -68,7 +68,7 @@ macro_rules! size {
 
             #[inline(always)]
             fn far_weight_gradient<L: Lanes<Elem = f32>>(panels: Range<usize>, x: &[[R; I]], d_y: &[[R; O]], d_weight: &mut [[R; I]]) {
-                dense::far_weight_gradient::<L, I, I, O, O, N>(x, d_y, panels, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+                dense::far_weight_gradient::<L, I, I, O, O, N>(x, d_y, panels, &mut [], #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
             }
 
             #[inline(always)]

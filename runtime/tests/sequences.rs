@@ -51,8 +51,8 @@ macro_rules! positions {
             }
 
             #[inline(always)]
-            fn weights<L: Lanes<Elem = f32>>(panels: Range<usize>, x: &[[R; T * I]], d_y: &[[R; T * O]], d_weight: &mut [[R; I]], d_bias: &mut [R]) {
-                dense::far_weight_gradient::<L, { T * I }, I, { T * O }, O, N>(x, d_y, panels.clone(), #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
+            fn weights<L: Lanes<Elem = f32>>(panels: Range<usize>, x: &[[R; T * I]], d_y: &[[R; T * O]], d_weight: &mut [[R; I]], d_bias: &mut [R], on_the_way: &mut [R]) {
+                dense::far_weight_gradient::<L, { T * I }, I, { T * O }, O, N>(x, d_y, panels.clone(), on_the_way, #[inline(always)] |p, i, z: L| z.store(&mut d_weight[p][i]));
                 dense::far_bias_gradient::<L, { T * O }, O>(d_y, panels, #[inline(always)] |p, z: L| z.store(&mut d_bias[p]));
             }
 
@@ -67,7 +67,7 @@ macro_rules! positions {
                 Blocked<'a> = blocked(x: &'a [[R; T * I]], weight: &'a [[R; I]; P], bias: &'a [R; P], partial: &'a mut [[R; T * O]], y: &'a mut [[R; T * O]]);
                 Back<'a> = back(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]]);
                 BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]], d_x: &'a mut [[R; T * I]]);
-                Weights<'a> = weights(panels: Range<usize>, x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], d_weight: &'a mut [[R; I]], d_bias: &'a mut [R]);
+                Weights<'a> = weights(panels: Range<usize>, x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], d_weight: &'a mut [[R; I]], d_bias: &'a mut [R], on_the_way: &'a mut [R]);
                 Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
             }
 
@@ -115,14 +115,20 @@ macro_rules! positions {
                     simd.run(BackBlocked(&*d_y, &weight, &mut *partial, &mut *d_again));
                     assert!(part == d_again, "{simd:?}: group by group");
                     let (mut d_weight, mut d_bias) = (numbers.rows::<I, P>(), [[1.0; 16]; P]);
-                    simd.run(Weights(0..P, &*x, &*d_y, &mut *d_weight, &mut d_bias));
+                    let mut on_the_way = [[3.0; 16]; P];
+                    simd.run(Weights(0..P, &*x, &*d_y, &mut *d_weight, &mut d_bias, &mut on_the_way));
+                    assert!(on_the_way == d_bias, "{simd:?}: with the weight's gradient");
                     for part in 0..=P {
                         let (mut again, mut bias_again) = (numbers.rows::<I, P>(), [[2.0; 16]; P]);
                         for panels in [0..part, part..P] {
-                            let bias = &mut bias_again[panels.clone()];
-                            simd.run(Weights(panels.clone(), &*x, &*d_y, &mut again[panels], bias));
+                            let (bias, part) = (&mut bias_again[panels.clone()], &mut on_the_way[panels.clone()]);
+                            part.fill([4.0; 16]);
+                            simd.run(Weights(panels.clone(), &*x, &*d_y, &mut again[panels], bias, part));
                         }
-                        assert!(again == d_weight && bias_again == d_bias, "{simd:?}: {part} panels and the rest");
+                        let is_same = again == d_weight && bias_again == d_bias && on_the_way == d_bias;
+                        assert!(is_same, "{simd:?}: {part} panels and the rest");
+                        simd.run(Weights(0..P, &*x, &*d_y, &mut *again, &mut bias_again, &mut []));
+                        assert!(again == d_weight, "{simd:?}: without the bias");
                     }
                     for g in 0..G {
                         for t in 0..T {

@@ -122,6 +122,14 @@ impl KernelCx<'_> {
         }
     }
 
+    /// How many of so many panels the function is given.
+    pub fn count_of_panels(&self, all: usize) -> TokenStream {
+        match self.function.division(self.graph) {
+            Some(Along::Panels(_)) => quote!(panels.len()),
+            _ => number(all),
+        }
+    }
+
     /// Which of so many rows of a kernel the function is given.
     pub fn units(&self, all: usize) -> TokenStream {
         let all = number(all);
@@ -166,6 +174,16 @@ impl KernelCx<'_> {
     /// Where an operator keeps what it needs while it runs: [`crate::plan::StrategyKind::partial`].
     pub fn partial(&self) -> TokenStream {
         quote!(partial)
+    }
+
+    /// Whether a sum of its last operand is asked for, which stands behind it in the function.
+    pub fn adds_up(&self) -> bool {
+        self.function.is_followed_by_sum(self.id)
+    }
+
+    /// What such sums are called.
+    pub fn sums(&self) -> TokenStream {
+        quote!(sums)
     }
 
     /// For an operator that is always written out before it is emitted: an error in the emitted code, were it not.

@@ -268,6 +268,17 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether its value is the sum of its operand over samples and their positions, which what looks at all of that
+    /// anyway may make as well.
+    fn adds_up(&self) -> bool {
+        false
+    }
+
+    /// Whether its code can make the sum of its last operand as well, where it takes that as it was computed.
+    fn can_add_up(&self) -> bool {
+        false
+    }
+
     /// Whether its value is the largest of each two times two places of its operand, which may be computed on the way.
     fn halves(&self) -> bool {
         false
@@ -713,6 +724,21 @@ impl Graph {
     pub fn turns_operand(&self, node: &Node) -> bool {
         let is_lanes = |operand: &NodeId| self.layout(*operand) == ValueLayout::BatchLane;
         matches!(&node.op, Op::Operator(op) if op.can_turn()) && node.inputs.last().is_some_and(is_lanes)
+    }
+
+    /// Whether a node is a sum that another operator may make on the way.
+    pub fn adds_up(&self, id: NodeId) -> bool {
+        let node = self.node(id);
+        matches!(&node.op, Op::Operator(op) if op.adds_up()) && self.turns_operand(node)
+    }
+
+    /// Whether a node can make such a sum: it is of the same layer, and takes the same value as it was computed.
+    pub fn makes_sum(&self, id: NodeId, sum: NodeId) -> bool {
+        let (node, sum_node) = (self.node(id), self.node(sum));
+        let can = matches!(&node.op, Op::Operator(op) if op.can_add_up()) && self.turns_operand(node);
+        can && self.adds_up(sum)
+            && node.inputs.last() == sum_node.inputs.last()
+            && (node.layer, node.direction) == (sum_node.layer, sum_node.direction)
     }
 
     /// Of how many positions a node is made, each from the same one of its operands and from nothing else.

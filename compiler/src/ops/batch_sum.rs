@@ -9,7 +9,7 @@ use quote::quote;
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Graph, Node, NodeId, Operator, ValueLayout};
-use crate::plan::{Along, LANES, Strategy};
+use crate::plan::{Along, LANES, Strategy, StrategyKind};
 
 /// d_b = sum over samples of d_y.
 #[derive(Debug)]
@@ -29,6 +29,10 @@ impl Operator for BatchSum {
     }
 
     fn can_turn(&self) -> bool {
+        true
+    }
+
+    fn adds_up(&self) -> bool {
         true
     }
 
@@ -54,7 +58,18 @@ impl Operator for BatchSum {
         let finish = cx.closure(&["p"]);
         if cx.graph.turns_operand(cx.node) {
             let (all, features) = (cx.number(cx.operand_len(0)), cx.number(cx.node.len()));
-            let panels = cx.which_panels(cx.node.len().div_ceil(LANES));
+            let all_panels = cx.node.len().div_ceil(LANES);
+            let panels = cx.which_panels(all_panels);
+            if cx.strategy.kind == StrategyKind::Beside {
+                let (sums, finish) = (cx.sums(), cx.finish(&[quote!(p)]));
+                let count = cx.count_of_panels(all_panels);
+                return quote! {
+                    for p in 0..#count {
+                        let z = L::load(&#sums[p]);
+                        #finish
+                    }
+                };
+            }
             return quote!(rt::dense::far_bias_gradient::<L, #all, #features>(#rows, #panels, #finish););
         }
         quote!(rt::dense::bias_gradient::<L, #samples, #batch>(#rows, #finish);)

@@ -487,6 +487,10 @@ impl Operator for DenseWeightGradient {
         true
     }
 
+    fn can_add_up(&self) -> bool {
+        true
+    }
+
     fn along(&self, _: &Graph, _: &Node) -> Option<Along> {
         Some(Along::Panels(self.units.div_ceil(LANES)))
     }
@@ -521,9 +525,17 @@ impl Operator for DenseWeightGradient {
         if cx.graph.turns_operand(cx.node) {
             let (all, of_y) = (cx.number(cx.operand_len(0)), cx.number(cx.operand_len(1)));
             let (o, panels) = (cx.number(self.units), cx.which_panels(self.units.div_ceil(LANES)));
+            let (start, sums) = match cx.adds_up() {
+                true => {
+                    let (sums, of_all) = (cx.sums(), cx.panels(self.units));
+                    (quote!(let mut #sums = rt::Aligned([ZERO_ROW; #of_all]);), quote!(&mut #sums[..]))
+                }
+                false => (TokenStream::new(), quote!(&mut [])),
+            };
             return quote! {
+                #start
                 rt::dense::far_weight_gradient::<L, #all, #i, #of_y, #o, #batch>(
-                    #x, #rows, #panels, #finish
+                    #x, #rows, #panels, #sums, #finish
                 );
             };
         }

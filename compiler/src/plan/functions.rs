@@ -142,6 +142,12 @@ impl Function {
             && kernels().all(|(node, _)| takes_them(node))
     }
 
+    /// Whether the kernel of a node is followed by one that it makes the value of.
+    pub fn is_followed_by_sum(&self, id: NodeId) -> bool {
+        let next = self.steps.iter().skip_while(|step| !step.nodes().contains(&id)).nth(1);
+        matches!(next, Some(Step::Kernel { strategy, .. }) if strategy.kind == StrategyKind::Beside)
+    }
+
     /// Whether it runs a step over and over.
     pub fn repeats(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Kernel { body: Some(_), .. }))
@@ -149,6 +155,18 @@ impl Function {
 }
 
 impl Step {
+    /// Whether it is a kernel that makes a sum on the way, or that sum for another parameter.
+    fn makes_sum(&self, graph: &Graph, sum: NodeId) -> bool {
+        match self {
+            Self::Kernel { node, strategy, .. } => {
+                graph.makes_sum(*node, sum)
+                    || strategy.kind == StrategyKind::Beside
+                        && graph.node(*node).inputs == graph.node(sum).inputs
+            }
+            Self::Rows { .. } => false,
+        }
+    }
+
     /// The nodes that it computes, in order.
     pub fn nodes(&self) -> Vec<NodeId> {
         match self {
@@ -248,7 +266,7 @@ fn order(graph: &Graph) -> Vec<NodeId> {
         }
         order.extend(held.iter().filter(|(reader, _)| *reader == id).map(|(_, gradient)| *gradient));
     }
-    updates_last(graph, order)
+    sums_behind(graph, updates_last(graph, order))
 }
 
 /// The same nodes, of each layer backward first what is handed on and then what updates its parameters, so that work
@@ -273,6 +291,20 @@ fn updates_last(graph: &Graph, order: Vec<NodeId>) -> Vec<NodeId> {
         }
     }
     out
+}
+
+/// The same nodes, where a sum comes right behind what can make it on the way.
+fn sums_behind(graph: &Graph, mut order: Vec<NodeId>) -> Vec<NodeId> {
+    let sums: Vec<NodeId> = order.iter().copied().filter(|id| graph.adds_up(*id)).collect();
+    for sum in sums {
+        let is_used = graph.nodes.iter().any(|node| node.inputs.contains(&sum));
+        let maker = order.iter().copied().find(|id| graph.makes_sum(*id, sum));
+        let Some(maker) = maker.filter(|_| !is_used) else { continue };
+        order.retain(|id| *id != sum);
+        let at = order.iter().position(|id| *id == maker).map_or(order.len(), |at| at + 1);
+        order.insert(at, sum);
+    }
+    order
 }
 
 /// All nodes in an order in which they can be computed: first what depends on parameters alone, so that the tile of a
@@ -432,6 +464,9 @@ fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(u
                 None => None,
             };
             let mut strategy = op.strategy(graph, node);
+            if function.steps.last().is_some_and(|step| step.makes_sum(graph, id)) {
+                strategy = Strategy::new(StrategyKind::Beside, "summed by the kernel before it");
+            }
             if body.as_ref().is_some_and(|body| body.is_of_pairs) {
                 strategy.reason.push_str(", for two groups of samples at a time");
             }

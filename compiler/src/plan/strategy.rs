@@ -45,6 +45,8 @@ pub enum StrategyKind {
     Gathered(usize),
     /// A plain loop over rows.
     Loop,
+    /// Made by the operator before it, which looks at the same operand.
+    Beside,
 }
 
 /// What the user asked for with `unroll =`.
@@ -88,7 +90,7 @@ impl StrategyKind {
         match self {
             Self::Blocked(_) => Some(len),
             Self::Winograd(rows) | Self::Gathered(rows) => Some(rows),
-            Self::Unrolled | Self::Tiled | Self::Loop => None,
+            Self::Unrolled | Self::Tiled | Self::Loop | Self::Beside => None,
         }
     }
 }
@@ -100,7 +102,7 @@ impl std::fmt::Display for Strategy {
             StrategyKind::Tiled | StrategyKind::Gathered(_) => write!(f, "tiled: {}", self.reason),
             StrategyKind::Blocked(size) => write!(f, "blocked by {size}: {}", self.reason),
             StrategyKind::Winograd(_) => write!(f, "Winograd: {}", self.reason),
-            StrategyKind::Loop => write!(f, "{}", self.reason),
+            StrategyKind::Loop | StrategyKind::Beside => write!(f, "{}", self.reason),
         }
     }
 }

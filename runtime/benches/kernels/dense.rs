@@ -98,15 +98,15 @@ cases! {
 
     weight_gradient_positions_gpt: "gpt: 128 -> 512 of 16 x 64 positions", 2 * 16 * 64 * 128 * 512,
     { x: [[Row; 8192]; 1], d_y: [[Row; 32768]; 1], d_w: [[Row; 128]; 32] }
-    |L| dense::far_weight_gradient::<L, 8192, 128, 32768, 512, 16>(&x[..], &d_y[..], 0..32, store!(d_w));
+    |L| dense::far_weight_gradient::<L, 8192, 128, 32768, 512, 16>(&x[..], &d_y[..], 0..32, &mut [], store!(d_w));
 
     weight_gradient_narrow_gpt: "gpt: 512 -> 128 of 16 x 64 positions", 2 * 16 * 64 * 128 * 512,
     { x: [[Row; 32768]; 1], d_y: [[Row; 8192]; 1], d_w: [[Row; 512]; 8] }
-    |L| dense::far_weight_gradient::<L, 32768, 512, 8192, 128, 16>(&x[..], &d_y[..], 0..8, store!(d_w));
+    |L| dense::far_weight_gradient::<L, 32768, 512, 8192, 128, 16>(&x[..], &d_y[..], 0..8, &mut [], store!(d_w));
 
     weight_gradient_far_wide: "wide: 1024 -> 1024 of 256, from afar", 2 * 256 * 1024 * 1024,
     { x: [[Row; 1024]; 16], d_y: [[Row; 1024]; 16], d_w: [[Row; 1024]; 64] }
-    |L| dense::far_weight_gradient::<L, 1024, 1024, 1024, 1024, 256>(&x[..], &d_y[..], 0..64, store!(d_w));
+    |L| dense::far_weight_gradient::<L, 1024, 1024, 1024, 1024, 256>(&x[..], &d_y[..], 0..64, &mut [], store!(d_w));
 
     bias_gradient_gpt: "gpt: 512 of 16 x 64 positions", 16 * 64 * 512,
     { d_y: [[Row; 32768]; 1], d_b: [Row; 32] }

@@ -122,6 +122,10 @@ const TOGETHER: usize = 4;
 /// What [`far_weight_gradient`] keeps of the panels that it turns round together.
 #[repr(align(64))]
 struct Far<E> {
+    /// Whether gradients are summed too.
+    adds_up: bool,
+    /// Their sums, lanes over samples.
+    summed: [[Row<E>; LANES]; TOGETHER],
     /// Gradients of a few groups, lanes over outputs.
     turned: [[[Row<E>; LANES]; TURNED]; TOGETHER],
     /// Sums of inputs.
@@ -131,6 +135,9 @@ struct Far<E> {
 /// [`weight_gradient`] of d_y as it lies, summed over `TI / I` positions of each of the first `N` samples too, where all
 /// of it turned round would be far from the processor. `panels` are those of the weight that are computed, and `finish`
 /// counts from the first.
+///
+/// `bias` is given the gradients of the bias on the way, a row for each panel, as [`far_bias_gradient`] makes them; it is
+/// empty where nobody asks for them.
 #[inline(always)]
 pub fn far_weight_gradient<
     L: Lanes,
@@ -143,31 +150,38 @@ pub fn far_weight_gradient<
     x: &[[Row<L::Elem>; TI]],
     d_y: &[[Row<L::Elem>; TO]],
     panels: Range<usize>,
+    bias: &mut [Row<L::Elem>],
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    assert!(bias.is_empty() || bias.len() >= panels.len());
     let positions = TI / I;
     // All groups that hold samples: their number is a constant.
     let groups = N.div_ceil(LANES) * positions;
     let x = &x.as_flattened().as_chunks().0[..groups];
     let d_y = &d_y.as_flattened().as_chunks().0[..groups];
     let mut far = Far {
+        adds_up: !bias.is_empty(),
+        summed: [[[L::Elem::ZERO; LANES]; LANES]; TOGETHER],
         turned: [[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; TOGETHER],
         kept: [[[L::Elem::ZERO; LANES]; TOGETHER]; KEPT],
     };
     let mut p = panels.start;
-    while p + TOGETHER <= panels.end {
-        let place = (p, p - panels.start);
-        if L::IS_WIDE {
-            far_panels::<L, I, O, N, TOGETHER, 2>(x, d_y, positions, place, &mut far, &mut finish);
-        } else {
-            far_panels::<L, I, O, N, TOGETHER, 1>(x, d_y, positions, place, &mut far, &mut finish);
-        }
-        p += TOGETHER;
-    }
     while p < panels.end {
         let place = (p, p - panels.start);
-        far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, place, &mut far, &mut finish);
-        p += 1;
+        let n = if p + TOGETHER <= panels.end { TOGETHER } else { 1 };
+        match (n, L::IS_WIDE) {
+            (1, _) => far_panels::<L, I, O, N, 1, 1>(x, d_y, positions, place, &mut far, &mut finish),
+            (_, true) => {
+                far_panels::<L, I, O, N, TOGETHER, 2>(x, d_y, positions, place, &mut far, &mut finish)
+            }
+            (_, false) => {
+                far_panels::<L, I, O, N, TOGETHER, 1>(x, d_y, positions, place, &mut far, &mut finish)
+            }
+        }
+        for (bias, sums) in bias.iter_mut().skip(place.1).zip(&far.summed[..n]) {
+            sum_of_lanes::<L>(sums).store(bias);
+        }
+        p += n;
     }
 }
 
@@ -201,8 +215,13 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
     far: &mut Far<L::Elem>,
     finish: &mut impl FnMut(usize, usize, L),
 ) {
-    let (turned, kept) = (&mut far.turned[..T], &mut far.kept[..len]);
+    let (turned, kept, summed) = (&mut far.turned[..T], &mut far.kept[..len], &mut far.summed[..T]);
     kept.fill([[L::Elem::ZERO; LANES]; TOGETHER]);
+    // Once for all inputs.
+    let adds_up = far.adds_up && from == 0;
+    if adds_up {
+        summed.fill([[L::Elem::ZERO; LANES]; LANES]);
+    }
     let mut chunks = x.chunks(TURNED).zip(d_y.chunks(TURNED)).enumerate().peekable();
     while let Some((chunk, (x, d_y))) = chunks.next() {
         // What comes next is on its way while this is computed.
@@ -211,6 +230,9 @@ fn far_inputs<L: Lanes, const I: usize, const O: usize, const N: usize, const T:
             for (panel, turned) in turned.iter_mut().enumerate() {
                 turn::<L, O>(d_y, p + panel, &mut turned[g]);
             }
+        }
+        if adds_up {
+            add_groups::<L, O>(d_y, p, summed.as_flattened_mut());
         }
         for panel in (0..T).step_by(C) {
             cover!(L, len, |i, R| {
@@ -286,22 +308,37 @@ pub fn far_bias_gradient<L: Lanes, const TO: usize, const O: usize>(
     let mut p = panels.start;
     while p < panels.end {
         let n = SUMMED.min(panels.end - p);
-        let outputs = p * LANES..((p + n) * LANES).min(O);
-        let Aligned(sums) = &mut Aligned([[L::Elem::ZERO; LANES]; SUMMED * LANES]);
-        for group in d_y {
-            for (sum, row) in sums.iter_mut().zip(&group[outputs.clone()]) {
-                (L::load(sum) + L::load(row)).store(sum);
-            }
+        let Aligned(summed) = &mut Aligned([[[L::Elem::ZERO; LANES]; LANES]; SUMMED]);
+        for d_y in d_y.chunks(TURNED) {
+            add_groups::<L, O>(d_y, p, summed[..n].as_flattened_mut());
         }
-        for panel in 0..n {
-            let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
-            turn::<L, { SUMMED * LANES }>(sums, panel, turned);
-            let mut sum = L::load(&turned[0]);
-            for row in &turned[1..] {
-                sum = sum + L::load(row);
-            }
-            finish(p - panels.start + panel, sum);
+        for (panel, sums) in summed[..n].iter().enumerate() {
+            finish(p - panels.start + panel, sum_of_lanes::<L>(sums));
         }
         p += n;
     }
+}
+
+/// Adds some groups, one after the other, to sums of outputs from panel `p` on.
+#[inline(always)]
+fn add_groups<L: Lanes, const O: usize>(d_y: &[[Row<L::Elem>; O]], p: usize, sums: &mut [Row<L::Elem>]) {
+    for (sum, output) in sums.iter_mut().zip(p * LANES..O) {
+        let mut total = L::load(sum);
+        for group in d_y {
+            total = total + L::load(&group[output]);
+        }
+        total.store(sum);
+    }
+}
+
+/// What sixteen sums are together over their lanes.
+#[inline(always)]
+fn sum_of_lanes<L: Lanes>(sums: &[Row<L::Elem>; LANES]) -> L {
+    let Aligned(turned) = &mut Aligned([[L::Elem::ZERO; LANES]; LANES]);
+    turn::<L, LANES>(sums, 0, turned);
+    let mut sum = L::load(&turned[0]);
+    for row in &turned[1..] {
+        sum = sum + L::load(row);
+    }
+    sum
 }
