@@ -4,9 +4,9 @@
 mod common;
 
 use common::bits::{Rows, bits};
-use nnc::{Threads, Train};
-use nnc_compiler::plan::Along;
-use nnc_compiler::{Options, compile};
+use nnc::{Model, Threads, Train};
+use nnc_compiler::plan::{Along, Function};
+use nnc_compiler::{CompiledModel, Options, compile};
 
 /// Everything that a model says and becomes: in steps of whole batches and of a part of one, in evaluation, and in
 /// prediction.
@@ -67,12 +67,36 @@ networks! {
     lstm: CharLstm = "tests/data/pytorch/models/char_lstm.nn", batch = 48, width = 16, hidden = 24;
 }
 
+mod one_image {
+    nnc::network!("tests/data/models/one_image.nn");
+}
+
+mod one_text {
+    nnc::network!("tests/data/models/one_text.nn");
+}
+
+/// Predictions of single samples.
+fn predict<M: Model<Elem = f32>>(model: M) -> Vec<u32> {
+    let info = *model.info();
+    let mut found = Vec::new();
+    for n in 0..3 {
+        // Tokens, too.
+        let x: Vec<f32> = (0..info.input_len()).map(|i| ((7 * i + 3 * n) % 11) as f32).collect();
+        let mut y = vec![0.0; info.output_len()];
+        model.predict_rows(&x, &mut y).expect("a row");
+        found.extend(y.iter().map(|value: &f32| value.to_bits()));
+    }
+    found
+}
+
 #[test]
 fn every_number_of_threads_has_the_same_bits() {
-    let mut expected = Vec::new();
+    let (mut expected, mut of_one) = (Vec::new(), Vec::new());
     for count in [1, 2, 3] {
         Threads::cap(count);
         assert_eq!(Threads::detect().count(), count, "`NNC_THREADS` must not be set");
+        of_one.push([predict(one_image::OneImage::new(3)), predict(one_text::OneText::new(3))]);
+        assert!(of_one.first() == of_one.last(), "one sample with {count} threads");
         for (n, network) in NETWORKS.iter().enumerate() {
             let found = (network.run)();
             match expected.get(n) {
@@ -83,18 +107,48 @@ fn every_number_of_threads_has_the_same_bits() {
     }
 }
 
+/// A file, compiled.
+fn compiled(path: &str, set: &[(&str, &str)]) -> CompiledModel {
+    let whole = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&whole).unwrap_or_else(|error| panic!("{whole}: {error}"));
+    let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let compilation = compile(path, &text, &Options { set, ..Options::default() });
+    compilation.models.into_iter().next().unwrap_or_else(|| panic!("{path} compiles"))
+}
+
 /// What the functions of a network's training step are divided along.
 fn divisions(network: &Network) -> Vec<Along> {
-    let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), network.path);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let set = network.set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let compilation = compile(&path, &text, &Options { set, ..Options::default() });
-    let model = compilation.models.first().unwrap_or_else(|| panic!("{path} compiles"));
+    let model = compiled(network.path, network.set);
     let train = model.plan.train.as_ref().expect("it is trained");
-    let divisions: Vec<Along> =
-        train.functions.iter().filter_map(|function| function.division(&train.graph)).collect();
-    assert_eq!(model.plan.is_divided(), !divisions.is_empty(), "{path}");
+    let of_function = |function: &Function| function.division(&train.graph);
+    let divisions: Vec<Along> = train.functions.iter().filter_map(of_function).collect();
+    assert!(model.plan.is_divided() || divisions.is_empty(), "{}", network.path);
     divisions
+}
+
+/// What those of a prediction of one sample are divided along.
+fn divisions_of_one(path: &str) -> Vec<Along> {
+    let model = compiled(path, &[]);
+    let single = &model.plan.single;
+    let of_function = |function| single.division_of_one(function);
+    let divisions: Vec<Along> = single.functions.iter().filter_map(of_function).collect();
+    assert!(model.plan.is_divided() || divisions.is_empty(), "{path}");
+    divisions
+}
+
+#[test]
+fn the_work_for_one_sample_is_divided_where_that_is_long() {
+    // Three times eight channels of sixteen rows of sixteen, three panels, and rows of a dense layer; what has no whole
+    // parts is not divided, nor is what is short.
+    let image = divisions_of_one("tests/data/models/one_image.nn");
+    assert_eq!(image, [Along::Rows(3, 128), Along::Rows(3, 128), Along::Rows(3, 64), Along::Rows(65, 1)]);
+    // Positions of dense layers, and queries of attention, eight of which share what they read.
+    let text = divisions_of_one("tests/data/models/one_text.nn");
+    let expected = [(64, 18), (8, 48), (64, 6), (64, 24), (64, 6), (64, 25)];
+    assert_eq!(text, expected.map(|(units, rows)| Along::Rows(units, rows)));
+    // All of it together is too short for waking a thread.
+    let lstm = divisions_of_one("benches/lstm.nn");
+    assert_eq!(lstm, []);
 }
 
 #[test]

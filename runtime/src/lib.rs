@@ -77,7 +77,7 @@ pub mod __private {
     };
     pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};
-    pub use crate::threads::{Divide, First, Taps, Threads, Units, positions, positions_mut};
+    pub use crate::threads::{Divide, First, Part, Taps, Threads, Units, positions, positions_mut};
     pub use crate::{
         __comment as comment, __entries as entries, __export_model as export_model, __groups as groups,
         __inherent as inherent, __kernels as kernels, __memory as memory, __tensors as tensors,

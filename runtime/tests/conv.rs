@@ -95,10 +95,10 @@ macro_rules! size {
             }
 
             #[inline(always)]
-            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [R; YP]) {
+            fn single<L: Lanes<Elem = f32>>(of: Range<usize>, x: &[R; XP], weight: &[[R; K]; P], bias: Option<&[R; P]>, y: &mut [R; YP]) {
                 let mut padded = vec![[0.0; 16]; WINDOW.padded().input.iter().product::<usize>().div_ceil(16)];
                 conv::pad(&WINDOW, x, &mut padded);
-                conv::single::<L, K, P>(&WINDOW.padded(), &padded, weight, bias, y);
+                conv::single::<L, K, P>(&WINDOW.padded(), &padded, weight, bias, of, y);
             }
 
             #[inline(always)]
@@ -112,7 +112,7 @@ macro_rules! size {
                 Halved<'a> = halved(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [[R; Y]], least: &'a mut [[R; Y / 4]]);
                 Back<'a> = back(d_y: &'a [[R; Y]], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, d_x: &'a mut [[R; X]]);
                 WeightGradient<'a> = weight_gradient(units: Range<usize>, x: &'a [[R; X]], d_y: &'a [[R; Y]], d_weight: &'a mut [[R; K]; P], times: &'a mut [[usize; K]; P]);
-                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YP]);
+                Single<'a> = single(of: Range<usize>, x: &'a [R; XP], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; YP]);
                 SingleBack<'a> = single_back(y: &'a [R; YP], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, x: &'a mut [R; XP]);
             }
 
@@ -172,7 +172,16 @@ macro_rules! size {
                         let mut one = [[0.0; 16]; XP];
                         (0..X).for_each(|i| one[i / 16][i % 16] = x[0][i][5]);
                         let mut image = [[9.0; 16]; YP];
-                        simd.run(Single(&one, &weight, bias, &mut image));
+                        simd.run(Single(0..channels, &one, &weight, bias, &mut image));
+                        // Eight where lanes are over the places of long rows.
+                        let is_long = WINDOW.stride[1] == 1 && width >= 16 && width.div_ceil(16) * channels <= P * width;
+                        let at_once = if is_long && channels % 8 == 0 || WINDOW.groups > 1 { 8 } else { 16 };
+                        for of in (0..channels).step_by(at_once).map(|first| first..channels.min(first + at_once)) {
+                            let (mut part, places) = ([[9.0; 16]; YP], height * width);
+                            simd.run(Single(of.clone(), &one, &weight, bias, &mut part));
+                            let whole = &image.as_flattened()[of.start * places..of.end * places];
+                            assert!(part.as_flattened().starts_with(whole), "{simd:?}: channels {of:?}");
+                        }
                         for o in 0..Y {
                             assert_eq!(image[o / 16][o % 16], y[0][o][5], "{simd:?} single {o}");
                         }

@@ -77,8 +77,8 @@ macro_rules! size {
             }
 
             #[inline(always)]
-            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [R; P]) {
-                dense::single::<L, I, XP, P>(x, weight, bias, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            fn single<L: Lanes<Elem = f32>>(of: Range<usize>, x: &[R; XP], weight: &[[R; I]; P], bias: Option<&[R; P]>, y: &mut [R; P]) {
+                dense::single::<L, I, XP, P>(x, weight, bias, of, #[inline(always)] |p, z: L| z.store(&mut y[p]));
             }
 
             #[inline(always)]
@@ -93,12 +93,12 @@ macro_rules! size {
 
             #[inline(always)]
             fn half_single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[H; I]; P], bias: Option<&[R; P]>, y: &mut [R; P]) {
-                dense::single::<L, I, XP, P>(x, weight, bias, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+                dense::single::<L, I, XP, P>(x, weight, bias, 0..P, #[inline(always)] |p, z: L| z.store(&mut y[p]));
             }
 
             #[inline(always)]
             fn half_single_positions<L: Lanes<Elem = f32>>(x: &[R; XT], weight: &[[H; I]; P], bias: Option<&[R; P]>, y: &mut [R; YT]) {
-                dense::single_positions::<L, I, O, XT, P, YT>(x, weight, bias, T, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+                dense::single_positions::<L, I, O, XT, P, YT>(x, weight, bias, 0..T, #[inline(always)] |p, z: L| z.store(&mut y[p]));
             }
 
             #[inline(always)]
@@ -121,7 +121,7 @@ macro_rules! size {
                 WeightGradient<'a> = weight_gradient(x: &'a [[R; I]], rows: &'a [[R; S]], d_weight: &'a mut [[R; I]]);
                 FarWeightGradient<'a> = far_weight_gradient(panels: Range<usize>, x: &'a [[R; I]], d_y: &'a [[R; O]], d_weight: &'a mut [[R; I]]);
                 BiasGradient<'a> = bias_gradient(rows: &'a [[R; S]], d_bias: &'a mut [R]);
-                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
+                Single<'a> = single(of: Range<usize>, x: &'a [R; XP], weight: &'a [[R; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
                 HalfForward<'a> = half_forward(x: &'a [[R; I]], weight: &'a [[H; I]; P], bias: Option<&'a [R; P]>, partial: &'a mut [[R; O]], y: &'a mut [[R; O]]);
                 HalfInputGradient<'a> = half_input_gradient(d_y: &'a [[R; O]], weight: &'a [[H; I]; P], partial: &'a mut [[R; I]], d_x: &'a mut [[R; I]]);
                 HalfSingle<'a> = half_single(x: &'a [R; XP], weight: &'a [[H; I]; P], bias: Option<&'a [R; P]>, y: &'a mut [R; P]);
@@ -185,7 +185,13 @@ macro_rules! size {
                             one[i / 16][i % 16] = x[0][i][3];
                         }
                         let mut out = [[1.0; 16]; P];
-                        simd.run(Single(&one, &weight, bias, &mut out));
+                        simd.run(Single(0..P, &one, &weight, bias, &mut out));
+                        for part in 0..=P {
+                            let mut parts = [[1.0; 16]; P];
+                            simd.run(Single(0..part, &one, &weight, bias, &mut parts));
+                            simd.run(Single(part..P, &one, &weight, bias, &mut parts));
+                            assert!(parts == out, "{simd:?}: {part} panels and the rest");
+                        }
                         for o in 0..O {
                             assert_eq!(out[o / 16][o % 16].to_bits(), y[0][o][3].to_bits(), "{simd:?} single {o}");
                         }
@@ -240,7 +246,13 @@ macro_rules! size {
                             one[i / 16][i % 16] = x[0][i][3];
                         }
                         let (mut out, mut half) = ([[1.0; 16]; P], [[2.0; 16]; P]);
-                        simd.run(Single(&one, &weight, bias, &mut out));
+                        simd.run(Single(0..P, &one, &weight, bias, &mut out));
+                        for part in 0..=P {
+                            let mut parts = [[1.0; 16]; P];
+                            simd.run(Single(0..part, &one, &weight, bias, &mut parts));
+                            simd.run(Single(part..P, &one, &weight, bias, &mut parts));
+                            assert!(parts == out, "{simd:?}: {part} panels and the rest");
+                        }
                         simd.run(HalfSingle(&one, &halves, bias, &mut half));
                         assert_eq!(out, half, "{simd:?}");
                         let mut positions = [[0.0; 16]; XT];
@@ -350,22 +362,33 @@ size!(rest_of_five: 21 to 45, groups 1, batch 16, block 7, panels 1);
 fn one_sample_of_streamed_weights() {
     const I: usize = 500;
     #[inline(always)]
-    fn single<L: Lanes<Elem = f32>>(x: &[R; 32], weight: &[[R; I]; 5], bias: &[R; 5], y: &mut [R; 5]) {
+    fn single<L: Lanes<Elem = f32>>(
+        of: Range<usize>,
+        x: &[R; 32],
+        weight: &[[R; I]; 5],
+        bias: &[R; 5],
+        y: &mut [R; 5],
+    ) {
         dense::single::<L, I, 32, 5>(
             x,
             weight,
             Some(bias),
+            of,
             #[inline(always)]
             |p, z: L| z.store(&mut y[p]),
         );
     }
-    entries! { f32; Single<'a> = single(x: &'a [R; 32], weight: &'a [[R; I]; 5], bias: &'a [R; 5], y: &'a mut [R; 5]); }
+    entries! { f32; Single<'a> = single(of: Range<usize>, x: &'a [R; 32], weight: &'a [[R; I]; 5], bias: &'a [R; 5], y: &'a mut [R; 5]); }
     let mut numbers = Numbers(31);
     let (x, weight, bias) = (numbers.rows::<32, 1>(), numbers.rows::<I, 5>(), numbers.rows::<5, 1>());
     assert!(size_of_val(&*weight) > 128 << 10, "as much as does not stay in the first cache");
     for simd in Set::ALL.map(Simd::up_to) {
         let mut y = [[0.0; 16]; 5];
-        simd.run(Single(&x[0], &weight, &bias[0], &mut y));
+        simd.run(Single(0..5, &x[0], &weight, &bias[0], &mut y));
+        let mut parts = [[1.0; 16]; 5];
+        simd.run(Single(0..4, &x[0], &weight, &bias[0], &mut parts));
+        simd.run(Single(4..5, &x[0], &weight, &bias[0], &mut parts));
+        assert!(parts == y, "{simd:?}: four panels and one");
         for (p, lane) in (0..5).flat_map(|p| (0..16).map(move |lane| (p, lane))) {
             let sum =
                 (0..I).fold(bias[0][p][lane], |sum, i| weight[p][i][lane].mul_add(x[0][i / 16][i % 16], sum));

@@ -57,8 +57,8 @@ macro_rules! positions {
             }
 
             #[inline(always)]
-            fn single<L: Lanes<Elem = f32>>(x: &[R; XP], weight: &[[R; I]; P], bias: &[R; P], y: &mut [R; YP]) {
-                dense::single_positions::<L, I, O, XP, P, YP>(x, weight, Some(bias), T, #[inline(always)] |p, z: L| z.store(&mut y[p]));
+            fn single<L: Lanes<Elem = f32>>(of: Range<usize>, x: &[R; XP], weight: &[[R; I]; P], bias: &[R; P], y: &mut [R; YP]) {
+                dense::single_positions::<L, I, O, XP, P, YP>(x, weight, Some(bias), of, #[inline(always)] |p, z: L| z.store(&mut y[p]));
             }
 
             entries! {
@@ -68,7 +68,7 @@ macro_rules! positions {
                 Back<'a> = back(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], d_x: &'a mut [[R; T * I]]);
                 BackBlocked<'a> = back_blocked(d_y: &'a [[R; T * O]], weight: &'a [[R; I]; P], partial: &'a mut [[R; T * I]], d_x: &'a mut [[R; T * I]]);
                 Weights<'a> = weights(panels: Range<usize>, x: &'a [[R; T * I]], d_y: &'a [[R; T * O]], d_weight: &'a mut [[R; I]], d_bias: &'a mut [R], on_the_way: &'a mut [R]);
-                Single<'a> = single(x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
+                Single<'a> = single(of: Range<usize>, x: &'a [R; XP], weight: &'a [[R; I]; P], bias: &'a [R; P], y: &'a mut [R; YP]);
             }
 
             #[test]
@@ -165,7 +165,14 @@ macro_rules! positions {
                         }
                     }
                     let (x, mut y) = (numbers.rows::<XP, 1>(), numbers.rows::<YP, 1>());
-                    simd.run(Single(&x[0], &weight, &bias[0], &mut y[0]));
+                    simd.run(Single(0..T, &x[0], &weight, &bias[0], &mut y[0]));
+                    // Where a position is whole rows.
+                    for part in (0..=T).filter(|_| O % 16 == 0) {
+                        let mut parts = [[1.0; 16]; YP];
+                        simd.run(Single(0..part, &x[0], &weight, &bias[0], &mut parts));
+                        simd.run(Single(part..T, &x[0], &weight, &bias[0], &mut parts));
+                        assert!(parts == y[0], "{simd:?}: {part} positions and the rest");
+                    }
                     let (x, y) = (x[0].as_flattened(), y[0].as_flattened());
                     for t in 0..T {
                         for o in 0..O {
@@ -301,8 +308,8 @@ macro_rules! attention {
             }
 
             #[inline(always)]
-            fn single<L: Lanes<Elem = f32>>(query: &[R], memory: &[R], mask: Option<&[R]>, y: &mut [R; Y]) {
-                *y = attention::single::<L, { S.div_ceil(16) }, Y>(query, memory, mask, SIZES);
+            fn single<L: Lanes<Elem = f32>>(of: Range<usize>, query: &[R], memory: &[R], mask: Option<&[R]>, y: &mut [R; Y]) {
+                *y = attention::single::<L, { S.div_ceil(16) }, Y>(query, memory, mask, SIZES, of);
             }
 
             entries! {
@@ -310,7 +317,7 @@ macro_rules! attention {
                 Forward<'a> = forward(query: &'a [[R; Q]], memory: &'a [[R; M]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, y: &'a mut [[R; Q]]);
                 Backward<'a> = backward(query: &'a [[R; Q]], memory: &'a [[R; M]], d_y: &'a [[R; Q]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, d_query: &'a mut [[R; Q]], d_memory: &'a mut [[R; M]]);
                 Together<'a> = together(query: &'a [[R; Q]], memory: &'a [[R; M]], d_y: &'a [[R; Q]], mask: Option<&'a [[R; S]]>, draws: Option<&'a [R]>, sources: &'a mut [[R; 2 * S * N]], near: &'a mut [[R; 4 * S * N]], d_query: &'a mut [[R; Q]], d_memory: &'a mut [[R; M]]);
-                Single<'a> = single(query: &'a [R], memory: &'a [R], mask: Option<&'a [R]>, y: &'a mut [R; Y]);
+                Single<'a> = single(of: Range<usize>, query: &'a [R], memory: &'a [R], mask: Option<&'a [R]>, y: &'a mut [R; Y]);
             }
 
             /// The sum of y times d_y of one sample and head, in f64; and y.
@@ -422,7 +429,17 @@ macro_rules! attention {
                     for simd in Set::ALL.map(Simd::up_to) {
                         let mut one = [[0.0; 16]; Y];
                         let mask = mask.map(|mask| flat(&mask[1]));
-                        simd.run(Single(&flat(&query[1]), &flat(&memory[1]), mask.as_deref(), &mut one));
+                        let (query, memory) = (flat(&query[1]), flat(&memory[1]));
+                        simd.run(Single(0..T, &query, &memory, mask.as_deref(), &mut one));
+                        for part in 0..=T {
+                            let mut parts = [[[1.0; 16]; Y]; 2];
+                            simd.run(Single(0..part, &query, &memory, mask.as_deref(), &mut parts[0]));
+                            simd.run(Single(part..T, &query, &memory, mask.as_deref(), &mut parts[1]));
+                            // What is of the other part is 0.
+                            let sum = |n: usize| parts[0].as_flattened()[n] + parts[1].as_flattened()[n];
+                            let is_same = one.as_flattened().iter().enumerate().all(|(n, y)| sum(n) == *y);
+                            assert!(is_same, "{simd:?}: {part} queries and the rest");
+                        }
                         for n in 0..Q {
                             let (found, expected) = (one.as_flattened()[n], y[1][n][5]);
                             assert!((found - expected).abs() < 2e-6, "{simd:?}: {found}, expected {expected}");

@@ -147,6 +147,8 @@ pub enum Form {
     Positions(usize),
     /// A value of `G` groups, each by reference.
     Apart,
+    /// A value of one sample that is so many rows, in parts.
+    Part(usize),
 }
 
 impl Argument {
@@ -157,6 +159,10 @@ impl Argument {
                 let len = super::number(len);
                 quote!([[Row; #len]])
             }
+            Form::Part(rows) => {
+                let rows = super::number(rows);
+                quote!([Row; #rows])
+            }
             _ => self.ty.clone(),
         }
     }
@@ -165,6 +171,7 @@ impl Argument {
     pub fn handed(&self, whole: TokenStream) -> TokenStream {
         match (self.form, self.is_mut) {
             (Form::Taps, _) => quote!(rt::Taps::new(#whole)),
+            (Form::Part(_), _) => quote!(rt::Part::new(#whole)),
             (Form::Positions(_), true) => quote!(rt::positions_mut(#whole)),
             (Form::Positions(_), false) => quote!(rt::positions(#whole)),
             (Form::Reference | Form::Value | Form::Apart, _) => whole,
@@ -177,6 +184,7 @@ impl Argument {
         match (self.form, self.is_mut) {
             (Form::Value, _) => quote!(#name: #ty),
             (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
+            (Form::Part(_), _) => quote!(#name: rt::Part<#lifetime, #ty>),
             (Form::Apart, true) => quote!(mut #name: [&#lifetime mut #ty; G]),
             (Form::Apart, false) => quote!(#name: [&#lifetime #ty; G]),
             (Form::Reference | Form::Positions(_), true) => quote!(#name: &#lifetime mut #ty),
@@ -288,7 +296,7 @@ pub fn function(cx: PassCx<'_>, function: &Function, name: &str, optimizer: Opti
         quote!(let #name = &mut #zero;)
     });
     let code = Tree::all(quote!(#(#declared)* #start #(#body)* #end));
-    let division = if cx.domain == Domain::Batch { function.division(cx.graph()) } else { None };
+    let division = cx.division(function);
     let has_fields = is_shared || matches!(division, Some(Along::Panels(_) | Along::Taps(..)));
     let (code, arguments) =
         if has_fields { names.share(code, arguments, cx.graph(), cx.parameters) } else { (code, arguments) };
@@ -387,11 +395,11 @@ fn arguments(cx: PassCx<'_>, function: &Function, optimizer: Option<&Optimizer>)
         arguments.push(fixed("draws", false, ArgumentKind::Draws, quote!(rt::random::Draws)));
         arguments.push(number("first_group", ArgumentKind::FirstGroup, quote!(rt::First)));
     }
-    match function.division(cx.graph()).filter(|_| cx.domain == Domain::Batch) {
+    match cx.division(function) {
         Some(Along::Panels(panels)) if turns(cx, function) => {
             arguments.push(number("panels", ArgumentKind::Units(panels), quote!(rt::Units)));
         }
-        Some(Along::Taps(units, _)) => {
+        Some(Along::Taps(units, _) | Along::Rows(units, _)) => {
             arguments.push(number("units", ArgumentKind::Units(units), quote!(rt::Units)));
         }
         _ => {}
@@ -437,6 +445,10 @@ fn divided(cx: PassCx<'_>, argument: Argument, division: Option<Along>) -> Argum
         (Some(Along::Taps(_, unit)), ArgumentKind::Field(_)) if argument.is_mut => {
             let (element, panels, unit) = (cx.element(), length(&argument.ty), super::number(unit));
             Argument { ty: quote!(#element, #panels, #unit), form: Form::Taps, ..argument }
+        }
+        (Some(Along::Rows(units, unit)), ArgumentKind::Value(_)) if argument.is_mut => {
+            let (rows, unit) = (units * unit, super::number(unit));
+            Argument { ty: quote!(Row, #unit), form: Form::Part(rows), ..argument }
         }
         _ => argument,
     }
@@ -519,10 +531,17 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
             }
         }
     }
-    if cx.domain == Domain::Batch
-        && let Some(Along::Positions(positions)) = function.division(graph)
-    {
-        notes.push(format!("Rows are those of one position: threads share the {positions} of each group."));
+    match cx.division(function) {
+        Some(Along::Positions(positions)) => {
+            notes.push(format!(
+                "Rows are those of one position: threads share the {positions} of each group."
+            ));
+        }
+        Some(Along::Rows(units, rows)) => {
+            let rows = if rows == 1 { "rows".to_owned() } else { format!("parts of {rows} rows") };
+            notes.push(format!("Threads share its {units} {rows}."));
+        }
+        _ => {}
     }
     let mut lines =
         vec![format!("`{}` at `{place}`{}{with}", layer.text, direction(graph, function)), String::new()];

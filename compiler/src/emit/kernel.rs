@@ -107,7 +107,7 @@ impl KernelCx<'_> {
 
     /// The number of the first panel that the function is given.
     pub fn first_panel(&self) -> TokenStream {
-        match self.function.division(self.graph) {
+        match self.cx.division(self.function) {
             Some(Along::Panels(_)) => quote!(panels.start),
             _ => quote!(0),
         }
@@ -116,7 +116,7 @@ impl KernelCx<'_> {
     /// Which of so many panels the function is given.
     pub fn which_panels(&self, all: usize) -> TokenStream {
         let all = number(all);
-        match self.function.division(self.graph) {
+        match self.cx.division(self.function) {
             Some(Along::Panels(_)) => quote!(panels.clone()),
             _ => quote!(0..#all),
         }
@@ -124,7 +124,7 @@ impl KernelCx<'_> {
 
     /// How many of so many panels the function is given.
     pub fn count_of_panels(&self, all: usize) -> TokenStream {
-        match self.function.division(self.graph) {
+        match self.cx.division(self.function) {
             Some(Along::Panels(_)) => quote!(panels.len()),
             _ => number(all),
         }
@@ -133,7 +133,7 @@ impl KernelCx<'_> {
     /// Which of so many rows of a kernel the function is given.
     pub fn units(&self, all: usize) -> TokenStream {
         let all = number(all);
-        match self.function.division(self.graph) {
+        match self.cx.division(self.function) {
             Some(Along::Taps(..)) => quote!(units),
             _ => quote!(0..#all),
         }
@@ -142,6 +142,16 @@ impl KernelCx<'_> {
     /// Rows of 16 that hold `features` features.
     pub fn panels(&self, features: usize) -> TokenStream {
         number(features.div_ceil(LANES))
+    }
+
+    /// Which of so many parts of the value of one sample the function is given, each of `len` numbers of something.
+    pub fn part_of_one(&self, all: usize, len: usize) -> TokenStream {
+        let (whole, each) = (number(all * len), number(len));
+        match self.cx.division(self.function) {
+            Some(Along::Rows(..)) if len == 1 => quote!(units.clone()),
+            Some(Along::Rows(..)) => quote!(units.start * #each..units.end * #each),
+            _ => quote!(0..#whole),
+        }
     }
 
     /// Samples that the groups hold.
@@ -220,12 +230,31 @@ impl KernelCx<'_> {
         ])
     }
 
+    /// A value of one sample that the function gives, with as many rows as the operator's: what that is made in, until
+    /// [`Self::finish_rows`] is done with it. The name, and the rows that the function is given of it.
+    pub fn made_in(&self) -> Option<(Ident, TokenStream)> {
+        let mut values = std::iter::once(&self.id).chain(self.epilogue);
+        let name = self.cx.value_name(*values.find(|id| self.function.writes.contains(id))?);
+        let rows = match self.cx.division(self.function) {
+            Some(Along::Rows(..)) => quote!(#name.rows()),
+            _ => quote!(#name),
+        };
+        Some((name, rows))
+    }
+
     /// What is done with each of the rows of one sample, which a kernel left under this name.
     pub fn finish_rows(&self, rows: &str) -> TokenStream {
-        let (rows, panels) = (format_ident!("{rows}"), self.panels(self.node.len()));
+        let rows = format_ident!("{rows}");
+        if self.epilogue.is_empty() && self.made_in().is_some_and(|(name, _)| name == rows) {
+            return TokenStream::new();
+        }
         let finish = self.finish(&[quote!(p)]);
+        let range = match self.cx.division(self.function) {
+            Some(Along::Rows(units, rows)) => self.part_of_one(units, rows),
+            _ => self.part_of_one(1, self.node.len().div_ceil(LANES)),
+        };
         quote! {
-            for p in 0..#panels {
+            for p in #range {
                 let z = L::load(&#rows[p]);
                 #finish
             }

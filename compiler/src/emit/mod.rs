@@ -36,7 +36,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::quote;
 
 use crate::graph::{Graph, NodeId, Op, ParameterId};
-use crate::plan::{Function, LANES, Pass};
+use crate::plan::{Along, Function, LANES, Pass};
 use crate::program::Precision;
 use shared::Names;
 
@@ -143,6 +143,14 @@ impl<'a> PassCx<'a> {
     /// Whether the pass is a step that is repeated for two groups of samples at a time, which are `G` for its function.
     pub fn is_of_pairs(&self) -> bool {
         self.pass.is_of_pairs && self.domain == Domain::Batch
+    }
+
+    /// What the work of a function is divided along.
+    pub fn division(&self, function: &Function) -> Option<Along> {
+        match self.domain {
+            Domain::Batch => function.division(self.graph()),
+            Domain::Single => self.pass.division_of_one(function),
+        }
     }
 
     /// How many groups of samples a function works on: as many as it is given, if it treats each of them by itself.

@@ -294,7 +294,12 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         crate::plan::along_groups(node, self.layout())
     }
 
-    /// The same for one of so many positions, where each position of its value is made of the same one of its operands.
+    /// What its work for one sample can be divided along, if it can: rows of its value.
+    fn along_one(&self, _node: &Node) -> Option<crate::plan::Along> {
+        None
+    }
+
+    /// The operator for one of so many positions, where each position of its value is made of the same one of its operands.
     /// Only asked of operators whose value is `[positions, features]`.
     fn at_position(&self, _positions: usize) -> Option<Arc<dyn Operator>> {
         None

@@ -35,7 +35,7 @@ use super::{Argument, ArgumentKind, Arguments, Arity, Default, Layer, dense, mas
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Draw, Graph, Node, NodeId, Operator};
-use crate::plan::{Strategy, StrategyKind};
+use crate::plan::{Along, LANES, Strategy, StrategyKind};
 use crate::simplify::Lowering;
 
 /// The layer of one sequence.
@@ -298,6 +298,9 @@ enum Of {
 /// Rows of a head's keys up to which they and the values are in the nearest cache, wherever they lie.
 const ROWS_APART: usize = 256;
 
+/// Queries of one sample that share what is loaded of keys and values.
+const QUERIES_OF_ONE: usize = 8;
+
 /// Operands: those of the attention, and d_y.
 #[derive(Debug)]
 struct AttentionGradient(Attention, Of);
@@ -437,6 +440,12 @@ impl Operator for Attention {
         Strategy::new(StrategyKind::Tiled, self.tiling())
     }
 
+    fn along_one(&self, _: &Node) -> Option<Along> {
+        let (units, numbers) = (self.queries / QUERIES_OF_ONE, QUERIES_OF_ONE * self.width());
+        let are_whole = self.queries.is_multiple_of(QUERIES_OF_ONE) && numbers.is_multiple_of(LANES);
+        are_whole.then_some(Along::Rows(units, numbers / LANES))
+    }
+
     fn emit(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (sizes, finish) = (self.sizes(cx), cx.closure(&["g", "o"]));
         let (query, memory, draws) = self.operands(cx);
@@ -455,8 +464,14 @@ impl Operator for Attention {
         let (query, memory, _) = self.operands(cx);
         let mask = self.mask(cx, true);
         let keys = cx.panels(self.keys);
+        let of = match self.queries.is_multiple_of(QUERIES_OF_ONE) {
+            true => cx.part_of_one(self.queries / QUERIES_OF_ONE, QUERIES_OF_ONE),
+            false => cx.part_of_one(1, self.queries),
+        };
         quote! {
-            let mixed = rt::attention::single::<L, #keys, #panels>(#query, #memory, #mask, #sizes);
+            let mixed = rt::attention::single::<L, #keys, #panels>(
+                #query, #memory, #mask, #sizes, #of
+            );
             #finish
         }
     }

@@ -53,6 +53,18 @@ impl Window {
         self.output.iter().product::<usize>() * self.weights()
     }
 
+    /// Output channels of one sample that are computed together, and are whole rows of it: eight where lanes are over the
+    /// places of long rows, as the runtime has it, and else those of a panel.
+    fn channels_of_unit(&self) -> Option<usize> {
+        let [outputs, height, width] = self.output;
+        let has_long_rows = self.stride[1] == 1
+            && width >= LANES
+            && width.div_ceil(LANES) * outputs <= outputs.div_ceil(LANES) * width;
+        let channels = if has_long_rows || self.groups > 1 { 8 } else { LANES };
+        (outputs.is_multiple_of(channels) && (channels * height * width).is_multiple_of(LANES))
+            .then_some(channels)
+    }
+
     fn input_len(&self) -> usize {
         self.input.iter().product()
     }
@@ -314,10 +326,17 @@ impl Operator for Conv {
         }
     }
 
+    fn along_one(&self, _: &Node) -> Option<Along> {
+        let [outputs, height, width] = self.0.output;
+        let channels = self.0.channels_of_unit()?;
+        let rows = channels * height * width / LANES;
+        Some(Along::Rows(outputs / channels, rows))
+    }
+
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (weights, panels) = (cx.number(self.0.weights()), cx.panels(self.0.output[0]));
-        let rows = cx.panels(self.0.output_len());
+        let Some((name, image)) = cx.made_in() else { return cx.lowered() };
         let window = cx.constant(WINDOW);
         // Without padding the image is read where it lies.
         let (before, window, x) = if self.0.is_padded() {
@@ -330,11 +349,12 @@ impl Operator for Conv {
         } else {
             (TokenStream::new(), quote!(#window), x)
         };
-        let finish = cx.finish_rows("image");
+        let finish = cx.finish_rows(&name.to_string());
+        let channels = self.0.channels_of_unit().unwrap_or(self.0.output[0]);
+        let of = cx.part_of_one(self.0.output[0] / channels.max(1), channels);
         quote! {
             #before
-            let mut image: [Row; #rows] = [ZERO_ROW; #rows];
-            rt::conv::single::<L, #weights, #panels>(&#window, #x, #weight, #bias, &mut image);
+            rt::conv::single::<L, #weights, #panels>(&#window, #x, #weight, #bias, #of, #image);
             #finish
         }
     }

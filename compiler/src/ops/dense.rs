@@ -225,6 +225,14 @@ impl Operator for Dense {
         gradients
     }
 
+    fn along_one(&self, node: &Node) -> Option<Along> {
+        let panels = self.units.div_ceil(LANES);
+        match node.len() / self.units.max(1) {
+            1 => Some(Along::Rows(panels, 1)),
+            positions => self.units.is_multiple_of(LANES).then_some(Along::Rows(positions, panels)),
+        }
+    }
+
     fn at_position(&self, _: usize) -> Option<Arc<dyn Operator>> {
         Some(Arc::new(self.clone()))
     }
@@ -338,14 +346,15 @@ impl Operator for Dense {
         let finish = cx.closure(&["p"]);
         if cx.node.len() > outputs {
             let (o, all) = (cx.number(outputs), cx.panels(cx.node.len()));
-            let positions = cx.number(cx.node.len() / outputs.max(1));
+            let positions = cx.part_of_one(cx.node.len() / outputs.max(1), 1);
             return quote! {
                 rt::dense::single_positions::<L, #i, #o, #rows, #panels, #all>(
                     #x, #weight, #bias, #positions, #finish
                 );
             };
         }
-        quote!(rt::dense::single::<L, #i, #rows, #panels>(#x, #weight, #bias, #finish);)
+        let of = cx.part_of_one(outputs.div_ceil(LANES), 1);
+        quote!(rt::dense::single::<L, #i, #rows, #panels>(#x, #weight, #bias, #of, #finish);)
     }
 
     #[cfg(feature = "reference")]

@@ -7,7 +7,7 @@
 use crate::costs::flops;
 use crate::graph::{Graph, Node, NodeId, Op, ValueLayout};
 
-use super::LANES;
+use super::{Function, LANES, Step};
 
 /// What work can be divided along.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +20,8 @@ pub enum Along {
     Panels(usize),
     /// Rows of a convolution's kernel, of each of its channels: so many, of so many weights each.
     Taps(usize, usize),
+    /// The value of one sample: so many units of so many rows each.
+    Rows(usize, usize),
 }
 
 impl Along {
@@ -28,7 +30,7 @@ impl Along {
         match self {
             Self::Groups => groups,
             Self::Positions(positions) => groups * positions,
-            Self::Panels(units) | Self::Taps(units, _) => units,
+            Self::Panels(units) | Self::Taps(units, _) | Self::Rows(units, _) => units,
         }
     }
 }
@@ -68,6 +70,20 @@ impl Work {
         Self { along, positions, is_long: time >= LONG }
     }
 
+    /// Microseconds that the work of a node for one sample takes, about. It looks at all of its weights.
+    fn of_one(graph: &Graph, id: NodeId) -> u64 {
+        let node = graph.node(id);
+        let weights = node.inputs.iter().map(|input| graph.node(graph.source(*input)));
+        let weights = weights.filter(|weight| matches!(weight.op, Op::Parameter(_)));
+        let bytes = 4 * weights.map(Node::len).sum::<usize>() as u64;
+        (flops(graph, node) / FLOPS).max(bytes / BYTES)
+    }
+
+    /// Whether that is so long that another thread may help.
+    pub fn is_long_for_one(graph: &Graph, id: NodeId) -> bool {
+        Self::of_one(graph, id) >= LONG
+    }
+
     /// Both together, if they may be in one function.
     pub fn with(self, other: Self) -> Option<Self> {
         let joined = self.joined(other);
@@ -90,6 +106,17 @@ impl Work {
         };
         Self { along, positions, is_long: self.is_long || other.is_long }
     }
+}
+
+/// Microseconds of work for one sample from which on other threads are waked for it: calls are far apart, so that they
+/// sleep, and waking them takes as long as some of its functions.
+const WAKING: u64 = 400;
+
+/// Whether so much of the work for one sample can be divided that other threads are worth waking.
+pub fn wakes_for_one(graph: &Graph, functions: &[Function]) -> bool {
+    let divided = functions.iter().filter(|function| function.division_of_one(graph).is_some());
+    let nodes = divided.flat_map(|function| function.steps.iter().flat_map(Step::nodes));
+    nodes.map(|id| Work::of_one(graph, id)).sum::<u64>() >= WAKING
 }
 
 /// Numbers of a value for a sample: none of what is the same for all.

@@ -98,19 +98,35 @@ impl Function {
         let is_by_itself = |id: &NodeId| match along {
             Along::Groups | Along::Positions(_) => graph.layout(*id) == ValueLayout::BatchLane,
             Along::Panels(_) => graph.layout(*id) == ValueLayout::SampleRows,
-            Along::Taps(..) => false,
+            Along::Taps(..) | Along::Rows(..) => false,
         };
         let is_divided = match along {
             Along::Groups | Along::Positions(_) => {
                 self.is_by_group(graph) && self.parameters != Access::Update
             }
             Along::Panels(_) => self.partial.is_none(),
-            Along::Taps(..) => true,
+            Along::Taps(..) | Along::Rows(..) => true,
         };
         let has_total =
             self.steps.iter().flat_map(Step::nodes).any(|id| matches!(graph.node(id).op, Op::Total));
         let is_whole = graph.is_step() || has_total || !self.work.is_long;
         (!is_whole && is_divided && self.writes.iter().all(is_by_itself)).then_some(along)
+    }
+
+    /// What its work for one sample is divided along: one kernel writes all that it gives, each row at its place.
+    pub fn division_of_one(&self, graph: &Graph) -> Option<Along> {
+        let is_local = |step: &Step| step.nodes().iter().all(|id| self.locals.contains(id));
+        let mut steps = self.steps.iter().filter(|step| !is_local(step));
+        let (Some(Step::Kernel { node, epilogue, .. }), None) = (steps.next(), steps.next()) else {
+            return None;
+        };
+        let Op::Operator(op) = &graph.node(*node).op else { return None };
+        let value = graph.node(*node);
+        let is_written =
+            |id: &NodeId| (id == node || epilogue.contains(id)) && graph.node(*id).len() == value.len();
+        let along = op.along_one(value).filter(|along| along.units(1) > 1)?;
+        (!graph.is_step() && self.writes.iter().all(is_written) && Work::is_long_for_one(graph, *node))
+            .then_some(along)
     }
 
     /// The first parameter that it updates, if it does nothing else but make ready for that.

@@ -56,6 +56,8 @@ pub struct Pass {
     pub slots: Vec<Slot>,
     /// What is computed at one position, for each number of them that work is divided along.
     at_position: Vec<(usize, Graph)>,
+    /// Whether the work for one sample is divided between threads.
+    pub divides_one: bool,
     /// Whether it is a step that is repeated for two groups of samples at a time, side by side: what it reads of the
     /// weights of its products serves both.
     pub is_of_pairs: bool,
@@ -116,7 +118,8 @@ fn make_pass(graph: &Graph, is_batch: bool) -> Result<Pass, Box<Diagnostic>> {
             at_position.push((positions, graph.at_position(positions)));
         }
     }
-    Ok(Pass { graph: graph.clone(), functions, values, slots, at_position, is_of_pairs: false })
+    let divides_one = !is_batch && along::wakes_for_one(graph, &functions);
+    Ok(Pass { graph: graph.clone(), functions, values, slots, at_position, divides_one, is_of_pairs: false })
 }
 
 /// A broken invariant, as a diagnostic that asks for a report.
@@ -127,10 +130,10 @@ pub fn internal(graph: &Graph, fault: &str) -> Diagnostic {
 }
 
 impl Plan {
-    /// Whether the work of some function is divided between threads: one of a batch, for that of a single sample never is.
+    /// Whether the work of some function is divided between threads.
     pub fn is_divided(&self) -> bool {
         let passes = [Some(&self.predict), self.evaluate.as_ref(), self.train.as_ref()];
-        passes.into_iter().flatten().any(Pass::is_divided)
+        self.single.divides_one || passes.into_iter().flatten().any(Pass::is_divided)
     }
 }
 
@@ -138,6 +141,11 @@ impl Pass {
     /// Whether the work of some function is divided between threads.
     fn is_divided(&self) -> bool {
         self.functions.iter().any(|function| function.division(&self.graph).is_some())
+    }
+
+    /// What the work of a function for one sample is divided along.
+    pub fn division_of_one(&self, function: &Function) -> Option<Along> {
+        function.division_of_one(&self.graph).filter(|_| self.divides_one)
     }
 
     /// Rows for a group of samples of what functions keep while they run: those with as many share them.
@@ -167,7 +175,15 @@ impl Pass {
         let values = memory::values(graph, &functions);
         let is_of_pairs = functions.iter().any(|function| function.gains_by_pairs(graph));
         let (slots, at_position) = (Vec::new(), Vec::new());
-        Ok(Self { graph: graph.clone(), functions, values, slots, at_position, is_of_pairs })
+        Ok(Self {
+            graph: graph.clone(),
+            functions,
+            values,
+            slots,
+            at_position,
+            divides_one: false,
+            is_of_pairs,
+        })
     }
 
     /// What is computed at one position of a function whose work is divided along them.

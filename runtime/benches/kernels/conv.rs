@@ -145,15 +145,15 @@ cases! {
 
     single_layer1: "resnet20: [16, 32, 32], 3 x 3", operations(LAYER1, 1),
     { x: [Row; 1156], w: [[Row; 144]; 1], y: [Row; 1024] }
-    |L| conv::single::<L, 144, 1>(&LAYER1.padded(), &x[..], w, None, y);
+    |L| conv::single::<L, 144, 1>(&LAYER1.padded(), &x[..], w, None, 0..16, y);
 
     single_layer3: "resnet20: [64, 8, 8], 3 x 3", operations(LAYER3, 1),
     { x: [Row; 400], w: [[Row; 576]; 4], y: [Row; 256] }
-    |L| conv::single::<L, 576, 4>(&LAYER3.padded(), &x[..], w, None, y);
+    |L| conv::single::<L, 576, 4>(&LAYER3.padded(), &x[..], w, None, 0..64, y);
 
     single_lenet: "lenet: [6, 14, 14], 5 x 5", operations(CONV2, 1),
     { x: [Row; 74], w: [[Row; 150]; 1], b: [Row; 1], y: [Row; 100] }
-    |L| conv::single::<L, 150, 1>(&CONV2, &x[..], w, Some(b), y);
+    |L| conv::single::<L, 150, 1>(&CONV2, &x[..], w, Some(b), 0..16, y);
 
     single_back_layer1: "transposed: [16, 32, 32], 3 x 3", operations(LAYER1, 1),
     { y: [Row; 1024], w: [[Row; 144]; 1], x: [Row; 1024] }

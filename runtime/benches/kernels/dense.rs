@@ -131,6 +131,7 @@ cases! {
         x,
         w,
         Some(b),
+        0..8,
         #[inline(always)]
         |p, z| z.store(&mut y[p]),
     );
@@ -141,6 +142,7 @@ cases! {
         x,
         w,
         Some(b),
+        0..32,
         #[inline(always)]
         |p, z| z.store(&mut y[p]),
     );
@@ -150,6 +152,7 @@ cases! {
         x,
         w,
         Some(b),
+        0..64,
         #[inline(always)]
         |p, z| z.store(&mut y[p]),
     );
@@ -160,6 +163,7 @@ cases! {
         x,
         w,
         Some(b),
+        0..64,
         #[inline(always)]
         |p, z| z.store(&mut y[p]),
     );
@@ -170,7 +174,7 @@ cases! {
         x,
         w,
         Some(b),
-        64,
+        0..64,
         #[inline(always)]
         |p, z| z.store(&mut y[p]),
     );

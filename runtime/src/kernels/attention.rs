@@ -11,6 +11,8 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
+use core::ops::Range;
+
 use super::pack::{load_at, store_at};
 use crate::element::Element;
 use crate::lanes::{Aligned, LANES, Lanes, Row};
@@ -499,19 +501,21 @@ fn add_outer<L: Lanes, const R: usize, const S: usize>(
 }
 
 /// [`forward`] of one sample: features of all positions one after the other. `K` rows hold as many numbers as there are
-/// keys; `Y` rows come out.
+/// keys; `Y` rows come out, 0 but for the queries `of`.
 #[inline(always)]
 pub fn single<L: Lanes, const K: usize, const Y: usize>(
     query: &[Row<L::Elem>],
     memory: &[Row<L::Elem>],
     mask: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
+    of: Range<usize>,
 ) -> [Row<L::Elem>; Y] {
+    assert!(of.end <= sizes.queries);
     let mut y = [[L::Elem::ZERO; LANES]; Y];
     if L::IS_WIDE {
-        queries_at_once::<L, K, 8>(query, memory, mask, sizes, &mut y);
+        queries_at_once::<L, K, 8>(query, memory, mask, sizes, of, &mut y);
     } else {
-        queries_at_once::<L, K, 4>(query, memory, mask, sizes, &mut y);
+        queries_at_once::<L, K, 4>(query, memory, mask, sizes, of, &mut y);
     }
     y
 }
@@ -523,15 +527,16 @@ fn queries_at_once<L: Lanes, const K: usize, const R: usize>(
     memory: &[Row<L::Elem>],
     mask: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
+    of: Range<usize>,
     y: &mut [Row<L::Elem>],
 ) {
     let width = sizes.head * sizes.heads;
     for h in 0..sizes.heads {
-        for i in (0..sizes.queries).step_by(R) {
-            let limit = sizes.seen((i + R).min(sizes.queries) - 1);
+        for i in of.clone().step_by(R) {
+            let limit = sizes.seen((i + R).min(of.end) - 1);
             let mut weights = single_scores::<L, K, R>(query, memory, sizes, (h, i), limit);
             let mut shares = [L::zero(); R];
-            for (r, weights) in weights.iter_mut().enumerate().take(sizes.queries - i) {
+            for (r, weights) in weights.iter_mut().enumerate().take(of.end - i) {
                 shares[r] =
                     single_softmax::<L>(&mut weights[..limit.div_ceil(LANES)], sizes.seen(i + r), mask);
             }
@@ -544,7 +549,7 @@ fn queries_at_once<L: Lanes, const K: usize, const R: usize>(
                         sums[r] = sums[r].add_mul(weights[r].as_flattened()[j], value);
                     }
                 }
-                for r in 0..R.min(sizes.queries - i) {
+                for r in 0..R.min(of.end - i) {
                     let at = (i + r) * width + h * sizes.head + d;
                     store_at(sums[r] * shares[r], y, at, sizes.head - d);
                 }

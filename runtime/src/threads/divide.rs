@@ -92,16 +92,16 @@ pub fn positions_mut<E, const N: usize, const F: usize>(groups: &mut [[Row<E>; N
 /// a unit. `taps[panel][i]` is row `i` of a panel, counted in the whole weight.
 #[derive(Debug)]
 pub struct Taps<'a, E, const P: usize, const UNIT: usize> {
-    panels: [Panel<'a, E>; P],
+    panels: [Rows<'a, Row<E>>; P],
 }
 
-/// Some rows of a panel of a weight, by their numbers in the whole of it.
+/// Some rows of a panel of a weight, or of a value, by their numbers in the whole of it.
 ///
 /// # Panics
 /// On being asked for a row that another part has, or that there is not.
 #[derive(Debug)]
-pub struct Panel<'a, E> {
-    rows: &'a mut [Row<E>],
+pub struct Rows<'a, R> {
+    rows: &'a mut [R],
     /// The number of the first row that is here.
     first: usize,
 }
@@ -110,12 +110,12 @@ impl<'a, E, const P: usize, const UNIT: usize> Taps<'a, E, P, UNIT> {
     /// All of a weight.
     #[inline(always)]
     pub fn new<const K: usize>(weight: &'a mut [[Row<E>; K]; P]) -> Self {
-        Self { panels: weight.each_mut().map(|panel| Panel { rows: panel.as_mut_slice(), first: 0 }) }
+        Self { panels: weight.each_mut().map(|panel| Rows { rows: panel.as_mut_slice(), first: 0 }) }
     }
 }
 
 impl<'a, E, const P: usize, const UNIT: usize> Index<usize> for Taps<'a, E, P, UNIT> {
-    type Output = Panel<'a, E>;
+    type Output = Rows<'a, Row<E>>;
 
     #[inline(always)]
     fn index(&self, panel: usize) -> &Self::Output {
@@ -130,39 +130,91 @@ impl<E, const P: usize, const UNIT: usize> IndexMut<usize> for Taps<'_, E, P, UN
     }
 }
 
-impl<E> Index<usize> for Panel<'_, E> {
-    type Output = Row<E>;
+impl<R> Index<usize> for Rows<'_, R> {
+    type Output = R;
 
     #[inline(always)]
-    fn index(&self, i: usize) -> &Row<E> {
+    fn index(&self, i: usize) -> &R {
         &self.rows[i - self.first]
     }
 }
 
-impl<E> IndexMut<usize> for Panel<'_, E> {
+impl<R> IndexMut<usize> for Rows<'_, R> {
     #[inline(always)]
-    fn index_mut(&mut self, i: usize) -> &mut Row<E> {
+    fn index_mut(&mut self, i: usize) -> &mut R {
         &mut self.rows[i - self.first]
+    }
+}
+
+impl<R> Rows<'_, R> {
+    /// Takes the first `n` of them away.
+    #[inline(always)]
+    fn take_first(&mut self, n: usize) -> Self {
+        let n = n.min(self.rows.len());
+        let (before, after) = take(&mut self.rows).split_at_mut(n);
+        let first = self.first;
+        (self.rows, self.first) = (after, first + n);
+        Self { rows: before, first }
     }
 }
 
 impl<E, const P: usize, const UNIT: usize> Divide for Taps<'_, E, P, UNIT> {
     #[inline(always)]
     fn divide(mut self, at: usize) -> (Self, Self) {
-        let panels = self.panels.each_mut().map(|panel| {
-            let at = at.saturating_mul(UNIT).min(panel.rows.len());
-            let (before, after) = take(&mut panel.rows).split_at_mut(at);
-            let first = panel.first;
-            (panel.rows, panel.first) = (after, first + at);
-            Panel { rows: before, first }
-        });
+        let panels = self.panels.each_mut().map(|panel| panel.take_first(at.saturating_mul(UNIT)));
         (Self { panels }, self)
+    }
+}
+
+/// A value of one sample, `[Row; N]`, in parts, of which `UNIT` rows are a unit: `part[p]` is row `p`, counted in the whole
+/// value.
+///
+/// # Panics
+/// On being asked for a row that another part has, or that there is not.
+#[derive(Debug)]
+pub struct Part<'a, R, const UNIT: usize>(Rows<'a, R>);
+
+impl<'a, R, const UNIT: usize> Part<'a, R, UNIT> {
+    /// All of a value.
+    #[inline(always)]
+    pub fn new(value: &'a mut [R]) -> Self {
+        Self(Rows { rows: value, first: 0 })
+    }
+
+    /// The rows of this part, from its first.
+    #[inline(always)]
+    pub fn rows(&mut self) -> &mut [R] {
+        self.0.rows
+    }
+}
+
+impl<R, const UNIT: usize> Index<usize> for Part<'_, R, UNIT> {
+    type Output = R;
+
+    #[inline(always)]
+    fn index(&self, row: usize) -> &R {
+        &self.0[row]
+    }
+}
+
+impl<R, const UNIT: usize> IndexMut<usize> for Part<'_, R, UNIT> {
+    #[inline(always)]
+    fn index_mut(&mut self, row: usize) -> &mut R {
+        &mut self.0[row]
+    }
+}
+
+impl<R, const UNIT: usize> Divide for Part<'_, R, UNIT> {
+    #[inline(always)]
+    fn divide(mut self, at: usize) -> (Self, Self) {
+        let first = self.0.take_first(at.saturating_mul(UNIT));
+        (Self(first), self)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Divide, First, Taps, positions, positions_mut};
+    use super::{Divide, First, Part, Taps, positions, positions_mut};
     use crate::lanes::LANES;
 
     #[test]
@@ -235,5 +287,22 @@ mod tests {
             let expected: [usize; 12] = core::array::from_fn(|i| parts[i] + i);
             assert_eq!(panel.map(|row| row[0]), expected);
         }
+    }
+
+    #[test]
+    fn rows_of_a_value_keep_their_numbers() {
+        let mut value = [[0; LANES]; 8];
+        let (mut first, rest) = Part::<_, 2>::new(&mut value).divide(1);
+        let (mut second, mut none) = rest.divide(7);
+        (first[0][0], first[1][0]) = (10, 11);
+        for row in 2..8 {
+            second[row][0] = 20 + row;
+        }
+        assert_eq!(second[7][0], 27);
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| none[8][0] = 1));
+        assert!(
+            asked.is_err() && std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| first[2][0])).is_err()
+        );
+        assert_eq!(value.map(|row| row[0]), [10, 11, 22, 23, 24, 25, 26, 27]);
     }
 }

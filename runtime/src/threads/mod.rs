@@ -11,7 +11,7 @@ mod pool;
 #[cfg(feature = "threads")]
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-pub use divide::{Divide, First, Taps, Units, positions, positions_mut};
+pub use divide::{Divide, First, Part, Taps, Units, positions, positions_mut};
 
 use crate::element::Element;
 use crate::simd::{Kernel, Simd};

@@ -182,7 +182,9 @@ impl Model<'_> {
                     let name = &block.name;
                     let sizes = turbofish(&block.sizes().values(numbers));
                     let simd = if memory == Memory::One { quote!(self.simd) } else { quote!(simd) };
-                    let threads = block.has_threads().then(|| quote!(threads,));
+                    let threads =
+                        if memory == Memory::One { quote!(self.threads,) } else { quote!(threads,) };
+                    let threads = block.has_threads().then_some(threads);
                     quote!(#name #sizes(#simd, #threads #(#values),*);)
                 }
                 _ => calls(runs),

@@ -144,7 +144,7 @@ impl<'a> Model<'a> {
             numbers: emitted.family.as_ref().map(|family| family.first().to_vec()).unwrap_or_default(),
             arguments: emitted.arguments.clone(),
             returns: emitted.returns.is_some(),
-            division: planned.division(cx.graph()).filter(|_| cx.domain == Domain::Batch),
+            division: cx.division(planned),
             direction: planned.direction,
         };
         run.function = match &emitted.family {
@@ -362,7 +362,7 @@ impl<'a> Model<'a> {
         match run.division {
             Some(along) => {
                 let units = units(along, memory);
-                quote!(threads.run(simd, #units, #entry(#(#values),*)))
+                quote!(#owner threads.run(#owner simd, #units, #entry(#(#values),*)))
             }
             None => quote!(#owner simd.run(#entry(#(#values),*))),
         }

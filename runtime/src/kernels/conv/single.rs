@@ -1,6 +1,8 @@
 //! One sample, with lanes over channels or over places.
 #![allow(unsafe_code, clippy::needless_range_loop)]
 
+use core::ops::Range;
+
 use super::{Window, seen_by};
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
@@ -22,16 +24,22 @@ pub fn pad<E: Element>(window: &Window, x: &[Row<E>], padded: &mut [Row<E>]) {
 }
 
 /// y = W * x + b for one sample that has its padding already: `[C, H, W]` numbers, one after the other. Every number of
-/// y is written to `y`.
+/// the channels `of` is written to `y`, which begins with the first of them. They begin and end with whole eights where
+/// lanes are over places, and begin with a panel where lanes are over channels.
 #[inline(always)]
 pub fn single<L: Lanes, const K: usize, const P: usize>(
     window: &Window,
     x: &[Row<L::Elem>],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: Range<usize>,
     y: &mut [Row<L::Elem>],
 ) {
-    assert!(window.padding == [0, 0] && window.fits(window.input.iter().product(), K, P));
+    assert!(
+        of.end <= window.output[0]
+            && window.padding == [0, 0]
+            && window.fits(window.input.iter().product(), K, P)
+    );
     let reach = |axis: usize| {
         (window.output[axis + 1] - 1) * window.stride[axis]
             + (window.kernel[axis] - 1) * window.dilation[axis]
@@ -41,26 +49,25 @@ pub fn single<L: Lanes, const K: usize, const P: usize>(
     assert!(reach(0) && reach(1) && window.input.iter().product::<usize>() <= x.len());
     if window.groups == 1 && rows_fit(window, P) {
         // Sums that a tile keeps have to fit the registers, beside two rows and a weight.
-        let at_once = outputs_at_once(window.output[0]);
-        if L::IS_WIDE {
-            match at_once {
-                8 => single_rows::<L, K, P, 8, 2>(window, x, weight, bias, y),
-                6 => single_rows::<L, K, P, 6, 2>(window, x, weight, bias, y),
-                _ => single_rows::<L, K, P, 4, 2>(window, x, weight, bias, y),
-            }
-        } else if at_once == 6 {
-            single_rows::<L, K, P, 6, 1>(window, x, weight, bias, y);
-        } else {
-            single_rows::<L, K, P, 4, 1>(window, x, weight, bias, y);
+        let (at_once, is_whole) = (outputs_at_once(window.output[0]), window.output[0].is_multiple_of(8));
+        assert!(!is_whole || of.start.is_multiple_of(8) && of.end.is_multiple_of(8));
+        match (L::IS_WIDE, at_once) {
+            (true, 8) if is_whole => single_rows::<L, K, P, 8, 2, true>(window, x, weight, bias, of, y),
+            (true, 8) => single_rows::<L, K, P, 8, 2, false>(window, x, weight, bias, of, y),
+            (true, 6) => single_rows::<L, K, P, 6, 2, false>(window, x, weight, bias, of, y),
+            (true, _) => single_rows::<L, K, P, 4, 2, false>(window, x, weight, bias, of, y),
+            (false, 6) => single_rows::<L, K, P, 6, 1, false>(window, x, weight, bias, of, y),
+            (false, _) if is_whole => single_rows::<L, K, P, 4, 1, true>(window, x, weight, bias, of, y),
+            (false, _) => single_rows::<L, K, P, 4, 1, false>(window, x, weight, bias, of, y),
         }
     } else if window.groups == 1 {
         if L::IS_WIDE {
-            single_runs::<L, K, P>(window, x, weight, bias, y);
+            single_runs::<L, K, P>(window, x, weight, bias, of, y);
         } else {
-            single_outputs::<L, K, P>(window, x, weight, bias, y);
+            single_outputs::<L, K, P>(window, x, weight, bias, of, y);
         }
     } else {
-        single_places::<L, K, P>(window, x, weight, bias, y);
+        single_places::<L, K, P>(window, x, weight, bias, of, y);
     }
 }
 
@@ -85,16 +92,25 @@ fn rows_fit(window: &Window, panels: usize) -> bool {
         && height * width.div_ceil(LANES) * computed <= panels * window.output_places()
 }
 
-/// Lanes over sixteen places of a row: `B` times sixteen and `O` output channels at a time.
+/// Lanes over sixteen places of a row: `B` times sixteen and `O` output channels at a time. Where the channels are whole
+/// tiles, those of one lie in one panel.
 #[inline(always)]
-fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B: usize>(
+fn single_rows<
+    L: Lanes,
+    const K: usize,
+    const P: usize,
+    const O: usize,
+    const B: usize,
+    const IS_WHOLE: bool,
+>(
     window: &Window,
     x: &[L::Elem],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: Range<usize>,
     y: &mut [L::Elem],
 ) {
-    let [outputs, height, width] = window.output;
+    let [_, height, width] = window.output;
     let in_row = width.div_ceil(LANES);
     for block in (0..height * in_row).step_by(B) {
         // The last of a row overlaps the one before it where the row is no multiple of sixteen; behind the last of all it
@@ -104,10 +120,10 @@ fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B
             (block / in_row, (block % in_row * LANES).min(width - LANES))
         });
         let from = corner.map(|(row, column)| row * window.stride[0] * window.input[2] + column);
-        for first in (0..outputs).step_by(O) {
+        for first in of.clone().step_by(O) {
             // Behind the last output it is repeated.
             let place: [(usize, usize); O] = core::array::from_fn(|o| {
-                let output = (first + o).min(outputs - 1);
+                let output = (first + o).min(of.end - 1);
                 (output / LANES, output % LANES)
             });
             let mut sums: [[L; B]; O] = core::array::from_fn(|o| {
@@ -126,8 +142,11 @@ fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B
                             L::load(unsafe { &*x.as_ptr().add(at).cast::<Row<L::Elem>>() })
                         });
                         for o in 0..O {
-                            let (p, lane) = place[o];
-                            let factor = weight[p][tap][lane];
+                            let factor = if IS_WHOLE {
+                                weight[place[0].0][tap].as_chunks::<O>().0[first / O % (LANES / O)][o]
+                            } else {
+                                weight[place[o].0][tap][place[o].1]
+                            };
                             for b in 0..B {
                                 sums[o][b] = sums[o][b].add_mul(factor, values[b]);
                             }
@@ -139,7 +158,7 @@ fn single_rows<L: Lanes, const K: usize, const P: usize, const O: usize, const B
                 let (p, lane) = place[o];
                 for b in 0..B {
                     let (row, column) = corner[b];
-                    let at = ((p * LANES + lane) * height + row) * width + column;
+                    let at = ((p * LANES + lane - of.start) * height + row) * width + column;
                     let mut values = [L::Elem::ZERO; LANES];
                     sums[o][b].store(&mut values);
                     y[at..at + LANES].copy_from_slice(&values);
@@ -168,35 +187,42 @@ fn single_runs<L: Lanes, const K: usize, const P: usize>(
     x: &[L::Elem],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: Range<usize>,
     y: &mut [L::Elem],
 ) {
-    // Constants, so that nothing is made of what a size does not need.
+    assert!(of.start.is_multiple_of(LANES));
+    let (mut p, end) = (of.start / LANES, of.end.div_ceil(LANES));
+    // A constant, so that nothing is made of what a size does not need.
     if const { P >= 2 } {
         // Two panels share what is read of the image.
         let n_rows = if run_of(window.output[2]) <= 5 { 2 } else { 1 };
-        for p in 0..P / 2 {
-            panels_in_runs::<L, K, P, 2>(window, x, weight, bias, 2 * p, n_rows, y);
+        while p + 2 <= end {
+            panels_in_runs::<L, K, P, 2>(window, x, weight, bias, &of, p, n_rows, y);
+            p += 2;
         }
     }
-    if const { P % 2 == 1 } {
-        panels_in_runs::<L, K, P, 1>(window, x, weight, bias, P - 1, 2, y);
+    if p < end {
+        panels_in_runs::<L, K, P, 1>(window, x, weight, bias, &of, p, 2, y);
     }
 }
 
 /// `C` panels from panel `p` on, runs of `n_rows` rows at a time.
 #[inline(always)]
+#[allow(clippy::too_many_arguments)]
 fn panels_in_runs<L: Lanes, const K: usize, const P: usize, const C: usize>(
     window: &Window,
     x: &[L::Elem],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: &Range<usize>,
     p: usize,
     n_rows: usize,
     y: &mut [L::Elem],
 ) {
-    let [outputs, height, width] = window.output;
+    let [_, height, width] = window.output;
     let (run, n_rows) = (run_of(width), n_rows.min(height));
     let start: [L; C] = core::array::from_fn(|c| bias.map_or(L::zero(), |bias| L::load(&bias[p + c])));
+    let panels: [&[Row<L::Elem>; K]; C] = core::array::from_fn(|c| &weight[p + c]);
     for row in (0..height).step_by(n_rows) {
         // The last of all, and the last of a row, overlap those before them.
         let row = row.min(height - n_rows);
@@ -209,7 +235,7 @@ fn panels_in_runs<L: Lanes, const K: usize, const P: usize, const C: usize>(
                     let shift = ky * window.dilation[0] * window.input[2] + kx * window.dilation[1];
                     for channel in 0..window.input[0] {
                         let tap = channel * window.taps() + ky * window.kernel[1] + kx;
-                        let lanes: [L; C] = core::array::from_fn(|c| L::load(&weight[p + c][tap]));
+                        let lanes: [L; C] = core::array::from_fn(|c| L::load(&panels[c][tap]));
                         let from = channel * window.places() + shift + corner;
                         for (r, sums) in sums.iter_mut().enumerate().take(n_rows) {
                             for (place, sums) in sums.iter_mut().enumerate().take(run) {
@@ -233,10 +259,10 @@ fn panels_in_runs<L: Lanes, const K: usize, const P: usize, const C: usize>(
                     }
                     L::transpose(&mut square);
                     let first = (p + c) * LANES;
-                    for (o, lanes) in square.into_iter().enumerate().take(outputs - first) {
+                    for (o, lanes) in square.into_iter().enumerate().take(of.end - first) {
                         let mut values = [L::Elem::ZERO; LANES];
                         lanes.store(&mut values);
-                        let at = ((first + o) * height + row + r) * width + column;
+                        let at = ((first + o - of.start) * height + row + r) * width + column;
                         y[at..at + run].copy_from_slice(&values[..run]);
                     }
                 }
@@ -252,12 +278,14 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
     x: &[L::Elem],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: Range<usize>,
     y: &mut [L::Elem],
 ) {
     let places = window.output_places();
     let [_, _, width] = window.input;
-    for p in 0..P {
-        let outputs = LANES.min(window.output[0] - p * LANES);
+    assert!(of.start.is_multiple_of(LANES));
+    for p in of.start / LANES..of.end.div_ceil(LANES) {
+        let outputs = LANES.min(of.end - p * LANES);
         let start = bias.map_or(L::zero(), |bias| L::load(&bias[p]));
         let mut place = 0;
         while place < places {
@@ -277,7 +305,7 @@ fn single_outputs<L: Lanes, const K: usize, const P: usize>(
             for o in 0..outputs {
                 let mut row = [L::Elem::ZERO; LANES];
                 sums[o].store(&mut row);
-                y[(p * LANES + o) * places + place..][..len].copy_from_slice(&row[..len]);
+                y[(p * LANES + o - of.start) * places + place..][..len].copy_from_slice(&row[..len]);
             }
             place += LANES;
         }
@@ -319,10 +347,11 @@ fn single_places<L: Lanes, const K: usize, const P: usize>(
     x: &[L::Elem],
     weight: &[[Row<L::Elem>; K]; P],
     bias: Option<&[Row<L::Elem>; P]>,
+    of: Range<usize>,
     y: &mut [L::Elem],
 ) {
-    let [outputs, height, width] = window.output;
-    for output in 0..outputs {
+    let [_, height, width] = window.output;
+    for output in of.clone() {
         let (p, lane) = (output / LANES, output % LANES);
         let first = output / window.outputs() * window.channels();
         for row in 0..height {
@@ -347,7 +376,8 @@ fn single_places<L: Lanes, const K: usize, const P: usize>(
                 }
                 let mut values = [L::Elem::ZERO; LANES];
                 sum.store(&mut values);
-                y[(output * height + row) * width + column..][..len].copy_from_slice(&values[..len]);
+                y[((output - of.start) * height + row) * width + column..][..len]
+                    .copy_from_slice(&values[..len]);
                 column += LANES;
             }
         }
