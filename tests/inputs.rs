@@ -138,7 +138,7 @@ fn inputs_of_other_numbers_of_samples_are_refused() {
     let mut model = TwoTowers::new(3);
     let before = model.predict(&LEFT[0], &RIGHT[0]);
     let found = model.train_step(&LEFT, &RIGHT[..1], &[0, 2]);
-    let fault = ShapeError { what: "right", expected: 16, found: 8 };
+    let fault = ShapeError { what: "right", expected: 16, is_of_sample: false, found: 8 };
     assert_eq!(found, Err(StepError::from(fault)));
     let many = ([LEFT[0]; 6], [RIGHT[0]; 6]);
     assert_eq!(model.train_step(&many.0, &many.1, &[0; 6]), Err(StepError::Samples { batch: 5, found: 6 }));

@@ -102,8 +102,9 @@ impl Builder {
             ));
         }
         warn(&compilation);
-        let stem = path.file_stem().ok_or_else(|| Error::not_text(path))?;
-        let target = out_dir.join(stem).with_extension("rs");
+        let mut name = path.file_stem().ok_or_else(|| Error::not_text(path))?.to_owned();
+        name.push(".rs");
+        let target = out_dir.join(name);
         write::whole(&target, &door::file(&compilation, &quote!(pub)))
             .map_err(|error| Error::write(&target, &error))
     }

@@ -113,7 +113,7 @@ pub enum Command {
         /// Characters to write.
         #[arg(long, value_name = "N", default_value_t = 500)]
         length: usize,
-        /// What scores are divided by before one is drawn: below 1 bolder, above 1 more varied; 0 takes the likeliest.
+        /// What scores are divided by before one is drawn: below 1 likelier ones more often, above 1 more varied; 0 takes the likeliest.
         #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
         temperature: f64,
     },

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use nnc_grammar::span::SourceMap;
 use nnc_grammar::{format, parse};
-use nnc_runtime::Error;
+use nnc_runtime::file::write_atomic;
 
 use crate::output::{Output, print};
 use crate::source::{self, Failure};
@@ -48,7 +48,7 @@ fn one(file: &Path, check: bool, output: &Output) -> Result<(), Failure> {
     if is_stdin {
         print(&formatted);
     } else if formatted != text {
-        crate::output::write_whole(file, formatted.as_bytes()).map_err(|error| Error::write(file, &error))?;
+        write_atomic(file, |to| to.write_all(formatted.as_bytes()))?;
         output.status(&format!("formatted {name}"));
     }
     Ok(())

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use nnc_compiler::emit::is_reserved;
 use nnc_runtime::Error;
 
 use crate::output::Output;
@@ -56,6 +57,9 @@ fn type_name(name: &str) -> String {
         text.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         text.push_str(letters.as_str());
     }
+    if is_reserved(&text) {
+        text.push_str("Model");
+    }
     text
 }
 
@@ -66,6 +70,7 @@ mod tests {
     #[test]
     fn names_of_types() {
         assert_eq!(type_name("my-flowers_2"), "MyFlowers2");
+        assert_eq!(["self", "row", "f32"].map(type_name), ["SelfModel", "RowModel", "F32"]);
         assert!(MODEL.contains("model Iris {") && MODEL.contains("iris.csv"));
     }
 }

@@ -215,6 +215,7 @@ mod tests {
             input: &[1],
             output: Box::leak(Box::new([width])),
             outputs: Box::leak(outputs.into_boxed_slice()),
+            training: "",
             batch: 1,
             tensors: &[],
             states: &[],

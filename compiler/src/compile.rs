@@ -202,12 +202,12 @@ fn stages(
     let plan = plan(&graphs).map_err(|fault| vec![*fault])?;
     if is_taken(&program.name, &plan) {
         let message = format!("a model cannot be called `{}`", program.name);
-        let text = "a type of the emitted code has this name";
+        let text = "a word of Rust, or an item of the emitted code, is called so";
         let fault =
             Diagnostic::new(Code::E0206, message, program.name_span, text).with_help("give it another name");
         return Err(vec![fault]);
     }
-    let info = model_info(&graph, sources, file);
+    let info = model_info(&program, &graph, sources, file);
     let tokens = emit(&program, &plan, &info, sources);
     Ok(CompiledModel { program, graph, graphs, plan, info, tokens })
 }

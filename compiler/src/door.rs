@@ -59,8 +59,7 @@ pub fn source_name(path: &Path) -> String {
 
 /// What the module of a model allows. A program need not use all of a model, its struct is re-exported by the module's
 /// parent, without the standard library `Box` has no name of its own, and a size may be 0 or 1.
-const ALLOW: &str =
-    "#![allow(dead_code, unreachable_pub, unused_qualifications, clippy::identity_op, clippy::pedantic)]";
+const ALLOW: &str = "#![allow(dead_code, single_use_lifetimes, unreachable_pub, unused_qualifications, clippy::identity_op, clippy::pedantic)]";
 
 fn module(model: &CompiledModel, name: &str, visibility: &TokenStream) -> TokenStream {
     let module = Ident::new(name, Span::call_site());

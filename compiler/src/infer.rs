@@ -79,7 +79,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         let value = inputs.and_then(|inputs| match apply(&mut graph, application, sources, &inputs, gain) {
             Ok(value) => Some(value),
             Err(diagnostic) => {
-                diagnostics.push(*diagnostic);
+                diagnostics.push(of_use(*diagnostic, application));
                 None
             }
         });
@@ -244,6 +244,15 @@ impl Size {
             .with_help(format!("the limit is {} GiB", LARGEST_MODEL >> 30)),
         ])
     }
+}
+
+/// A fault in a block or a cell, which may stand in a file that the user does not have, shows the use in the model as
+/// well.
+fn of_use(fault: Diagnostic, application: &Application) -> Diagnostic {
+    let used = application.span;
+    let labels = fault.secondary.iter().chain([&fault.primary]);
+    let is_shown = labels.map(|label| label.span).any(|span| span.file == used.file && used.to(span) == used);
+    if is_shown { fault } else { fault.with_label(used, "in this use") }
 }
 
 fn apply(

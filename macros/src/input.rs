@@ -51,7 +51,7 @@ pub fn input(tokens: TokenStream) -> Result<Input, Fault> {
     };
     let Some(path) = unquote(&literal.to_string()) else { return Ok(Input::Inline(tokens)) };
     let visibility = (!visibility.is_empty()).then_some(visibility);
-    let set = settings(trees, literal.span())?;
+    let set = settings(trees.map(ungrouped), literal.span())?;
     Ok(Input::File(File { visibility, path, span: literal.span(), set }))
 }
 

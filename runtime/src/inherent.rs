@@ -59,7 +59,7 @@ macro_rules! __inherent_files {
             /// E0417 when the file cannot be written.
             pub fn save(
                 &self,
-                path: impl ::core::convert::AsRef<::std::path::Path>,
+                path: impl ::core::convert::AsRef<$crate::__private::Path>,
             ) -> ::core::result::Result<(), $crate::Error> {
                 $crate::safetensors::save(self, path.as_ref(), &$crate::safetensors::Metadata::new())
             }
@@ -70,7 +70,7 @@ macro_rules! __inherent_files {
             /// E0413 when the weights are those of another model, E0414 when the file cannot be read, E0415 when it
             /// is damaged.
             pub fn load(
-                path: impl ::core::convert::AsRef<::std::path::Path>,
+                path: impl ::core::convert::AsRef<$crate::__private::Path>,
             ) -> ::core::result::Result<Self, $crate::Error> {
                 let mut model = Self::new(0);
                 let options = $crate::safetensors::LoadOptions::default();

@@ -60,6 +60,9 @@ pub use threads::Threads;
 /// What emitted code uses. Not for people: it changes with the compiler.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(feature = "std")]
+    pub use std::path::Path;
+
     pub use crate::bf16::{Bf16, Noise, Stored};
     pub use crate::element::Element;
     pub use crate::kernels::ahead::fetch_after;

@@ -19,7 +19,7 @@ where
     let info = model.info();
     let (samples, found) = x.dim();
     if found != info.input_len() {
-        return Err(ShapeError { what: "input", expected: info.input_len(), found });
+        return Err(ShapeError { what: "input", expected: info.input_len(), is_of_sample: false, found });
     }
     let mut out = Array2::from_elem((samples, info.output_len()), E::ZERO);
     if let Some(room) = out.as_slice_mut() {

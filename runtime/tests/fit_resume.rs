@@ -163,6 +163,14 @@ fn a_run_under_other_conditions_is_refused() {
     let mut other = parts.clone();
     other.validation.as_mut().unwrap().inputs[0] += 1.0;
     assert_tells(&of(&other, options()), "E0419", &["the data are not those it was trained on"]);
+    let mut model = Linear::with_info(|info| info.training = "mse, adam(lr = 0.1)");
+    let error = fit(&mut model, &parts, &FitOptions { resume: Some(last.clone()), ..options() }, &mut ())
+        .unwrap_err();
+    assert_tells(
+        &error,
+        "E0419",
+        &["loss and optimizer mse, sgd(lr = 0.1)", "this run has loss and optimizer mse, adam"],
+    );
     let few = Split { train: parts.train.select(&(0..20).collect::<Vec<_>>()), ..parts };
     assert_tells(&of(&few, options()), "E0419", &["rows 30", "rows 20"]);
 }

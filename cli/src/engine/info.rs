@@ -66,6 +66,7 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
         })),
         output: list(info.output.iter().copied()),
         outputs: list(outputs),
+        training: text(&info.training),
         batch: info.batch,
         tensors: list(tensors),
         states: list(info.states.iter().map(|state| text(state))),

@@ -5,7 +5,7 @@ mod compiled;
 mod info;
 mod library;
 mod profiler;
-mod reference;
+pub mod reference;
 mod threads;
 mod toolchain;
 

@@ -43,11 +43,16 @@ impl Interpreted {
         let mut interpreter = Interpreter::new(graph)
             .map_err(|_| Error::new("E0503", "the graph has no gradient, though it was checked"))?;
         interpreter.initialize(&Seeded(seed));
-        interpreter.set_draws(move |step, draw, sample, feature| {
-            random::draw(random::Draws { seed, step }, draw.stream, draw.is_normal, sample, feature)
-        });
+        set_draws(&mut interpreter, seed);
         Ok(Self { interpreter, info, last: RefCell::default() })
     }
+}
+
+/// Random numbers of layers as emitted code draws them.
+pub fn set_draws(interpreter: &mut Interpreter, seed: u64) {
+    interpreter.set_draws(move |step, draw, sample, feature| {
+        random::draw(random::Draws { seed, step }, draw.stream, draw.is_normal, sample, feature)
+    });
 }
 
 impl Interpreted {

@@ -37,7 +37,7 @@ impl Threads {
     pub fn of_compiled(self, model: &CompiledModel, output: &Output) -> Result<usize, Error> {
         if !model.plan.is_divided() {
             if let Some(asked) = self.several() {
-                output.note(&format!(
+                output.status(&format!(
                     "`--threads {asked}`: one thread runs `{}`, for none of its functions is long enough to be divided",
                     model.info.name
                 ));

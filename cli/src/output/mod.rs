@@ -176,18 +176,6 @@ fn complain(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Writes a file whole or not at all: under another name first, which then takes its place.
-pub fn write_whole(path: &std::path::Path, bytes: &[u8]) -> std::io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-    let written = std::fs::write(&beside, bytes).and_then(|()| std::fs::rename(&beside, path));
-    if written.is_err() {
-        // What is left of it is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-    }
-    written
-}
-
 /// A figure with four digits behind the point, or in front of an exponent where that would say nothing.
 pub fn figure(value: f64) -> String {
     let magnitude = value.abs();

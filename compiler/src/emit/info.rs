@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::number;
 use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Op, Output, Role, row_of_targets};
-use crate::program::{Precision, TargetKind};
+use crate::program::{Precision, Program, TargetKind};
 
 use nnc_grammar::span::SourceMap;
 
@@ -26,6 +26,8 @@ pub struct ModelInfo {
     pub output: Vec<usize>,
     /// The outputs, in the order in which they stand in a row.
     pub outputs: Vec<Output>,
+    /// What it is trained with, as it was written: losses and optimizer.
+    pub training: String,
     /// Samples in a training batch.
     pub batch: usize,
     /// Parameters and buffers.
@@ -93,7 +95,7 @@ pub struct TensorInfo {
 }
 
 /// Describes a model.
-pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
+pub fn model_info(program: &Program, graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
     let tensors: Vec<TensorInfo> = graph
         .parameters
         .iter()
@@ -128,7 +130,11 @@ pub fn model_info(graph: &Graph, sources: &SourceMap, file: &str) -> ModelInfo {
             tokens: input.tokens,
         })
         .collect();
+    let losses = program.losses.iter().map(|loss| loss.text.as_str());
+    let training: Vec<&str> =
+        losses.chain(program.optimizer.iter().map(|optimizer| optimizer.text.as_str())).collect();
     ModelInfo {
+        training: training.join(", "),
         name: graph.name.clone(),
         source: file.to_owned(),
         spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
@@ -167,6 +173,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
         quote!(&[#(#numbers),*])
     };
     let (name, source, hash) = (&info.name, &info.source, &info.spec_hash);
+    let training = &info.training;
     let (input, output, batch) = (shape(&info.input), shape(&info.output), number(info.batch));
     let inputs = info.inputs.iter().map(|input| {
         let (name, shape, tokens) = (&input.name, shape(&input.shape), option(input.tokens));
@@ -230,6 +237,7 @@ pub fn info_item(info: &ModelInfo) -> TokenStream {
             inputs: &[#(#inputs),*],
             output: #output,
             outputs: &[#(#outputs),*],
+            training: #training,
             batch: #batch,
             tensors: &[#(#tensors),*],
             states: &[#(#states),*],

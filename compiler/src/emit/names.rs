@@ -54,40 +54,68 @@ pub fn type_ident(name: &str) -> Ident {
     ident(if text.is_empty() { "Entry" } else { &text })
 }
 
-/// Types of an emitted module that a model could be called like.
-const TYPES: &[&str] = &[
+/// Items of an emitted module that a model could be called like, and the types of its numbers.
+const ITEMS: &[&str] = &[
     "Arena",
+    "BATCH",
     "Box",
+    "Clone",
+    "Copy",
+    "Default",
+    "Drop",
     "Err",
+    "Fn",
+    "FnMut",
+    "FnOnce",
+    "GROUPS",
     "GradientSquares",
     "Gradients",
     "HalfRow",
+    "INFO",
     "Lanes",
     "LoadSamples",
     "LoadTargets",
     "None",
     "Ok",
     "Option",
+    "PREDICT_GROUPS",
     "Parameters",
     "Rates",
     "Result",
     "Row",
+    "SAMPLES",
     "Scratch",
-    "Self",
     "Some",
     "State",
     "StoreOutputs",
     "TrainedParameters",
     "UpdateAll",
+    "WINDOWS",
+    "ZERO_ARENA",
+    "ZERO_ROW",
+    "ZERO_SCRATCH",
+    "bool",
+    "f32",
+    "f64",
+    "rt",
+    "u32",
+    "u64",
+    "u8",
+    "usize",
 ];
 
-/// Whether a model of this name would clash with a type of its own module.
+/// Whether a model of this name would clash with an item of its own module, or is no name at all.
 pub fn is_taken(model: &str, plan: &Plan) -> bool {
     let passes = [Some(&plan.predict), plan.evaluate.as_ref(), plan.train.as_ref()];
     let batches =
         passes.into_iter().flatten().flat_map(|pass| &pass.functions).map(|function| function.name.clone());
     let singles = plan.single.functions.iter().map(|function| single(&function.name));
-    TYPES.contains(&model) || batches.chain(singles).any(|name| type_ident(&name) == model)
+    is_reserved(model) || batches.chain(singles).any(|name| type_ident(&name) == model)
+}
+
+/// Whether no model can have this name, whatever is in it.
+pub fn is_reserved(model: &str) -> bool {
+    ITEMS.contains(&model) || text(model) != model
 }
 
 /// What the function of a layer is called for one sample.

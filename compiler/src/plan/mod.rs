@@ -77,6 +77,9 @@ pub struct Graphs {
 /// Groups of samples that are predicted at once, at most.
 const MOST_PREDICT_GROUPS: usize = 16;
 
+/// Bytes of the values of those groups, about, at most: more gain nothing, and rustc goes over them when it compiles.
+const MOST_PREDICT_BYTES: usize = 64 << 20;
+
 /// Plans a model.
 ///
 /// # Errors
@@ -88,6 +91,7 @@ pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);
+    let most = (MOST_PREDICT_BYTES / predict.bytes(1, 4).max(1)).clamp(1, MOST_PREDICT_GROUPS);
     let parameters: usize = graphs.predict.parameters.iter().map(crate::graph::Parameter::len).sum();
     Ok(Plan {
         train,
@@ -97,10 +101,10 @@ pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
         groups,
         predict_groups: match &graphs.train {
             // The functions of a training step are used again as they are, and compiled once.
-            Some(_) => groups.min(MOST_PREDICT_GROUPS),
+            Some(_) => groups.min(most),
             // Weights beyond the second-level cache are streamed once a chunk: fewer, larger chunks pay for that.
-            None if parameters > 200_000 => MOST_PREDICT_GROUPS,
-            None => 4,
+            None if parameters > 200_000 => most,
+            None => most.min(4),
         },
     })
 }

@@ -37,6 +37,8 @@ pub(super) struct Callee<'s> {
     pub(super) span: Span,
     /// Where it is defined, if in a text.
     pub(super) defined: Option<Span>,
+    /// What every call of the kind may say besides, which is taken out before.
+    pub(super) general: &'static [&'static str],
 }
 
 impl Cx<'_> {
@@ -114,7 +116,10 @@ impl Cx<'_> {
     }
 
     fn report_surplus(&mut self, callee: Callee<'_>, slots: &[Slot<'_>], argument: &Argument) {
-        let names: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
+        let places: Vec<&str> = slots.iter().map(|slot| slot.name).collect();
+        // What a definition has itself is not general any more.
+        let general = callee.general.iter().copied().filter(|general| !places.contains(general));
+        let names: Vec<&str> = places.iter().copied().chain(general).collect();
         let name = callee.name;
         let mut diagnostic = match &argument.name {
             Some(unknown) => {
@@ -132,7 +137,7 @@ impl Cx<'_> {
                 .with_closest(&unknown.name, names.iter().copied())
             }
             None => {
-                let label = match names.len() {
+                let label = match places.len() {
                     0 => "expected no arguments".to_owned(),
                     1 => "expected at most 1 argument".to_owned(),
                     n => format!("expected at most {n} arguments"),
@@ -347,7 +352,7 @@ impl Cx<'_> {
             .map(|argument| Slot { name: argument.name, is_required: argument.default.is_none() })
             .collect();
         let name = call.map_or(layer.name(), |call| call.name.name.as_str());
-        let callee = Callee { name, span, defined: None };
+        let callee = Callee { name, span, defined: None, general: &[] };
         let bound = self.bind(callee, &slots, arguments.iter().copied())?;
         let mut values: Option<Vec<(&'static str, Value, Option<Span>)>> = Some(Vec::new());
         for (declared, argument) in declared.iter().zip(bound) {

@@ -189,7 +189,7 @@ impl Cx<'_> {
             Builtin::Max => &[REQUIRED_A, Slot { is_required: false, ..REQUIRED_B }],
             _ => &[REQUIRED_X],
         };
-        let callee = Callee { name: &call.name.name, span: call.span, defined: None };
+        let callee = Callee { name: &call.name.name, span: call.span, defined: None, general: &[] };
         let Some(bound) = self.bind(callee, slots, &call.arguments) else { return Term::Failed };
         let mut terms = Vec::with_capacity(bound.len());
         for argument in bound.into_iter().flatten() {
@@ -378,7 +378,7 @@ impl Cx<'_> {
             self.mark_used(id);
         }
         let defined = (definition.origin != super::Origin::Library).then_some(definition.name.span);
-        let callee = Callee { name: &call.name.name, span: call.span, defined };
+        let callee = Callee { name: &call.name.name, span: call.span, defined, general: &[] };
         let Some(terms) = self.definition_arguments(scope, &definition, callee, &call.arguments, 0) else {
             return Term::Failed;
         };

@@ -64,6 +64,9 @@ pub(super) fn define_values(scope: &mut Scope, target: Formula) {
     scope.define("classes", Term::Number(Formula::Count));
 }
 
+/// What every use of a loss may say besides, by name.
+const GENERAL: &[&str] = &["reduction", "target", "output", "weight"];
+
 /// What every use of a loss may say besides the arguments of its definition.
 struct General {
     reduction: Reduction,
@@ -148,7 +151,7 @@ impl Cx<'_> {
         let is_own = |argument: &&Argument| general_name(argument, &definition).is_none();
         let arguments: Vec<Argument> = call.arguments.iter().filter(is_own).cloned().collect();
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
-        let callee = Callee { name, span: call.span, defined };
+        let callee = Callee { name, span: call.span, defined, general: GENERAL };
         self.begin_formula();
         let terms =
             self.definition_arguments(scope, &definition, callee, &arguments, Sort::Loss.n_values())?;
@@ -424,10 +427,7 @@ impl Cx<'_> {
 fn general_name<'a>(argument: &'a Argument, definition: &Definition<'_>) -> Option<&'a Ident> {
     let name = argument.name.as_ref()?;
     let mut constants = definition.parameters.iter().skip(Sort::Loss.n_values());
-    let is_general = match name.name.as_str() {
-        "reduction" | "target" | "output" => true,
-        "weight" => constants.all(|constant| constant.name.name != "weight"),
-        _ => false,
-    };
-    is_general.then_some(name)
+    let is_general = GENERAL.contains(&name.name.as_str());
+    let is_own = name.name == "weight" && constants.any(|constant| constant.name.name == "weight");
+    (is_general && !is_own).then_some(name)
 }

@@ -269,7 +269,7 @@ impl Cx<'_> {
         self.mark_used(id);
         let is_valid = self.check(id, Some(call.span));
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
-        let callee = Callee { name, span: call.span, defined };
+        let callee = Callee { name, span: call.span, defined, general: GENERAL };
         let is_own = |argument: &&Argument| match &argument.name {
             Some(name) => {
                 let is_parameter = definition.parameters.iter().any(|known| known.name.name == name.name);
@@ -392,7 +392,9 @@ impl Cx<'_> {
             return None;
         };
         let Some(of) = hyper.iter_mut().find(|hyper| hyper.name == name.name) else {
-            let known: Vec<&str> = hyper.iter().map(|hyper| hyper.name.as_str()).collect();
+            let mut known: Vec<&str> = hyper.iter().map(|hyper| hyper.name.as_str()).collect();
+            let settings = DIFFERING.iter().map(|(name, _)| *name);
+            known.extend(settings.filter(|name| !hyper.iter().any(|hyper| hyper.name == *name)));
             let is_known = definition.parameters.iter().any(|known| known.name.name == name.name);
             let mut diagnostic = Diagnostic::new(
                 Code::E0202,
@@ -402,7 +404,7 @@ impl Cx<'_> {
             )
             .with_closest(&name.name, known.iter().copied());
             if diagnostic.help.is_empty() {
-                diagnostic = diagnostic.with_note(super::listed("numbers are", &known));
+                diagnostic = diagnostic.with_note(super::listed("numbers that can are", &known));
             }
             self.report(diagnostic);
             return None;
@@ -411,7 +413,7 @@ impl Cx<'_> {
         let what = format!("`{}` of `{}`", name.name, call.name.name);
         let base = self.constant(scope, &argument.value, &what)?;
         if let Some(parameter) = definition.parameters.iter().find(|known| known.name.name == name.name) {
-            let callee = Callee { name: &call.name.name, span: call.span, defined: None };
+            let callee = Callee { name: &call.name.name, span: call.span, defined: None, general: &[] };
             let term = Term::Number(Formula::Number(base));
             if !self.is_in_range(callee, parameter, Some(&argument), &term) {
                 return None;

@@ -240,7 +240,7 @@ impl Cx<'_> {
             .partition(|argument| argument.name.as_ref().is_some_and(|name| name.name == WARMUP));
         let (warmup, warmup_span) = self.warmup(scope, &call, &warmups)?;
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
-        let callee = Callee { name: &call.name.name, span: call.span, defined };
+        let callee = Callee { name: &call.name.name, span: call.span, defined, general: &[WARMUP] };
         self.begin_formula();
         let terms = self.definition_arguments(scope, &definition, callee, &arguments, 0)?;
         let base = match terms.first() {

@@ -633,7 +633,8 @@ impl<'a> Cx<'a> {
         }
         self.begin_formula();
         let defined = (definition.origin != Origin::Library).then_some(definition.name.span);
-        let callee = Callee { name: &call.name.name, span: call.span, defined };
+        let general = if definition.sort == Sort::Cell { super::cell::SETTINGS } else { &[] };
+        let callee = Callee { name: &call.name.name, span: call.span, defined, general };
         self.definition_arguments(frame.scope, &definition, callee, arguments, n_values)
     }
 

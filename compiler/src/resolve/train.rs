@@ -106,7 +106,7 @@ fn stop(cx: &mut Cx<'_>, settings: &Settings<'_>, value: &Expr) -> Option<EarlyS
     }
     let slots =
         [Slot { name: "patience", is_required: false }, Slot { name: "min_delta", is_required: false }];
-    let callee = Callee { name, span: value.span, defined: None };
+    let callee = Callee { name, span: value.span, defined: None, general: &[] };
     let bound = cx.bind(callee, &slots, arguments)?;
     let (mut patience, mut min_delta) = (Some(10), Some(0.0));
     if let Some(Some(argument)) = bound.first() {

@@ -38,6 +38,7 @@ pub(super) struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Conditions {
     pub seed: u64,
+    pub training: &'static str,
     pub batch: usize,
     pub shuffle: bool,
     pub augmentation: String,
@@ -107,9 +108,10 @@ impl Conditions {
         }
     }
 
-    fn facts(&self) -> [(&'static str, String); 7] {
+    fn facts(&self) -> [(&'static str, String); 8] {
         [
             ("seed", self.seed.to_string()),
+            ("loss and optimizer", self.training.to_owned()),
             ("batch", self.batch.to_string()),
             ("shuffle", self.shuffle.to_string()),
             ("augmentation", self.augmentation.clone()),
@@ -123,8 +125,12 @@ impl Conditions {
     pub fn check(&self, file: &SafeTensors) -> Result<(), Error> {
         for (key, expected) in self.facts() {
             let found = file.metadata().get(&format!("fit.{}", key.replace(' ', "_")));
-            // Checkpoints of before there were any say nothing of it.
-            let missing = if key == "augmentation" { "none" } else { "nothing" };
+            // Checkpoints of before it was kept say nothing of it.
+            let missing = match key {
+                "augmentation" => "none",
+                "loss and optimizer" => &expected,
+                _ => "nothing",
+            };
             let found = found.map_or(missing, String::as_str);
             if found == expected {
                 continue;

@@ -62,6 +62,7 @@ impl<'a> Run<'a> {
         let validation_hash = validation.map_or(0, |data| if has_files { fingerprint(data) } else { 0 });
         let conditions = Conditions {
             seed: options.seed,
+            training: info.training,
             batch,
             shuffle: options.shuffle,
             augmentation: listed_augmentations(&options.augment),

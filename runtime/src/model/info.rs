@@ -283,6 +283,8 @@ pub struct ModelInfo {
     pub output: &'static [usize],
     /// The outputs, in the order of the row.
     pub outputs: &'static [OutputInfo],
+    /// What it is trained with, as it was written: losses and optimizer. Empty for a model that is not trained.
+    pub training: &'static str,
     /// Samples in a full training batch.
     pub batch: usize,
     /// Parameters and buffers, in source order.
@@ -367,10 +369,16 @@ impl ModelInfo {
     pub fn check_rows(&self, x: usize, out: usize) -> Result<usize, ShapeError> {
         let samples = x / self.input_len().max(1);
         if samples * self.input_len() != x {
-            return Err(ShapeError { what: "input", expected: self.input_len(), found: x });
+            return Err(ShapeError {
+                what: "input",
+                expected: self.input_len(),
+                is_of_sample: true,
+                found: x,
+            });
         }
         if out != samples * self.output_len() {
-            return Err(ShapeError { what: "output", expected: samples * self.output_len(), found: out });
+            let expected = samples * self.output_len();
+            return Err(ShapeError { what: "output", expected, is_of_sample: false, found: out });
         }
         Ok(samples)
     }
@@ -383,7 +391,8 @@ impl ModelInfo {
     pub fn check_batch<E: Element>(&self, x: &[E], target: &Target<'_, E>) -> Result<usize, StepError> {
         let samples = x.len() / self.input_len().max(1);
         if samples * self.input_len() != x.len() {
-            return Err(ShapeError { what: "input", expected: self.input_len(), found: x.len() }.into());
+            let (expected, found) = (self.input_len(), x.len());
+            return Err(ShapeError { what: "input", expected, is_of_sample: true, found }.into());
         }
         if samples == 0 || samples > self.batch {
             return Err(StepError::Samples { batch: self.batch, found: samples });
@@ -478,7 +487,8 @@ impl ModelInfo {
         for ((input, from), part) in self.places().zip(parts) {
             let (len, expected) = (input.len(), samples * input.len());
             if part.len() != expected {
-                return Err(ShapeError { what: input.name, expected, found: part.len() }.into());
+                let found = part.len();
+                return Err(ShapeError { what: input.name, expected, is_of_sample: false, found }.into());
             }
             for (row, part) in rows.chunks_exact_mut(width).zip(part.chunks_exact(len.max(1))) {
                 row[from..from + len].copy_from_slice(part);

@@ -16,17 +16,20 @@ use crate::element::Element;
 /// Rows whose length does not fit the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShapeError {
-    /// What was of the wrong length: `input` or `output`.
+    /// What was of the wrong length: `input` or `output`, or the name of one of several inputs.
     pub what: &'static str,
-    /// Values that the model takes: of a sample for the input, of all samples for the output.
+    /// Values that the model takes: of a sample where there may be any number of samples, else of all.
     pub expected: usize,
+    /// Whether a multiple of it would do: the number of samples is not known otherwise.
+    pub is_of_sample: bool,
     /// Values that were given.
     pub found: usize,
 }
 
 impl core::fmt::Display for ShapeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "{}: expected a multiple of {} values, found {}", self.what, self.expected, self.found)
+        let of = if self.is_of_sample { "a multiple of " } else { "" };
+        write!(f, "{}: expected {of}{} values, found {}", self.what, self.expected, self.found)
     }
 }
 

@@ -51,6 +51,7 @@ impl Linear {
             name: "Line",
             source: "line.nn",
             spec_hash: "00000000000000000000000000000001",
+            training: "mse, sgd(lr = 0.1)",
             input: &[2],
             output: &[1],
             outputs: &[OutputInfo {
@@ -219,6 +220,7 @@ pub fn info(input: usize, output: usize, target: Option<TargetInfo>) -> ModelInf
         name: "Net",
         source: "net.nn",
         spec_hash: "00000000000000000000000000000002",
+        training: "",
         input: Box::leak(Box::new([input])),
         output: shape,
         outputs: Box::leak(Box::new([only])),

@@ -56,9 +56,10 @@ fn type_arguments<'t>(lines: &[Line<'t>], at: usize) -> Option<(usize, Vec<Line<
     }
     let (end, line) = list(lines, at)?;
     let depth = indent(&line);
-    let (open, close) = (line.find(">(").map(|open| open + 2), line.rfind(')'));
+    let open = line.find(">(").map(|open| open + 2);
+    let close = open.and_then(|open| closing(&line, open));
     Some(match (open, close) {
-        (Some(open), Some(close)) if line.len() > WIDTH && open < close => {
+        (Some(open), Some(close)) if line.len() > WIDTH => {
             let mut parts = vec![line[..open].to_owned().into()];
             let arguments = split(&line[open..close], ',').into_iter();
             parts.extend(arguments.map(|argument| format!("{}{argument},", " ".repeat(depth + 4)).into()));
@@ -167,6 +168,20 @@ fn is_literal(text: &str) -> bool {
     let name = text.trim_end_matches(['{', ' ']);
     let name = name.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or("");
     !is_item.iter().any(|item| text.starts_with(item)) && name.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+/// Where the bracket ends that was opened before `from`.
+fn closing(line: &str, from: usize) -> Option<usize> {
+    let mut depth = 1;
+    let end = line.get(from..)?.find(|c: char| {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    })?;
+    Some(from + end)
 }
 
 /// Cuts at the separators that are not inside brackets.

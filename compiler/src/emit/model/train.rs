@@ -138,12 +138,13 @@ impl Model<'_> {
         let behind_loss = train.iter().filter(|statement| statement.direction().is_behind_loss());
         let before: Vec<TokenStream> =
             of(Direction::Forward).map(|step| self.statement(train_pass, step, Memory::Train)).collect();
-        let loss = of(Direction::Loss).map(|step| self.with_loss(train_pass, step, Memory::Train));
+        let loss: Vec<TokenStream> =
+            of(Direction::Loss).map(|step| self.with_loss(train_pass, step, Memory::Train)).collect();
         let after: Vec<TokenStream> =
             behind_loss.map(|step| self.statement(train_pass, step, Memory::Train)).collect();
         let evaluate_runs: Vec<TokenStream> =
             evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate)).collect();
-        let threads = self.threads(before.iter().chain(&after));
+        let threads = self.threads(before.iter().chain(&loss).chain(&after));
         let threads_evaluate = self.threads(&evaluate_runs);
         let load_train = self.load_batch(train_pass, Memory::Train);
         let load_evaluate = self.load_batch(evaluate_pass, Memory::Evaluate);

@@ -55,12 +55,12 @@ impl Optimizer {
     /// Divides an optimizer into what is done once a step and what is done to each element.
     pub fn new(optimizer: &graph::Optimizer, graph: &Graph) -> Self {
         let mut out = Self {
-            states: optimizer.states.iter().map(|(name, _)| names::ident(name)).collect(),
+            states: optimizer.states.iter().map(|(name, _)| own_name(name)).collect(),
             initial: optimizer.states.iter().map(|(_, initial)| *initial).collect(),
             source: optimizer.clone(),
             rates: Vec::new(),
             groups: Vec::new(),
-            locals: optimizer.locals.iter().map(|name| names::ident(name)).collect(),
+            locals: optimizer.locals.iter().map(|name| own_name(name)).collect(),
             precision: graph.precision,
             rounds: graph.has_halves(),
             // Gradients that are stored are passed over from first to last, as a processor expects.
@@ -488,6 +488,12 @@ impl Optimizer {
     pub fn group(&self, number: usize) -> usize {
         self.source.group_of.get(number).copied().unwrap_or(0)
     }
+}
+
+/// What a state or a value of an optimizer is called in `update`, whose other names are its arguments and rows.
+fn own_name(name: &str) -> Ident {
+    let is_taken = ["rates", "norms", "gradient", "weight"].contains(&name) || name.ends_with("_row");
+    if is_taken { format_ident!("{name}_") } else { names::ident(name) }
 }
 
 /// A formula in which the rate that a schedule makes is called by its name.

@@ -78,7 +78,7 @@ fn augmentation(
         "noise" => vec![required("std")],
         _ => Vec::new(),
     };
-    let bound = cx.bind(Callee { name, span: item.span, defined: None }, &slots, arguments)?;
+    let bound = cx.bind(Callee { name, span: item.span, defined: None, general: &[] }, &slots, arguments)?;
     let argument = |n: usize| bound.get(n).copied().flatten().map(|argument| &argument.value);
     Some(match name {
         "shift" => {

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use nnc_grammar::diagnostic::{Code, Severity, all_codes};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::compile::{Compilation, Options, compile_with};
+use crate::emit::to_rust;
 use crate::load::Texts;
 
 /// Codes whose page has no model at fault for the compiler: the fault is in what the command is given, or shows in
@@ -67,8 +69,8 @@ fn every_code_of_this_stage_has_a_page() {
 
 #[test]
 fn the_models_of_the_repository_compile() {
-    let mut pending =
-        vec![root().join("examples"), root().join("benches"), root().join("tests/data/pytorch/models")];
+    let folders = ["examples", "benches", "tests/data/models", "tests/data/pytorch/models"];
+    let mut pending: Vec<PathBuf> = folders.iter().map(|folder| root().join(folder)).collect();
     let mut n_models = 0;
     while let Some(folder) = pending.pop() {
         for entry in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
@@ -93,11 +95,67 @@ fn the_models_of_the_repository_compile() {
                 let faults: Vec<_> = compilation.diagnostics.iter().filter(is_serious).collect();
                 assert!(faults.is_empty(), "{} gives {faults:#?}", path.display());
                 assert!(!compilation.models.is_empty(), "{}", path.display());
+                for model in &compilation.models {
+                    is_text_of_tokens(&path.display().to_string(), &model.tokens);
+                }
                 n_models += 1;
             }
         }
     }
     assert!(n_models >= 20, "found {n_models} models");
+}
+
+/// The text of emitted code says what its tokens say, to the last of them.
+fn is_text_of_tokens(path: &str, tokens: &TokenStream) {
+    let text = to_rust(tokens);
+    let again: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+    let (mut expected, mut found) = (Vec::new(), Vec::new());
+    flatten(tokens.clone(), &mut expected);
+    flatten(again, &mut found);
+    let differs = expected.iter().zip(&found).position(|(a, b)| a != b);
+    let at = differs.unwrap_or(expected.len().min(found.len()));
+    let near = |tokens: &[String]| tokens[at.saturating_sub(12)..tokens.len().min(at + 12)].join(" ");
+    assert!(expected == found, "{path}:\n{}\nbecame\n{}", near(&expected), near(&found));
+}
+
+/// The tokens one after the other, without comments and without what layout adds: braces round a single expression, and
+/// a comma at the end of a list. A comma that makes a tuple of one expression is none of these.
+fn flatten(tokens: TokenStream, out: &mut Vec<String>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let is = |at: usize, text: &str| tokens.get(at).is_some_and(|token| token.to_string() == text);
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        if is(at, "rt") && is(at + 3, "comment") {
+            at += if is(at + 6, ";") { 7 } else { 6 };
+            continue;
+        }
+        // A doc comment may be written in two ways.
+        if is(at, "#") && tokens.get(at + 1).is_some_and(|group| group.to_string().starts_with("[doc")) {
+            at += 2;
+            continue;
+        }
+        match token {
+            TokenTree::Group(group) => {
+                let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+                let is_call = before.is_some_and(|before| match before {
+                    TokenTree::Ident(_) | TokenTree::Group(_) => true,
+                    _ => [">", "!"].contains(&before.to_string().as_str()),
+                });
+                if group.delimiter() == Delimiter::Parenthesis {
+                    let commas = group.stream().into_iter().filter(|token| token.to_string() == ",").count();
+                    let ends = group.stream().into_iter().last().is_some_and(|last| last.to_string() == ",");
+                    out.push(if !is_call && ends && commas == 1 { "a tuple of" } else { "(" }.to_owned());
+                }
+                flatten(group.stream(), out);
+                if group.delimiter() == Delimiter::Parenthesis {
+                    out.push(")".to_owned());
+                }
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ',' => {}
+            token => out.push(token.to_string()),
+        }
+        at += 1;
+    }
 }
 
 #[test]
