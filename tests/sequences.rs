@@ -78,6 +78,9 @@ fn a_step_refuses_what_is_no_token() {
     assert_eq!(error, StepError::Class { sample: 0, class: 2, classes: 2 });
     let error = model.step_rows(&[0.0, 1.0, 2.0], nnc::Target::Classes(&[0, 1])).unwrap_err();
     assert_eq!(error, StepError::Target { expected: 3, found: 2 });
+    let error = model.step_rows(&[0.0, 1.0, 2.0], nnc::Target::Values(&[0.0; 3])).unwrap_err();
+    assert_eq!(error, StepError::Kind { takes_classes: true });
+    assert_eq!(error.to_string(), "expected classes as targets, found values");
     assert_eq!(read(&model), before, "nothing was trained");
     model.train_step(&[[0.0, 1.0, 2.0]], &[[0, 1, 1]]).expect("these are tokens");
     assert_ne!(read(&model), before);

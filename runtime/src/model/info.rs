@@ -425,11 +425,14 @@ impl ModelInfo {
                 self.check_targets(found, len)?;
                 Ok(samples)
             }
+            (Some(TargetInfo::Values { .. }), Target::Classes(_)) => {
+                Err(StepError::Kind { takes_classes: false })
+            }
+            (Some(TargetInfo::Class { .. } | TargetInfo::Positions { .. }), Target::Values(_)) => {
+                Err(StepError::Kind { takes_classes: true })
+            }
             (Some(TargetInfo::Values { len }), target) => {
                 Err(StepError::Target { expected: samples * len, found: target.len() })
-            }
-            (Some(info @ (TargetInfo::Class { .. } | TargetInfo::Positions { .. })), target) => {
-                Err(StepError::Target { expected: samples * info.width(), found: target.len() })
             }
             (None, target) => Err(StepError::Target { expected: samples, found: target.len() }),
         }

@@ -47,7 +47,12 @@ pub enum StepError {
         /// Samples given.
         found: usize,
     },
-    /// Inputs and targets differ in number, or the targets are of the other kind.
+    /// Targets of the other kind than the loss compares with.
+    Kind {
+        /// Whether it compares with classes, rather than with values.
+        takes_classes: bool,
+    },
+    /// Inputs and targets differ in number.
     Target {
         /// Target values expected for the samples given.
         expected: usize,
@@ -100,6 +105,8 @@ impl core::fmt::Display for StepError {
         match self {
             Self::Shape(error) => error.fmt(f),
             Self::Samples { batch, found } => write!(f, "expected 1 to {batch} samples, found {found}"),
+            Self::Kind { takes_classes: true } => write!(f, "expected classes as targets, found values"),
+            Self::Kind { takes_classes: false } => write!(f, "expected values as targets, found classes"),
             Self::Target { expected, found } => write!(f, "expected {expected} target values, found {found}"),
             Self::Class { sample, class, classes } => {
                 write!(f, "sample {sample}: class {class} is outside the {classes} classes")
