@@ -37,6 +37,7 @@ models! {
     carried: Carried = "tests/data/models/carried.nn";
     masks: Masks = "tests/data/models/masks.nn";
     masked_cells: MaskedCells = "tests/data/models/masked_cells.nn";
+    handed_on: HandedOn = "tests/data/models/handed_on.nn";
     softmaxes: Softmaxes = "tests/data/models/softmaxes.nn";
     dropped: Dropped = "tests/data/models/dropped.nn";
 }

@@ -145,7 +145,7 @@ impl Interpreter {
             schedule,
             carried: carried_at_first(graph),
             horizon,
-            inference: inference(graph.clone()),
+            inference: inference(crate::simplify::stable_forms(graph.clone()).0),
             draws: StepDraws(None),
             steps: 0,
             lr,

@@ -170,7 +170,9 @@ impl<'a> Rows<'a> {
             Variable::Index => self.cx.index(feature),
             _ => quote!(()),
         };
-        Writer::new(Style::Lanes(self.cx.precision()), &mut read).formula(scalar)
+        let writer = Writer::new(Style::Lanes(self.cx.precision()), &mut read);
+        let writer = if self.frame.positions > 1 { writer.with_stem("s") } else { writer };
+        writer.formula(scalar)
     }
 
     /// Every feature of every value by name.

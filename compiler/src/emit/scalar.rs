@@ -70,6 +70,11 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// With another name for temporary values, where `t` is that of a position.
+    pub fn with_stem(self, stem: &'static str) -> Self {
+        Self { stem, ..self }
+    }
+
     /// One formula: the statements before it, and its value.
     pub fn formula(mut self, scalar: &Scalar) -> (Vec<TokenStream>, TokenStream) {
         self.count(scalar);

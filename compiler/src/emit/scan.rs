@@ -424,7 +424,13 @@ impl Repeat<'_> {
                 if is_local(from) {
                     return quote!(rt::sequence::put(#from, #to););
                 }
-                quote!(rt::sequence::put(&rt::sequence::gathered(#from), #to);)
+                // From one sequence to another: nothing else says how long they are.
+                let len = number(result.len);
+                quote!(rt::sequence::put::<_, #len, G>(&rt::sequence::gathered(#from), #to);)
+            }
+            (false, Domain::Batch) if !is_local(from) => {
+                let (value, len) = (value_of(from), number(result.len));
+                quote!(*rt::sequence::at_mut::<_, #len, _>(&mut #to[g], t) = #value;)
             }
             (false, Domain::Batch) => {
                 let (value, to) = (value_of(from), self.at_mut(to));
