@@ -120,16 +120,18 @@ const KEPT: usize = 128;
 const TOGETHER: usize = 4;
 
 /// What [`far_weight_gradient`] keeps of the panels that it turns round together.
-#[repr(align(64))]
+///
+/// Rows come first, in this order, so that each is a line of the cache.
+#[repr(C, align(64))]
 struct Far<E> {
-    /// Whether gradients are summed too.
-    adds_up: bool,
-    /// Their sums, lanes over samples.
-    summed: [[Row<E>; LANES]; TOGETHER],
     /// Gradients of a few groups, lanes over outputs.
     turned: [[[Row<E>; LANES]; TURNED]; TOGETHER],
     /// Sums of inputs.
     kept: [[Row<E>; TOGETHER]; KEPT],
+    /// Sums of gradients, lanes over samples.
+    summed: [[Row<E>; LANES]; TOGETHER],
+    /// Whether anybody asks for them.
+    adds_up: bool,
 }
 
 /// [`weight_gradient`] of d_y as it lies, summed over `TI / I` positions of each of the first `N` samples too, where all
@@ -160,10 +162,10 @@ pub fn far_weight_gradient<
     let x = &x.as_flattened().as_chunks().0[..groups];
     let d_y = &d_y.as_flattened().as_chunks().0[..groups];
     let mut far = Far {
-        adds_up: !bias.is_empty(),
-        summed: [[[L::Elem::ZERO; LANES]; LANES]; TOGETHER],
         turned: [[[[L::Elem::ZERO; LANES]; LANES]; TURNED]; TOGETHER],
         kept: [[[L::Elem::ZERO; LANES]; TOGETHER]; KEPT],
+        summed: [[[L::Elem::ZERO; LANES]; LANES]; TOGETHER],
+        adds_up: !bias.is_empty(),
     };
     let mut p = panels.start;
     while p < panels.end {
