@@ -135,6 +135,16 @@ macro_rules! size {
                 [0, 1, G - 1]
             }
 
+            /// One sample, some panels and then the rest.
+            fn is_same_in_parts(simd: Simd, one: &[R; XP], weight: &[[R; I]; P], bias: Option<&[R; P]>, out: &[R; P]) {
+                for part in 0..=P {
+                    let mut parts = [[1.0; 16]; P];
+                    simd.run(Single(0..part, one, weight, bias, &mut parts));
+                    simd.run(Single(part..P, one, weight, bias, &mut parts));
+                    assert!(parts == *out, "{simd:?}: {part} panels and the rest");
+                }
+            }
+
             /// Weights and bias, with zeros in the padding.
             fn parameters(numbers: &mut Numbers) -> (Box<[[R; I]; P]>, Box<[R; P]>) {
                 let (mut weight, mut bias) = (numbers.rows::<I, P>(), Box::new([[0.0; 16]; P]));
@@ -186,12 +196,7 @@ macro_rules! size {
                         }
                         let mut out = [[1.0; 16]; P];
                         simd.run(Single(0..P, &one, &weight, bias, &mut out));
-                        for part in 0..=P {
-                            let mut parts = [[1.0; 16]; P];
-                            simd.run(Single(0..part, &one, &weight, bias, &mut parts));
-                            simd.run(Single(part..P, &one, &weight, bias, &mut parts));
-                            assert!(parts == out, "{simd:?}: {part} panels and the rest");
-                        }
+                        is_same_in_parts(simd, &one, &weight, bias, &out);
                         for o in 0..O {
                             assert_eq!(out[o / 16][o % 16].to_bits(), y[0][o][3].to_bits(), "{simd:?} single {o}");
                         }
@@ -247,12 +252,7 @@ macro_rules! size {
                         }
                         let (mut out, mut half) = ([[1.0; 16]; P], [[2.0; 16]; P]);
                         simd.run(Single(0..P, &one, &weight, bias, &mut out));
-                        for part in 0..=P {
-                            let mut parts = [[1.0; 16]; P];
-                            simd.run(Single(0..part, &one, &weight, bias, &mut parts));
-                            simd.run(Single(part..P, &one, &weight, bias, &mut parts));
-                            assert!(parts == out, "{simd:?}: {part} panels and the rest");
-                        }
+                        is_same_in_parts(simd, &one, &weight, bias, &out);
                         simd.run(HalfSingle(&one, &halves, bias, &mut half));
                         assert_eq!(out, half, "{simd:?}");
                         let mut positions = [[0.0; 16]; XT];
