@@ -45,6 +45,10 @@ const USAGE: u8 = 2;
 /// Ended by Ctrl-C, as shells have it.
 const INTERRUPTED: u8 = 130;
 
+/// Code is made of many small pieces, the tokens: with the allocator of the system it takes a quarter longer to emit.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let output = Output::new(format(&arguments.command));
