@@ -71,6 +71,10 @@ mod one_image {
     nnc::network!("tests/data/models/one_image.nn");
 }
 
+mod large_image {
+    nnc::network!("tests/data/models/large_image.nn");
+}
+
 mod one_text {
     nnc::network!("tests/data/models/one_text.nn");
 }
@@ -95,7 +99,11 @@ fn every_number_of_threads_has_the_same_bits() {
     for count in [1, 2, 3] {
         Threads::cap(count);
         assert_eq!(Threads::detect().count(), count, "`NNC_THREADS` must not be set");
-        of_one.push([predict(one_image::OneImage::new(3)), predict(one_text::OneText::new(3))]);
+        of_one.push([
+            predict(one_image::OneImage::new(3)),
+            predict(large_image::LargeImage::new(3)),
+            predict(one_text::OneText::new(3)),
+        ]);
         assert!(of_one.first() == of_one.last(), "one sample with {count} threads");
         for (n, network) in NETWORKS.iter().enumerate() {
             let found = (network.run)();

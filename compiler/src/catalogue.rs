@@ -4,7 +4,7 @@
 mod markdown;
 
 use nnc_grammar::ast::{Block, Function, Item, Optimizer, Parameter as Declared};
-use nnc_grammar::span::{SourceMap, Span};
+use nnc_grammar::span::SourceMap;
 
 pub use markdown::{index, page};
 
@@ -169,18 +169,13 @@ pub fn catalogue() -> Vec<Entry> {
     entries
 }
 
-/// A place of a source on one line.
-fn text(sources: &SourceMap, span: Span) -> String {
-    sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 fn arguments(sources: &SourceMap, declared: &[Declared], n_values: usize) -> Vec<Argument> {
     let of_use = declared.iter().skip(n_values);
     of_use
         .map(|parameter| Argument {
             name: parameter.name.name.clone(),
             range: parameter.kind.as_ref().map(|kind| kind.name.clone()),
-            default: parameter.default.as_ref().map(|default| text(sources, default.span)),
+            default: parameter.default.as_ref().map(|default| sources.one_line(default.span)),
         })
         .collect()
 }
@@ -190,7 +185,7 @@ fn of_function(sources: &SourceMap, kind: Kind, function: &Function, n_values: u
         kind,
         name: function.name.name.clone(),
         arguments: arguments(sources, &function.parameters, n_values),
-        formula: vec![text(sources, function.body.span)],
+        formula: vec![sources.one_line(function.body.span)],
         docs: function.docs.clone(),
     }
 }
@@ -198,12 +193,12 @@ fn of_function(sources: &SourceMap, kind: Kind, function: &Function, n_values: u
 fn of_statements(sources: &SourceMap, kind: Kind, tree: &Optimizer) -> Entry {
     let states = tree.states.iter().map(|state| {
         let initial =
-            state.initial.as_ref().map_or_else(|| "0".to_owned(), |value| text(sources, value.span));
+            state.initial.as_ref().map_or_else(|| "0".to_owned(), |value| sources.one_line(value.span));
         format!("state {} = {initial}", state.name.name)
     });
     let assigned = tree.assignments.iter().map(|assignment| {
         let keyword = if assignment.is_let { "let " } else { "" };
-        format!("{keyword}{} = {}", assignment.name.name, text(sources, assignment.value.span))
+        format!("{keyword}{} = {}", assignment.name.name, sources.one_line(assignment.value.span))
     });
     Entry {
         kind,

@@ -5,7 +5,7 @@ pub mod calls;
 use crate::compile::CompiledModel;
 use crate::graph::{Graph, LayerId, Node, Op, Parameter, Role};
 use crate::plan::{LANES, Pass, Slot};
-use crate::program::{Precision, Storage};
+use crate::program::Storage;
 
 /// Operations on numbers for one sample: a multiplication and an addition are two, a function such as `exp` is one.
 pub fn flops(graph: &Graph, node: &Node) -> u64 {
@@ -77,7 +77,7 @@ pub fn memory(model: &CompiledModel) -> Vec<Memory> {
 /// The slots of values with the layer of their first one. Training and evaluation share an arena.
 fn values(model: &CompiledModel) -> Vec<(LayerId, usize)> {
     let plan = &model.plan;
-    let size = number_bytes(&model.graph);
+    let size = model.graph.precision.bytes();
     let trained: Vec<&Pass> = plan.train.iter().chain(&plan.evaluate).collect();
     let (passes, groups) =
         if trained.is_empty() { (vec![&plan.predict], plan.predict_groups) } else { (trained, plan.groups) };
@@ -108,7 +108,7 @@ fn values(model: &CompiledModel) -> Vec<(LayerId, usize)> {
 
 fn parameter_bytes(graph: &Graph, parameter: &Parameter) -> usize {
     let (rows, inputs) = parameter.rows();
-    let size = if parameter.storage == Storage::Bf16 { 2 } else { number_bytes(graph) };
+    let size = if parameter.storage == Storage::Bf16 { 2 } else { graph.precision.bytes() };
     rows * inputs.unwrap_or(1) * LANES * size
 }
 
@@ -165,15 +165,11 @@ pub fn optimizer_bytes(model: &CompiledModel) -> Option<(usize, usize)> {
 /// Bytes to predict: parameters and the values of a batch.
 pub fn inference_bytes(model: &CompiledModel) -> usize {
     let graph = &model.plan.predict.graph;
-    let size = number_bytes(graph);
+    let size = graph.precision.bytes();
     bytes_of(graph, |_| true) + model.plan.predict.bytes(model.plan.predict_groups, size)
 }
 
 /// Bytes to train: parameters, the optimizer's states, and the values of a step; `None` for a model that is not trained.
 pub fn training_bytes(model: &CompiledModel) -> Option<usize> {
     model.plan.train.as_ref().map(|_| memory(model).iter().map(Memory::total).sum())
-}
-
-fn number_bytes(graph: &Graph) -> usize {
-    if graph.precision == Precision::F64 { 8 } else { 4 }
 }

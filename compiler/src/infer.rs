@@ -68,7 +68,7 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
         let inputs: Option<Vec<NodeId>> =
             application.inputs.iter().map(|id| values.get(id.0 as usize).copied().flatten()).collect();
         let gain = gains.of(n);
-        let inputs = match shared::kind_clash(program, n) {
+        let inputs = match shared::kind_clash(&program.applications, n) {
             Some(clash) => {
                 diagnostics.push(*clash);
                 None
@@ -83,9 +83,9 @@ pub fn infer(program: &Program, sources: &SourceMap, batch: usize) -> Result<Gra
                 None
             }
         });
-        let clash = shared::shape_clash(&graph, n_parameters, application);
+        let clash = shared::shape_clash(&graph, n_parameters, application, None);
         let value = value.filter(|_| clash.is_none());
-        diagnostics.extend(clash);
+        diagnostics.extend(clash.map(|clash| *clash));
         values.push(value);
         let last = values.len() - 1;
         check_imports(program, &graph, last, &mut values, &mut diagnostics);
@@ -118,7 +118,7 @@ fn add_input(graph: &mut Graph, input: &Input, sources: &SourceMap) {
     let layer = LayerId(graph.layers.len() as u32);
     graph.layers.push(LayerOrigin {
         name: input.name.clone(),
-        text: sources.text(input.span).to_owned(),
+        text: sources.one_line(input.span),
         span: input.span,
         is_frozen: false,
         recompute: None,
@@ -265,7 +265,7 @@ fn apply(
     let layer = LayerId(graph.layers.len() as u32);
     graph.layers.push(LayerOrigin {
         name: application.layer.clone(),
-        text: one_line(sources.text(application.call_span), &application.layer, application.labelled),
+        text: with_label(sources.one_line(application.call_span), &application.layer, application.labelled),
         span: application.span,
         is_frozen: !application.trainable,
         recompute: application.recompute,
@@ -316,9 +316,8 @@ fn apply(
     }
 }
 
-/// A call as one line of a comment, with its label.
-fn one_line(text: &str, layer: &str, labelled: bool) -> String {
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+/// The call of a layer as one line of a comment, with its label.
+fn with_label(text: String, layer: &str, labelled: bool) -> String {
     if labelled { format!("{layer}: {text}") } else { text }
 }
 

@@ -8,18 +8,16 @@
 
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
-use crate::memory::Zero;
 
 /// The upper half of an `f32`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(transparent)]
 pub struct Bf16(u16);
 
-impl Zero for Bf16 {
-    const ZERO: Self = Self(0);
-}
-
 impl Bf16 {
+    /// The number 0.
+    pub const ZERO: Self = Self(0);
+
     /// The nearest to a number, of two as near the even one.
     #[inline(always)]
     pub fn nearest(value: f32) -> Self {

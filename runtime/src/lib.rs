@@ -73,7 +73,7 @@ pub mod __private {
     };
     pub use crate::lanes::{Aligned, LANES, Lanes, Plain, Row};
     pub use crate::math64;
-    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Spare, Tensors, Zero, Zeroed, zeros};
+    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Spare, Tensors, Zero, zeroed, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
@@ -82,7 +82,8 @@ pub mod __private {
     pub use crate::simd::{Kernel, Simd};
     pub use crate::threads::{Divide, First, Part, Taps, Threads, Units, positions, positions_mut};
     pub use crate::{
-        __comment as comment, __entries as entries, __export_model as export_model, __groups as groups,
-        __inherent as inherent, __kernels as kernels, __memory as memory, __tensors as tensors,
+        __comment as comment, __entries as entries, __export_model as export_model,
+        __groups as groups, __inherent as inherent, __kernels as kernels, __memory as memory,
+        __tensors as tensors,
     };
 }

@@ -95,7 +95,7 @@ macro_rules! __kernels {
     };
 }
 
-/// Structs of arrays, aligned for vectors, with a `ZERO`. A struct may be a field of a later one.
+/// Structs of arrays, aligned for vectors, that start as zeros. A struct may be a field of a later one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __memory {
@@ -110,14 +110,9 @@ macro_rules! __memory {
             $($(#[$docs])* $field: $ty,)*
         }
 
-        impl $(<$(const $size: usize),*>)? $crate::__private::Zero for $name $(<$($size),*>)? {
+        // SAFETY: every field is `Zero`, which its `ZERO` has to be for this one.
+        unsafe impl $(<$(const $size: usize),*>)? $crate::__private::Zero for $name $(<$($size),*>)? {
             const ZERO: Self = Self { $($field: $crate::__private::Zero::ZERO,)* };
-        }
-
-        // Those of the model's own structs are what memory starts from.
-        #[allow(dead_code)]
-        impl $(<$(const $size: usize),*>)? $name $(<$($size),*>)? {
-            const ZERO: Self = $crate::__private::Zero::ZERO;
         }
     )*};
 }

@@ -2,9 +2,7 @@
 #![allow(unsafe_code)]
 
 pub use alloc::boxed::Box;
-use core::cell::UnsafeCell;
 use core::ops::{Deref, DerefMut};
-use core::ptr::copy_nonoverlapping;
 #[cfg(target_has_atomic = "ptr")]
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -14,31 +12,11 @@ use crate::lanes::Row;
 use crate::layout;
 use crate::model::Layout;
 
-/// What a model starts from, as a static that lies in `.bss`: it takes no room in the file.
-///
-/// A constant would lie in `.rodata`, zero by zero. An `UnsafeCell` may be written to in principle, so that linkers put
-/// it among the writable zeros.
-#[derive(Debug)]
-pub struct Zeroed<T>(UnsafeCell<T>);
-
-// SAFETY: nothing writes to it: there is no method that does.
-unsafe impl<T: Sync> Sync for Zeroed<T> {}
-
-impl<T: Copy> Zeroed<T> {
-    /// Usually zeros all over.
-    pub const fn new(value: T) -> Self {
-        Self(UnsafeCell::new(value))
-    }
-
-    /// A copy on the heap, which was never on the stack: a model is larger than the stack of a thread.
-    pub fn boxed(&self) -> Box<T> {
-        let mut copy = Box::<T>::new_uninit();
-        // SAFETY: both are places of one `T`, which do not overlap; `T` is `Copy`, and nothing writes to the cell.
-        unsafe {
-            copy_nonoverlapping(self.0.get().cast_const(), copy.as_mut_ptr(), 1);
-            copy.assume_init()
-        }
-    }
+/// Zeros on the heap, which were never on the stack: a model is larger than the stack of a thread. Nor are they in the
+/// program, so that rustc needs no longer for a large model than for a small one.
+pub fn zeroed<T: Zero>() -> Box<T> {
+    // SAFETY: this is what `Zero` promises.
+    unsafe { Box::<T>::new_zeroed().assume_init() }
 }
 
 /// Memory that a call works with and the next may have again.
@@ -62,10 +40,10 @@ pub struct Lent<'a, T: Send> {
     memory: Option<Box<T>>,
 }
 
-impl<T: Copy + Send> Spare<T> {
-    /// Memory of an earlier call, as that left it, or a copy of `new`.
-    pub fn lend(&self, new: &Zeroed<T>) -> Lent<'_, T> {
-        Lent { spare: self, memory: Some(self.exchange(None).unwrap_or_else(|| new.boxed())) }
+impl<T: Zero + Send> Spare<T> {
+    /// Memory of an earlier call, as that left it, or zeros.
+    pub fn lend(&self) -> Lent<'_, T> {
+        Lent { spare: self, memory: Some(self.exchange(None).unwrap_or_else(zeroed)) }
     }
 }
 
@@ -127,20 +105,31 @@ impl<T: Send> Drop for Lent<'_, T> {
 }
 
 /// What emitted memory starts as.
-pub trait Zero {
+///
+/// # Safety
+/// Bytes that are all zero are a value of the type.
+pub unsafe trait Zero: Copy {
     /// Zeros all over.
     const ZERO: Self;
 }
 
-impl Zero for f32 {
+// SAFETY: they are the number 0.
+unsafe impl Zero for f32 {
     const ZERO: Self = 0.0;
 }
 
-impl Zero for f64 {
+// SAFETY: as above.
+unsafe impl Zero for f64 {
     const ZERO: Self = 0.0;
 }
 
-impl<T: Zero, const N: usize> Zero for [T; N] {
+// SAFETY: as above.
+unsafe impl Zero for Bf16 {
+    const ZERO: Self = Self::ZERO;
+}
+
+// SAFETY: as above, for there is nothing between the elements of an array.
+unsafe impl<T: Zero, const N: usize> Zero for [T; N] {
     const ZERO: Self = [T::ZERO; N];
 }
 
@@ -265,31 +254,38 @@ pub fn zeros<E: Element>(len: usize) -> Box<[E]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Spare, Zeroed};
+    use super::{Spare, Zero, zeroed};
 
-    static LARGE: Zeroed<[u64; 4096]> = Zeroed::new([7; 4096]);
+    type Large = [f64; 4096];
 
     #[test]
-    fn is_copied() {
-        let mut copy = LARGE.boxed();
-        copy[5] = 1;
-        assert_eq!(LARGE.boxed()[5], 7);
-        assert_eq!((copy[4], copy[5], copy[4095]), (7, 1, 7));
+    fn zeros_are_made_on_the_heap() {
+        crate::__memory! {
+            struct Two { first: [f32; 3], second: [[f64; 2]; 2], }
+            struct Both { two: Two, large: [Large; 1000], }
+        }
+        let mut both = zeroed::<Both>();
+        assert!(both.large.as_flattened().iter().all(|number| number.to_bits() == 0));
+        both.large[999][4095] = 1.0;
+        both.two.second[1][1] = 2.0;
+        assert_eq!((both.two.first, both.two.second), ([0.0; 3], [[0.0; 2], [0.0, 2.0]]));
+        assert_eq!((Two::ZERO.first, Two::ZERO.second), ([0.0; 3], [[0.0; 2]; 2]));
+        assert_eq!(size_of_val(&*zeroed::<[f32; 0]>()), 0);
     }
 
     #[test]
     fn is_lent_again() {
-        let spare = Spare::default();
-        let mut first = spare.lend(&LARGE);
-        first[3] = 1;
-        let mut second = spare.lend(&LARGE);
-        assert_eq!((first[3], second[3]), (1, 7), "one each");
-        second[3] = 2;
+        let spare = Spare::<Large>::default();
+        let mut first = spare.lend();
+        first[3] = 1.0;
+        let mut second = spare.lend();
+        assert_eq!((first[3], second[3]), (1.0, 0.0), "one each");
+        second[3] = 2.0;
         drop(first);
         drop(second);
         // The last to go back is kept, and a copy has its own.
-        assert_eq!(spare.lend(&LARGE)[3], 2);
-        assert_eq!(spare.clone().lend(&LARGE)[3], 7);
-        assert_eq!(spare.lend(&LARGE)[3], 2);
+        assert_eq!(spare.lend()[3], 2.0);
+        assert_eq!(spare.clone().lend()[3], 0.0);
+        assert_eq!(spare.lend()[3], 2.0);
     }
 }

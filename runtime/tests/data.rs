@@ -216,6 +216,13 @@ fn a_class_that_training_never_saw_is_named() {
     let train = of_classes(&[0, 1, 1]);
     let error = with_test(&train, test, &SplitOptions::default()).unwrap_err();
     assert_tells(&error, "E0409", &["`virginica`", "test part", "test.csv:3", "column `species`"]);
+    // Targets of a file of their own are told with that one.
+    let (mut train, mut test) = (of_classes(&[0, 0]), of_classes(&[0, 1]));
+    (test.source, test.target_source) = ("images.npy".into(), "labels.npy".into());
+    train.target_source = "labels.npy".into();
+    let error = with_test(&train, test, &SplitOptions::default()).unwrap_err();
+    assert_tells(&error, "E0409", &["class `1`", "labels.npy"]);
+    assert!(!error.to_string().contains("images.npy"), "{error}");
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn a_list_of_classes_leaves_the_others_aside_and_counts_from_0() {
         read(&files.images, &files.labels, &options, &classifier(1, outputs))
     };
     let data = of(&["7", "5"], 2).unwrap();
+    assert_eq!(data.source, files.images.display().to_string());
+    assert_eq!(data.target_source, files.labels.display().to_string());
     assert_eq!((data.rows, &data.inputs[..]), (3, &[10.0, 30.0, 40.0][..]));
     assert_eq!(data.targets, Targets::Classes(vec![0, 1, 0]));
     assert_eq!(data.class_names(), ["7", "5"]);

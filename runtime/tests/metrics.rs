@@ -143,6 +143,9 @@ dög                   1    1  0   0.500
 2                     0    0  0       -
 ";
     assert_eq!(matrix.table(&["cat".into(), "dög".into()]), expected);
+    let table = matrix.table(&["\n".into(), "a b".into(), "\t".into()]);
+    assert_eq!(table.lines().count(), 4, "{table}");
+    assert!(table.starts_with("actual \\ predicted  \\n  a b  \\t  recall\n"), "{table}");
     assert_eq!(ConfusionMatrix::new(0).total(), 0);
 }
 

@@ -128,7 +128,7 @@ fn blocks<L: Lanes<Elem = f32>>(
         #[inline(always)]
         |_, f, z: L| z.store(&mut y[f]),
     );
-    *y_one = norm::block_normalize_one::<L, 3, LONG, 2>(one, centered, 1e-5);
+    norm::block_normalize_one::<L, 3, LONG, 2>(one, centered, 1e-5, y_one);
 }
 
 entries! {

@@ -185,7 +185,8 @@ macro_rules! windows {
                         }
                     }
                     for lane in 0..16 {
-                        let found: [R; YP] = pool::max_one(&one(&x, lane), W);
+                        let mut found = [[f32::NAN; 16]; YP];
+                        pool::max_one(&one(&x, lane), W, &mut found);
                         for o in 0..Y {
                             assert_eq!(found[o / 16][o % 16], y[1][o][lane], "one sample, window {o}");
                         }
@@ -226,7 +227,8 @@ macro_rules! windows {
                         }
                     }
                     for lane in 0..16 {
-                        let found: [R; YP] = pool::mean_one(&one(&x, lane), W, COUNT);
+                        let mut found = [[f32::NAN; 16]; YP];
+                        pool::mean_one(&one(&x, lane), W, COUNT, &mut found);
                         for o in 0..Y {
                             assert_eq!(found[o / 16][o % 16].to_bits(), y[1][o][lane].to_bits(), "one sample, {o}");
                         }

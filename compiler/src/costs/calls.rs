@@ -3,7 +3,7 @@
 //!
 //! The order is that of `emit/model/`; the tests below hold the two together.
 
-use super::{flops, gradient_bytes, number_bytes, parameter_bytes, update_flops_of};
+use super::{flops, gradient_bytes, parameter_bytes, update_flops_of};
 use crate::compile::CompiledModel;
 use crate::graph::{Direction, Graph, LayerId, NodeId, Op, Optimizer, Parameter, ParameterId, Role};
 use crate::plan::{Function, LANES, Pass, Step};
@@ -70,7 +70,8 @@ pub struct Call {
 /// With `accumulate`, the update at the end is called in some steps only; none is called behind a loss that is not finite.
 pub fn training(model: &CompiledModel) -> Option<Vec<Call>> {
     let pass = model.plan.train.as_ref()?;
-    let costs = Costs { pass, size: number_bytes(&pass.graph), samples: Samples::Groups(model.plan.groups) };
+    let costs =
+        Costs { pass, size: pass.graph.precision.bytes(), samples: Samples::Groups(model.plan.groups) };
     let mut calls = vec![costs.load("load_samples", &inputs(&pass.graph))];
     let target = pass.graph.ids().find(|id| pass.graph.node(*id).op == Op::Target);
     let target = target.filter(|id| pass.value(*id).is_some());
@@ -91,7 +92,7 @@ pub fn training(model: &CompiledModel) -> Option<Vec<Call>> {
 /// Calls of a prediction of several samples; of [`samples_at_once`] at most, and again for those that are left.
 pub fn prediction(model: &CompiledModel) -> Vec<Call> {
     let (pass, groups) = (&model.plan.predict, model.plan.predict_groups);
-    let costs = Costs { pass, size: number_bytes(&pass.graph), samples: Samples::Groups(groups) };
+    let costs = Costs { pass, size: pass.graph.precision.bytes(), samples: Samples::Groups(groups) };
     let mut calls = vec![costs.load("load_samples", &inputs(&pass.graph))];
     calls.extend(pass.functions.iter().map(|function| costs.call(function)));
     calls.push(Call { part: Part::Store, ..costs.load("store_outputs", &[pass.graph.output]) });
@@ -106,7 +107,7 @@ pub fn samples_at_once(model: &CompiledModel) -> usize {
 /// Calls of the prediction of a single sample.
 pub fn single(model: &CompiledModel) -> Vec<Call> {
     let pass = &model.plan.single;
-    let costs = Costs { pass, size: number_bytes(&pass.graph), samples: Samples::One };
+    let costs = Costs { pass, size: pass.graph.precision.bytes(), samples: Samples::One };
     pass.functions.iter().map(|function| costs.call(function)).collect()
 }
 

@@ -230,35 +230,22 @@ impl KernelCx<'_> {
         ])
     }
 
-    /// A value of one sample that the function gives, with as many rows as the operator's: what that is made in, until
-    /// [`Self::finish_rows`] is done with it. The name, and the rows that the function is given of it.
-    pub fn made_in(&self) -> Option<(Ident, TokenStream)> {
+    /// Where a value of one sample is made, with as many rows as the operator's: in the value that the function gives, or,
+    /// where it gives none, in rows of its own by this name.
+    pub fn room(&self, name: &str) -> Room {
         let mut values = std::iter::once(&self.id).chain(self.epilogue);
-        let name = self.cx.value_name(*values.find(|id| self.function.writes.contains(id))?);
-        let rows = match self.cx.division(self.function) {
-            Some(Along::Rows(..)) => quote!(#name.rows()),
-            _ => quote!(#name),
-        };
-        Some((name, rows))
-    }
-
-    /// What is done with each of the rows of one sample, which a kernel left under this name.
-    pub fn finish_rows(&self, rows: &str) -> TokenStream {
-        let rows = format_ident!("{rows}");
-        if self.epilogue.is_empty() && self.made_in().is_some_and(|(name, _)| name == rows) {
-            return TokenStream::new();
+        if let Some(id) = values.find(|id| self.function.writes.contains(id)) {
+            let name = self.cx.value_name(*id);
+            let rows = match self.cx.division(self.function) {
+                Some(Along::Rows(..)) => quote!(#name.rows()),
+                _ => quote!(#name),
+            };
+            let is_done = self.epilogue.is_empty();
+            return Room { declared: TokenStream::new(), name, rows, is_done };
         }
-        let finish = self.finish(&[quote!(p)]);
-        let range = match self.cx.division(self.function) {
-            Some(Along::Rows(units, rows)) => self.part_of_one(units, rows),
-            _ => self.part_of_one(1, self.node.len().div_ceil(LANES)),
-        };
-        quote! {
-            for p in #range {
-                let z = L::load(&#rows[p]);
-                #finish
-            }
-        }
+        let (name, rows) = (format_ident!("{name}"), self.panels(self.node.len()));
+        let declared = quote!(let #name: &mut [Row; #rows] = &mut [ZERO_ROW; #rows];);
+        Room { declared, rows: quote!(#name), name, is_done: false }
     }
 
     /// What is done with the value `z` at these indices: the epilogue, and the stores or the update.
@@ -348,6 +335,41 @@ impl KernelCx<'_> {
             _ => quote!(()),
         };
         Writer::new(Style::Lanes(self.cx.precision()), &mut leaf).formula(scalar)
+    }
+}
+
+/// Where a kernel makes the value of one sample.
+pub struct Room {
+    /// What declares it.
+    declared: TokenStream,
+    name: Ident,
+    /// A reference to the rows that the function makes.
+    rows: TokenStream,
+    /// Whether what the kernel makes is all that is to be there.
+    is_done: bool,
+}
+
+impl Room {
+    /// The code of the kernel, which is given a reference to its rows, and what is done with each of them.
+    pub fn made(self, cx: &KernelCx<'_>, kernel: impl FnOnce(&TokenStream) -> TokenStream) -> TokenStream {
+        let Self { declared, name, rows, is_done } = self;
+        let code = kernel(&rows);
+        if is_done {
+            return code;
+        }
+        let finish = cx.finish(&[quote!(p)]);
+        let range = match cx.cx.division(cx.function) {
+            Some(Along::Rows(units, rows)) => cx.part_of_one(units, rows),
+            _ => cx.part_of_one(1, cx.node.len().div_ceil(LANES)),
+        };
+        quote! {
+            #declared
+            #code
+            for p in #range {
+                let z = L::load(&#name[p]);
+                #finish
+            }
+        }
     }
 }
 

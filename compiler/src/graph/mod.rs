@@ -14,7 +14,7 @@ use std::sync::Arc;
 use nnc_grammar::span::Span;
 
 pub use builder::{Builder, STORED_IN_HALVES};
-pub use operator::{Operator, ValueLayout};
+pub use operator::{Before, Operator, ValueLayout};
 pub use optimizer::{Group, Optimizer, Phase};
 pub use verify::verify;
 

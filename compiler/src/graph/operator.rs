@@ -104,6 +104,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
         None
     }
 
+    /// What is done to its first operand beforehand, where that takes much memory: for one sample it is a value of its own.
+    fn apart(&self) -> Option<Before> {
+        None
+    }
+
     /// The operator for one of so many positions, where each position of its value is made of the same one of its operands.
     /// Only asked of operators whose value is `[positions, features]`.
     fn at_position(&self, _positions: usize) -> Option<Arc<dyn Operator>> {
@@ -150,6 +155,17 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
     ) -> ndarray::ArrayD<f64> {
         self.reference(operands)
     }
+}
+
+/// An operator in two, [`Operator::apart`].
+#[derive(Debug)]
+pub struct Before {
+    /// What is done to the first operand.
+    pub operand: Arc<dyn Operator>,
+    /// The shape of that.
+    pub shape: Vec<usize>,
+    /// What is done with it, and with the other operands.
+    pub rest: Arc<dyn Operator>,
 }
 
 /// How a value lies in memory during a step.

@@ -11,7 +11,7 @@
 use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::SourceMap;
 
-use super::{ValueLowering, one_line};
+use super::{ValueLowering, shared, with_label};
 use crate::gain::Gain;
 use crate::graph::{Builder, Carried, Direction, Graph, LayerId, LayerOrigin, Node, NodeId, Op};
 use crate::ops::concat::concat;
@@ -165,17 +165,29 @@ impl<'a> Lowering<'a> {
     fn scan(mut self, positions: usize, is_reverse: bool) -> Result<NodeId, Box<Diagnostic>> {
         let cell = self.cell;
         for (n, state) in cell.states.iter().enumerate() {
-            let layer = self.named(&format!("{}_before", state.name), self.sources.text(state.span));
+            let layer = self.named(&format!("{}_before", state.name), self.sources.one_line(state.span));
             let operand = self.operand(n, state.len, layer);
             self.values.push(Value::Step(operand));
         }
         let held = self.holds_output().then(|| {
-            let layer = self.named("output_before", self.sources.text(cell.span));
+            let layer = self.named("output_before", self.sources.one_line(cell.span));
             (layer, cell.states.len())
         });
-        for step in &cell.steps {
+        for (n, step) in cell.steps.iter().enumerate() {
+            let use_span = self.application.call_span;
+            let in_use = |fault: Box<Diagnostic>| Box::new(fault.with_label(use_span, "in this use"));
+            if let Some(clash) = shared::kind_clash(&cell.steps, n) {
+                return Err(in_use(clash));
+            }
+            let n_before = self.graph.parameters.len();
             let value = self.step(step)?;
             self.values.push(value);
+            // The same layer in another use is looked at with the model's layers.
+            if let Some(first) = shared::first_of_label(&cell.steps, n)
+                && let Some(clash) = shared::shape_clash(self.graph, n_before, step, Some(first.call_span))
+            {
+                return Err(in_use(clash));
+            }
         }
         let value = |lowering: &Self, n: u32| lowering.values.get(n as usize).copied();
         for state in &cell.states {
@@ -304,10 +316,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// A layer of the body, which gives a value its name.
-    fn named(&mut self, name: &str, text: &str) -> LayerId {
+    fn named(&mut self, name: &str, text: String) -> LayerId {
         let mut origin = self.graph.layer(self.layer).clone();
         origin.name = name.to_owned();
-        origin.text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        origin.text = text;
         self.body.layers.push(origin);
         LayerId(self.body.layers.len() as u32 - 1)
     }
@@ -337,7 +349,7 @@ impl<'a> Lowering<'a> {
         let is_input = matches!(self.values.first(), Some(Value::Positions(x)) if *x == id);
         let name = if is_input { "input".to_owned() } else { self.short(&origin.name).to_owned() };
         let text = origin.text.clone();
-        let layer = self.named(&name, &text);
+        let layer = self.named(&name, text);
         let operand = self.operand(self.n_states() + self.sequences.len(), len, layer);
         self.sequences.push((id, operand));
         operand
@@ -376,7 +388,7 @@ impl<'a> Lowering<'a> {
         let inputs: Vec<NodeId> = inputs.into_iter().map(|value| self.in_step(value)).collect();
         // Parameters belong to the model; the body borrows them while it is built.
         let n_before = self.graph.parameters.len();
-        let layer = self.named(&self.full(step), &self.text(step));
+        let layer = self.named(&self.full(step), self.text(step));
         std::mem::swap(&mut self.body.parameters, &mut self.graph.parameters);
         let made = lower(builder(&mut self.body, step, layer), step, &inputs, Names::Own);
         std::mem::swap(&mut self.body.parameters, &mut self.graph.parameters);
@@ -428,7 +440,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn text(&self, step: &Application) -> String {
-        one_line(self.sources.text(step.call_span), self.short(&step.layer), step.labelled)
+        with_label(self.sources.one_line(step.call_span), self.short(&step.layer), step.labelled)
     }
 
     /// A state that becomes something of another size.

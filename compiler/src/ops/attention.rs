@@ -460,7 +460,7 @@ impl Operator for Attention {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (sizes, finish, panels) = (self.sizes(cx), cx.finish_rows("mixed"), cx.panels(cx.node.len()));
+        let (sizes, room) = (self.sizes(cx), cx.room("mixed"));
         let (query, memory, _) = self.operands(cx);
         let mask = self.mask(cx, true);
         let keys = cx.panels(self.keys);
@@ -468,12 +468,7 @@ impl Operator for Attention {
             true => cx.part_of_one(self.queries / QUERIES_OF_ONE, QUERIES_OF_ONE),
             false => cx.part_of_one(1, self.queries),
         };
-        quote! {
-            let mixed = rt::attention::single::<L, #keys, #panels>(
-                #query, #memory, #mask, #sizes, #of
-            );
-            #finish
-        }
+        room.made(cx, |y| quote!(rt::attention::single::<L, #keys>(#query, #memory, #mask, #sizes, #of, #y);))
     }
 
     #[cfg(feature = "reference")]
@@ -739,12 +734,9 @@ impl Operator for Rotary {
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, len, panels) = (cx.operand(0), cx.number(cx.node.len()), cx.panels(cx.node.len()));
-        let (turn, finish) = (self.turn(cx), cx.finish_rows("turned"));
-        let frequencies = frequency_tokens(self.head);
-        quote! {
-            let turned = rt::embedding::rotate_one::<L, #panels>(#x, #len, #turn, #frequencies);
-            #finish
-        }
+        let (turn, frequencies) = (self.turn(cx), frequency_tokens(self.head));
+        cx.room("turned")
+            .made(cx, |y| quote!(rt::embedding::rotate_one::<L, #panels>(#x, #len, #turn, #frequencies, #y);))
     }
 
     #[cfg(feature = "reference")]

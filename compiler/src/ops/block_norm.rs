@@ -126,12 +126,10 @@ impl Operator for BlockNormalize {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (x, panels, features) = (cx.operand(0), cx.panels(cx.node.len()), cx.number(cx.node.len()));
         let (blocks, centered) = (cx.number(self.blocks), self.centered);
-        let (eps, finish) = (cx.real(self.eps), cx.finish_rows("normalized"));
-        quote! {
-            let normalized =
-                rt::norm::block_normalize_one::<L, #panels, #features, #blocks>(#x, #centered, #eps);
-            #finish
-        }
+        let eps = cx.real(self.eps);
+        cx.room("normalized").made(cx, |y| {
+            quote!(rt::norm::block_normalize_one::<L, #panels, #features, #blocks>(#x, #centered, #eps, #y);)
+        })
     }
 
     #[cfg(feature = "reference")]

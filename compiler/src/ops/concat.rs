@@ -182,19 +182,14 @@ impl Operator for Concat {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let panels = cx.panels(cx.node.len());
-        let copies = self.blocks(cx).map(|(n, len, start)| {
-            let (source, count) = (cx.operand(n), cx.number(len));
-            let (from, to) = self.places(cx, len, start, &quote!(0));
-            quote!(rt::pack::copy_features(#source, #from, &mut joined, #to, #count);)
-        });
-        let copies = self.repeated(cx, quote!(#(#copies)*));
-        let finish = cx.finish_rows("joined");
-        quote! {
-            let mut joined: [Row; #panels] = [ZERO_ROW; #panels];
-            #copies
-            #finish
-        }
+        cx.room("joined").made(cx, |joined| {
+            let copies = self.blocks(cx).map(|(n, len, start)| {
+                let (source, count) = (cx.operand(n), cx.number(len));
+                let (from, to) = self.places(cx, len, start, &quote!(0));
+                quote!(rt::pack::copy_features(#source, #from, #joined, #to, #count);)
+            });
+            self.repeated(cx, quote!(#(#copies)*))
+        })
     }
 
     #[cfg(feature = "reference")]

@@ -9,11 +9,11 @@ use quote::quote;
 use super::spread;
 use crate::differentiate::Gradient;
 use crate::emit::{KernelCx, number};
-use crate::graph::{Graph, Node, NodeId, Operator, ValueLayout};
+use crate::graph::{Before, Graph, Node, NodeId, Operator, ValueLayout};
 use crate::plan::{Along, LANES, Strategy, StrategyKind, thousands};
 
 /// What the constant of the sizes is called behind the layer's name.
-const WINDOW: &str = "window";
+pub const WINDOW: &str = "window";
 
 /// Sizes of a convolution; pairs are rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,7 @@ impl Window {
     }
 
     /// Height and width that the kernel reaches over, from the first row and column of the padding on.
-    fn reach(&self) -> [usize; 2] {
+    pub fn reach(&self) -> [usize; 2] {
         let along = |axis: usize| {
             let (out, stride) = (self.output[axis + 1], self.stride[axis]);
             let kernel = (self.kernel[axis].max(1) - 1) * self.dilation[axis] + 1;
@@ -85,16 +85,16 @@ impl Window {
     }
 
     /// Numbers of an image that has its padding already.
-    fn padded_len(&self) -> usize {
+    pub fn padded_len(&self) -> usize {
         self.input[0] * self.reach().iter().product::<usize>()
     }
 
-    fn is_padded(&self) -> bool {
+    pub fn is_padded(&self) -> bool {
         self.padded_len() != self.input_len()
     }
 
     /// The constant of the emitted code that holds the sizes.
-    fn constant(&self) -> (&'static str, TokenStream, TokenStream) {
+    pub fn constant(&self) -> (&'static str, TokenStream, TokenStream) {
         let list = |numbers: &[usize]| {
             let numbers = numbers.iter().map(|n| number(*n));
             quote!([#(#numbers),*])
@@ -125,6 +125,17 @@ impl Window {
 
     fn tiled(&self) -> Strategy {
         Strategy::new(StrategyKind::Tiled, self.sum())
+    }
+
+    /// The code for one sample, of an image `x` that has the padding of `window` already.
+    pub fn emit_one(&self, cx: &KernelCx<'_>, window: &TokenStream, x: &TokenStream) -> TokenStream {
+        let (weight, bias) = (cx.operand(1), cx.optional(2));
+        let (weights, panels) = (cx.number(self.weights()), cx.panels(self.output[0]));
+        let channels = self.channels_of_unit().unwrap_or(self.output[0]);
+        let of = cx.part_of_one(self.output[0] / channels.max(1), channels);
+        cx.room("image").made(cx, |image| {
+            quote!(rt::conv::single::<L, #weights, #panels>(&#window, #x, #weight, #bias, #of, #image);)
+        })
     }
 
     /// The strategy of what makes an image of this height and width.
@@ -333,29 +344,22 @@ impl Operator for Conv {
         Some(Along::Rows(outputs / channels, rows))
     }
 
+    fn apart(&self) -> Option<Before> {
+        super::conv_padded::apart(self.0)
+    }
+
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (x, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
-        let (weights, panels) = (cx.number(self.0.weights()), cx.panels(self.0.output[0]));
-        let Some((name, image)) = cx.made_in() else { return cx.lowered() };
-        let window = cx.constant(WINDOW);
+        let (window, x) = (cx.constant(WINDOW), cx.operand(0));
         // Without padding the image is read where it lies.
-        let (before, window, x) = if self.0.is_padded() {
-            let rows = cx.panels(self.0.padded_len());
-            let before = quote! {
-                let mut padded: [Row; #rows] = [ZERO_ROW; #rows];
-                rt::conv::pad(&#window, #x, &mut padded);
-            };
-            (before, quote!(#window.padded()), quote!(&padded))
-        } else {
-            (TokenStream::new(), quote!(#window), x)
-        };
-        let finish = cx.finish_rows(&name.to_string());
-        let channels = self.0.channels_of_unit().unwrap_or(self.0.output[0]);
-        let of = cx.part_of_one(self.0.output[0] / channels.max(1), channels);
+        if !self.0.is_padded() {
+            return self.0.emit_one(cx, &window, &x);
+        }
+        let rows = cx.panels(self.0.padded_len());
+        let code = self.0.emit_one(cx, &quote!(#window.padded()), &quote!(&padded));
         quote! {
-            #before
-            rt::conv::single::<L, #weights, #panels>(&#window, #x, #weight, #bias, #of, #image);
-            #finish
+            let mut padded: [Row; #rows] = [ZERO_ROW; #rows];
+            rt::conv::pad(&#window, #x, &mut padded);
+            #code
         }
     }
 
@@ -421,13 +425,9 @@ impl Operator for ConvBack {
         let window = cx.constant(WINDOW);
         let (y, weight, bias) = (cx.operand(0), cx.operand(1), cx.optional(2));
         let (weights, panels) = (cx.number(self.0.weights()), cx.panels(self.0.output[0]));
-        let rows = cx.panels(self.0.input_len());
-        let finish = cx.finish_rows("image");
-        quote! {
-            let mut image: [Row; #rows] = [ZERO_ROW; #rows];
-            rt::conv::single_back::<L, #weights, #panels>(&#window, #y, #weight, #bias, &mut image);
-            #finish
-        }
+        cx.room("image").made(cx, |image| {
+            quote!(rt::conv::single_back::<L, #weights, #panels>(&#window, #y, #weight, #bias, #image);)
+        })
     }
 
     #[cfg(feature = "reference")]

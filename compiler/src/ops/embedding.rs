@@ -170,11 +170,8 @@ impl Operator for Embedding {
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
         let (tokens, weight, element) = (cx.operand(0), cx.operand(1), cx.element());
         let (t, v, d) = (cx.number(cx.operand_len(0)), cx.number(self.vocabulary), cx.number(self.features));
-        let (panels, finish) = (cx.panels(cx.node.len()), cx.finish_rows("found"));
-        quote! {
-            let found = rt::embedding::single::<#element, #t, #v, #d, #panels>(#tokens, #weight);
-            #finish
-        }
+        cx.room("found")
+            .made(cx, |y| quote!(rt::embedding::single::<#element, #t, #v, #d>(#tokens, #weight, #y);))
     }
 
     #[cfg(feature = "reference")]

@@ -18,6 +18,7 @@ mod conv;
 mod conv1d;
 mod conv2d;
 mod conv_layer;
+mod conv_padded;
 mod conv_transpose2d;
 mod dense;
 mod dropout;

@@ -125,12 +125,8 @@ impl Operator for MaxPool {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
-        let (windows, finish) = (self.windows.tokens(cx), cx.finish_rows("pooled"));
-        quote! {
-            let pooled = rt::pool::max_one::<#element, #panels>(#x, #windows);
-            #finish
-        }
+        let (x, element, windows) = (cx.operand(0), cx.element(), self.windows.tokens(cx));
+        cx.room("pooled").made(cx, |y| quote!(rt::pool::max_one::<#element>(#x, #windows, #y);))
     }
 
     #[cfg(feature = "reference")]
@@ -369,13 +365,9 @@ impl Operator for AvgPool {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
-        let (windows, count) = (self.windows.tokens(cx), optional(cx, self.count));
-        let finish = cx.finish_rows("pooled");
-        quote! {
-            let pooled = rt::pool::mean_one::<#element, #panels>(#x, #windows, #count);
-            #finish
-        }
+        let (x, element, windows) = (cx.operand(0), cx.element(), self.windows.tokens(cx));
+        let count = optional(cx, self.count);
+        cx.room("pooled").made(cx, |y| quote!(rt::pool::mean_one::<#element>(#x, #windows, #count, #y);))
     }
 
     #[cfg(feature = "reference")]

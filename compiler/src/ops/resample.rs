@@ -194,12 +194,8 @@ impl Operator for Resample {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (x, panels, element) = (cx.operand(0), cx.panels(cx.node.len()), cx.element());
-        let (maps, finish) = (self.tokens(cx), cx.finish_rows("resampled"));
-        quote! {
-            let resampled = rt::resample::one::<#element, #panels>(#x, #maps);
-            #finish
-        }
+        let (x, element, maps) = (cx.operand(0), cx.element(), self.tokens(cx));
+        cx.room("resampled").made(cx, |y| quote!(rt::resample::one::<#element>(#x, #maps, #y);))
     }
 
     #[cfg(feature = "reference")]

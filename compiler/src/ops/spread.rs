@@ -87,13 +87,10 @@ impl Operator for Spread {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, operand, element) = (cx.panels(cx.node.len()), cx.operand(0), cx.element());
+        let (operand, element) = (cx.operand(0), cx.element());
         let (inner, len, features) = (cx.number(self.inner), cx.number(self.len), cx.number(cx.node.len()));
-        let finish = cx.finish_rows("spread");
-        quote! {
-            let spread = rt::norm::spread_one::<#element, #panels>(#operand, #inner, #len, #features);
-            #finish
-        }
+        cx.room("spread")
+            .made(cx, |y| quote!(rt::norm::spread_one::<#element>(#operand, #inner, #len, #features, #y);))
     }
 
     #[cfg(feature = "reference")]

@@ -275,25 +275,21 @@ impl Operator for View {
     }
 
     fn emit_single(&self, cx: &KernelCx<'_>) -> TokenStream {
-        let (panels, source) = (cx.panels(cx.node.len()), cx.operand(0));
+        let source = cx.operand(0);
+        let fill = cx.real(self.fill);
         let nest = self.nest(cx, |feature, place, condition| {
-            let copy = quote!(to[#feature] = from[#place];);
-            match condition {
-                Some(condition) if self.fill == 0.0 => quote!(if #condition { #copy }),
-                Some(condition) => {
-                    let fill = cx.real(self.fill);
-                    quote!(to[#feature] = if #condition { from[#place] } else { #fill };)
-                }
-                None => copy,
-            }
+            let value = match condition {
+                Some(condition) => quote!(if #condition { from[#place] } else { #fill }),
+                None => quote!(from[#place]),
+            };
+            quote!(to[#feature] = #value;)
         });
-        let finish = cx.finish_rows("part");
-        quote! {
-            let mut part: [Row; #panels] = [ZERO_ROW; #panels];
-            let (from, to) = (#source.as_flattened(), part.as_flattened_mut());
-            #nest
-            #finish
-        }
+        cx.room("part").made(cx, |part| {
+            quote! {
+                let (from, to) = (#source.as_flattened(), #part.as_flattened_mut());
+                #nest
+            }
+        })
     }
 
     #[cfg(feature = "reference")]

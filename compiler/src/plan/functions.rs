@@ -120,13 +120,9 @@ impl Function {
         let (Some(Step::Kernel { node, epilogue, .. }), None) = (steps.next(), steps.next()) else {
             return None;
         };
-        let Op::Operator(op) = &graph.node(*node).op else { return None };
-        let value = graph.node(*node);
-        let is_written =
-            |id: &NodeId| (id == node || epilogue.contains(id)) && graph.node(*id).len() == value.len();
-        let along = op.along_one(value).filter(|along| along.units(1) > 1)?;
-        (!graph.is_step() && self.writes.iter().all(is_written) && Work::is_long_for_one(graph, *node))
-            .then_some(along)
+        let len = graph.node(*node).len();
+        let is_written = |id: &NodeId| (id == node || epilogue.contains(id)) && graph.node(*id).len() == len;
+        along_one(graph, *node).filter(|_| self.writes.iter().all(is_written))
     }
 
     /// The first parameter that it updates, if it does nothing else but make ready for that.
@@ -245,7 +241,7 @@ pub fn functions(graph: &Graph, is_batch: bool) -> Result<Vec<Function>, String>
                 }
                 (at, step)
             }
-            None => append(graph, id, &mut functions)?,
+            None => append(graph, id, !is_batch && along_one(graph, id).is_some(), &mut functions)?,
         };
         if let Some(slot) = place.get_mut(id.0 as usize) {
             *slot = Some(at);
@@ -444,13 +440,25 @@ fn reads_buffer(graph: &Graph, id: NodeId) -> bool {
     })
 }
 
-/// Puts a node behind all others.
-fn append(graph: &Graph, id: NodeId, functions: &mut Vec<Function>) -> Result<(usize, usize), String> {
+/// What the work of a node for one sample is divided along, if it may be and takes long.
+fn along_one(graph: &Graph, id: NodeId) -> Option<Along> {
+    let Op::Operator(op) = &graph.node(id).op else { return None };
+    let along = op.along_one(graph.node(id)).filter(|along| along.units(1) > 1)?;
+    (!graph.is_step() && Work::is_long_for_one(graph, id)).then_some(along)
+}
+
+/// Puts a node behind all others; one that is first begins a function.
+fn append(
+    graph: &Graph,
+    id: NodeId,
+    is_first: bool,
+    functions: &mut Vec<Function>,
+) -> Result<(usize, usize), String> {
     let node = graph.node(id);
     // A step that is repeated is one function, whatever its values are called.
     let new = Work::of(graph, id);
     let work = functions.last().and_then(|function| {
-        let is_same = function.layer == node.layer && function.direction == node.direction;
+        let is_same = function.layer == node.layer && function.direction == node.direction && !is_first;
         if graph.is_step() { Some(new) } else { function.work.with(new).filter(|_| is_same) }
     });
     if work.is_none() {
@@ -572,8 +580,12 @@ fn fits_local(graph: &Graph, id: NodeId) -> bool {
 /// Names functions after layer and direction; a layer that comes again is counted.
 fn name(graph: &Graph, functions: &mut [Function]) {
     let mut known: Vec<String> = Vec::new();
+    let of_layers: Vec<(LayerId, Direction)> =
+        functions.iter().map(|function| (function.layer, function.direction)).collect();
     for function in functions {
         let layer = graph.layer(function.layer).name.replace('.', "_");
+        let is_one_of_several =
+            of_layers.iter().filter(|of| **of == (function.layer, function.direction)).count() > 1;
         let stem = match function.direction {
             Direction::Forward if function.steps.iter().all(|step| is_of_parameters(graph, step)) => {
                 format!("{layer}_fold")
@@ -581,7 +593,10 @@ fn name(graph: &Graph, functions: &mut [Function]) {
             Direction::Forward if function.steps.iter().all(|step| is_statistic(graph, step)) => {
                 format!("{layer}_statistics")
             }
-            Direction::Forward => format!("{layer}_forward"),
+            Direction::Forward => match part(graph, function).filter(|_| is_one_of_several) {
+                Some(part) => format!("{layer}_{part}"),
+                None => format!("{layer}_forward"),
+            },
             // One of several losses, which are put together in the layer `loss`.
             Direction::Loss if layer != "loss" => {
                 let total = graph.loss.as_ref().map(|loss| loss.total);
@@ -610,6 +625,15 @@ fn name(graph: &Graph, functions: &mut [Function]) {
         }
         known.push(name.clone());
         function.name = name;
+    }
+}
+
+/// What a function's value is called behind the layer's name, if the function makes a part of the layer alone.
+fn part<'a>(graph: &'a Graph, function: &Function) -> Option<&'a str> {
+    let [Step::Kernel { node, .. }] = function.steps.as_slice() else { return None };
+    match &graph.node(*node).op {
+        Op::Operator(op) => op.part(),
+        _ => None,
     }
 }
 

@@ -215,6 +215,7 @@ const RESERVED: &[&str] = &[
     "rows",
     "rt",
     "s",
+    "sample",
     "samples",
     "scale",
     "scratch",

@@ -77,7 +77,7 @@ pub struct Graphs {
 /// Groups of samples that are predicted at once, at most.
 const MOST_PREDICT_GROUPS: usize = 16;
 
-/// Bytes of the values of those groups, about, at most: more gain nothing, and rustc goes over them when it compiles.
+/// Bytes of the values of those groups, about, at most: more gain nothing.
 const MOST_PREDICT_BYTES: usize = 64 << 20;
 
 /// Plans a model.
@@ -87,11 +87,12 @@ const MOST_PREDICT_BYTES: usize = 64 << 20;
 pub fn plan(graphs: &Graphs) -> Result<Plan, Box<Diagnostic>> {
     let pass = |graph: &Graph| make_pass(&broadcast::broadcast(graph), true);
     let predict = pass(&graphs.predict)?;
-    let single = make_pass(&broadcast::broadcast_rows(&graphs.predict), false)?;
+    let single = make_pass(&broadcast::broadcast_rows(&crate::simplify::apart(&graphs.predict)), false)?;
     let evaluate = graphs.evaluate.as_ref().map(pass).transpose()?;
     let train = graphs.train.as_ref().map(pass).transpose()?;
     let groups = graphs.predict.batch.div_ceil(LANES).max(1);
-    let most = (MOST_PREDICT_BYTES / predict.bytes(1, 4).max(1)).clamp(1, MOST_PREDICT_GROUPS);
+    let most = (MOST_PREDICT_BYTES / predict.bytes(1, predict.graph.precision.bytes()).max(1))
+        .clamp(1, MOST_PREDICT_GROUPS);
     let parameters: usize = graphs.predict.parameters.iter().map(crate::graph::Parameter::len).sum();
     Ok(Plan {
         train,

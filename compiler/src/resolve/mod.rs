@@ -167,7 +167,7 @@ impl<'a> Cx<'a> {
 
     /// The text of a place on one line.
     fn text(&self, span: Span) -> String {
-        self.sources.text(span).split_whitespace().collect::<Vec<_>>().join(" ")
+        self.sources.one_line(span)
     }
 
     /// Whether what `name` means, or may mean, was reported as not supported.

@@ -3,8 +3,10 @@
 //! Before differentiation: [`frozen`] gives frozen layers their form of prediction, and [`stable_forms`] joins softmax and sigmoid with the logarithm that a loss takes of them.
 //! After it: `lower` writes softmax as reductions, `reshape` drops shapes that memory does not see,
 //! `one_hot` sums a single hot element directly, `common` computes equal values once, and `fuse_pointwise`
-//! joins chains of scalar functions. `far` lets sums over many positions turn their gradient round by themselves. At last [`recompute`] copies what is computed again on the way back.
+//! joins chains of scalar functions. `far` lets sums over many positions turn their gradient round by themselves. At last [`recompute`] copies what is computed again on the way back, and
+//! [`apart`] gives what takes much memory for one sample a value of its own.
 
+mod apart;
 mod common;
 mod far;
 mod fuse_pointwise;
@@ -18,6 +20,7 @@ mod reshape;
 mod rewrite;
 mod stable_forms;
 
+pub use apart::apart;
 pub use inference::{frozen, inference};
 pub use lower::Lowering;
 pub use recompute::recompute;

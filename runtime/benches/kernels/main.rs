@@ -12,7 +12,7 @@ mod table;
 use std::hint::black_box;
 use std::time::Duration;
 
-use nnc_runtime::__private::{self as rt, Bf16, Kernel, Lanes, RowsMut, Simd, Tensors, Zeroed};
+use nnc_runtime::__private::{self as rt, Bf16, Kernel, Lanes, RowsMut, Simd, Tensors};
 
 /// Sixteen numbers.
 type Row = rt::Row<f32>;
@@ -31,7 +31,6 @@ macro_rules! cases {
         #[divan::bench]
         fn $name(bencher: divan::Bencher) {
             rt::memory! { struct Memory { $($field: $ty,)* } }
-            static ZEROS: Zeroed<Memory> = Zeroed::new(Memory::ZERO);
 
             impl Kernel<f32> for &mut Memory {
                 type Output = ();
@@ -43,7 +42,7 @@ macro_rules! cases {
                 }
             }
 
-            let mut memory = ZEROS.boxed();
+            let mut memory = rt::zeroed::<Memory>();
             $(crate::fill(&mut memory.$field);)*
             $(crate::name_tokens(rt::Tensors::rows_mut(&mut memory.$tokens, 0));)?
             let simd = Simd::detect();

@@ -62,6 +62,7 @@ pub(super) fn with_labels(
     info: &ModelInfo,
 ) -> Result<DataSet, Error> {
     let Labels { path, values, noun } = *labels;
+    data.target_source = path.display().to_string();
     data.targets = match info.target() {
         None => return Err(super::no_loss(info)),
         Some(TargetInfo::Positions { positions, .. }) => {

@@ -39,6 +39,8 @@ use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits};
 pub struct DataSet {
     /// Where it came from, for messages: `iris.csv`. Empty for data made in memory.
     pub source: String,
+    /// Where its targets came from, if that is another file: `labels.npy`. Otherwise empty.
+    pub target_source: String,
     /// Number of samples.
     pub rows: usize,
     /// Values in one sample.
@@ -177,7 +179,7 @@ impl DataSet {
         if has_targets && self.targets.rows() != self.rows {
             let message =
                 format!("expected a target for each of {} rows, found {}", self.rows, self.targets.rows());
-            return Err(self.place(Error::new("E0416", message), 0, None));
+            return Err(self.place_target(Error::new("E0416", message), 0, None));
         }
         let Some(target) = info.target() else {
             return Err(no_loss(info));
@@ -191,7 +193,7 @@ impl DataSet {
                     info.name,
                     count(positions, "position")
                 );
-                return Err(self.place(Error::new("E0416", message), 0, None));
+                return Err(self.place_target(Error::new("E0416", message), 0, None));
             }
             (Targets::Classes(found), TargetInfo::Class { classes })
             | (Targets::Positions(found, _), TargetInfo::Positions { classes, .. }) => {
@@ -205,7 +207,7 @@ impl DataSet {
                         info.name
                     );
                     let error = Error::new("E0416", message).help(more_classes(classes, class));
-                    return Err(self.place(error, row, None));
+                    return Err(self.place_target(error, row, None));
                 }
             }
             (Targets::Values(values, width), TargetInfo::Values { len }) => {
@@ -215,7 +217,7 @@ impl DataSet {
                         info.name,
                         count(len, "value")
                     );
-                    return Err(self.place(Error::new("E0416", message), 0, None));
+                    return Err(self.place_target(Error::new("E0416", message), 0, None));
                 }
                 self.check_finite(values, len, "target")?;
                 info.compared().try_for_each(|compared| self.check_target(values, len, compared, info))?;
@@ -223,17 +225,17 @@ impl DataSet {
             (Targets::Classes(_) | Targets::Positions(..), TargetInfo::Values { len }) => {
                 let message =
                     format!("model `{}` is compared with {}, found classes", info.name, count(len, "value"));
-                return Err(self.place(Error::new("E0416", message), 0, None));
+                return Err(self.place_target(Error::new("E0416", message), 0, None));
             }
             (Targets::Values(..), TargetInfo::Class { classes } | TargetInfo::Positions { classes, .. }) => {
                 let message =
                     format!("model `{}` is compared with {classes} classes, found values", info.name);
-                return Err(self.place(Error::new("E0416", message), 0, None));
+                return Err(self.place_target(Error::new("E0416", message), 0, None));
             }
             (Targets::Positions(..), TargetInfo::Class { .. }) => {
                 let message =
                     format!("model `{}` is compared with one class a sample, found several", info.name);
-                return Err(self.place(Error::new("E0416", message), 0, None));
+                return Err(self.place_target(Error::new("E0416", message), 0, None));
             }
             (Targets::Classes(_), TargetInfo::Positions { positions, .. }) => {
                 let message = format!(
@@ -241,7 +243,7 @@ impl DataSet {
                     info.name,
                     count(positions, "position")
                 );
-                return Err(self.place(Error::new("E0416", message), 0, None));
+                return Err(self.place_target(Error::new("E0416", message), 0, None));
             }
         }
         Ok(())
@@ -277,7 +279,7 @@ impl DataSet {
                     );
                     let column = self.schema.target_columns().nth(target_from + n).map(str::to_owned);
                     let error = Error::new("E0416", message).help(how_to_fit(target, limits));
-                    return Err(self.place(error, row, column));
+                    return Err(self.place_target(error, row, column));
                 }
             }
         }
@@ -362,11 +364,11 @@ impl DataSet {
         let (row, column) = (at / width.max(1), at % width.max(1));
         let value = values.get(at).copied().unwrap_or_default();
         let message = format!("{what} value {} of row {} is {value}", column + 1, row + 1);
-        let name = match what {
-            "input" => self.feature_names().into_iter().nth(column),
-            _ => self.schema.target_columns().nth(column).map(str::to_owned),
-        };
-        Err(self.place(Error::new("E0411", message), row, name))
+        let error = Error::new("E0411", message);
+        Err(match what {
+            "input" => self.place(error, row, self.feature_names().into_iter().nth(column)),
+            _ => self.place_target(error, row, self.schema.target_columns().nth(column).map(str::to_owned)),
+        })
     }
 
     /// Puts an error at the line of a sample.
@@ -381,6 +383,15 @@ impl DataSet {
         match column {
             Some(column) => error.column(column),
             None => error,
+        }
+    }
+
+    /// Puts an error at the target of a sample.
+    fn place_target(&self, error: Error, row: usize, column: Option<String>) -> Error {
+        if self.target_source.is_empty() {
+            self.place(error, row, column)
+        } else {
+            error.at(&self.target_source)
         }
     }
 
@@ -410,6 +421,7 @@ impl DataSet {
         };
         Self {
             source: self.source.clone(),
+            target_source: self.target_source.clone(),
             rows: rows().count(),
             features: self.features,
             inputs,

@@ -225,8 +225,11 @@ fn find_unseen(train: &DataSet, part: &DataSet, name: &str) -> Result<(), Error>
     let class = found.get(row).copied().unwrap_or_default();
     let label = part.class_names().get(class as usize).cloned().unwrap_or_else(|| class.to_string());
     let message = format!("class `{label}` is in the {name} part, but not in the training part");
-    let error =
-        part.place(Error::new("E0409", message), row, part.schema.target_columns().next().map(str::to_owned));
+    let error = part.place_target(
+        Error::new("E0409", message),
+        row,
+        part.schema.target_columns().next().map(str::to_owned),
+    );
     Err(error.help("add rows of this class to the training data, or take it out of the other part"))
 }
 

@@ -501,23 +501,22 @@ fn add_outer<L: Lanes, const R: usize, const S: usize>(
 }
 
 /// [`forward`] of one sample: features of all positions one after the other. `K` rows hold as many numbers as there are
-/// keys; `Y` rows come out, 0 but for the queries `of`.
+/// keys. What comes of the queries `of` is written to `y`, which begins with the first of them.
 #[inline(always)]
-pub fn single<L: Lanes, const K: usize, const Y: usize>(
+pub fn single<L: Lanes, const K: usize>(
     query: &[Row<L::Elem>],
     memory: &[Row<L::Elem>],
     mask: Option<&[Row<L::Elem>]>,
     sizes: Sizes,
     of: Range<usize>,
-) -> [Row<L::Elem>; Y] {
+    y: &mut [Row<L::Elem>],
+) {
     assert!(of.end <= sizes.queries);
-    let mut y = [[L::Elem::ZERO; LANES]; Y];
     if L::IS_WIDE {
-        queries_at_once::<L, K, 8>(query, memory, mask, sizes, of, &mut y);
+        queries_at_once::<L, K, 8>(query, memory, mask, sizes, of, y);
     } else {
-        queries_at_once::<L, K, 4>(query, memory, mask, sizes, of, &mut y);
+        queries_at_once::<L, K, 4>(query, memory, mask, sizes, of, y);
     }
-    y
 }
 
 /// `R` queries share what is loaded of keys and values.
@@ -550,7 +549,7 @@ fn queries_at_once<L: Lanes, const K: usize, const R: usize>(
                     }
                 }
                 for r in 0..R.min(of.end - i) {
-                    let at = (i + r) * width + h * sizes.head + d;
+                    let at = (i + r - of.start) * width + h * sizes.head + d;
                     store_at(sums[r] * shares[r], y, at, sizes.head - d);
                 }
             }

@@ -43,20 +43,19 @@ pub fn forward<L: Lanes, const T: usize, const V: usize, const D: usize, const W
     }
 }
 
-/// [`forward`] of one sample: `Y` rows of the `D` features of all positions, one after the other.
+/// [`forward`] of one sample: the `D` features of all positions, one after the other.
 #[inline(always)]
-pub fn single<E: Element, const T: usize, const V: usize, const D: usize, const Y: usize>(
+pub fn single<E: Element, const T: usize, const V: usize, const D: usize>(
     tokens: &[Row<E>],
     table: &[Row<E>],
-) -> [Row<E>; Y] {
-    let mut y = [[E::ZERO; LANES]; Y];
+    y: &mut [Row<E>],
+) {
     let table = table.as_flattened();
     let tokens = tokens.as_flattened();
     for (features, value) in y.as_flattened_mut()[..T * D].chunks_exact_mut(D).zip(tokens) {
         let from = token::<E, V>(*value) * D;
         features.copy_from_slice(&table[from..from + D]);
     }
-    y
 }
 
 /// The gradient of the table: each row is the sum of the gradients of the positions that named its token, in the order
@@ -174,8 +173,9 @@ pub fn rotate_one<L: Lanes, const Y: usize>(
     len: usize,
     turn: Turn,
     frequencies: &[f64],
-) -> [Row<L::Elem>; Y] {
-    let mut y = *x;
+    y: &mut [Row<L::Elem>; Y],
+) {
+    y.copy_from_slice(x);
     let (from, to) = (x.as_flattened(), y.as_flattened_mut());
     for t in 0..len / turn.row {
         for (i, frequency) in frequencies.iter().enumerate() {
@@ -191,5 +191,4 @@ pub fn rotate_one<L: Lanes, const Y: usize>(
             }
         }
     }
-    y
 }

@@ -342,9 +342,9 @@ pub fn block_normalize_one<L: Lanes, const P: usize, const F: usize, const B: us
     x: &[Row<L::Elem>; P],
     centered: bool,
     eps: L::Elem,
-) -> [Row<L::Elem>; P] {
+    y: &mut [Row<L::Elem>; P],
+) {
     use super::pack::{load_at, store_at};
-    let mut y = *x;
     let inner = F / B;
     let n = L::splat(L::Elem::from_f64(inner as f64));
     for b in 0..B {
@@ -363,25 +363,17 @@ pub fn block_normalize_one<L: Lanes, const P: usize, const F: usize, const B: us
         }
         let share = L::splat(L::Elem::ONE) / (L::splat(squares.sum()) / n + L::splat(eps)).sqrt();
         for (at, count) in parts {
-            store_at((load_at::<L>(x, at, count) - mean) * share, &mut y, at, count);
+            store_at((load_at::<L>(x, at, count) - mean) * share, y, at, count);
         }
     }
-    y
 }
 
 /// One number for several of the `len` features of one sample: feature `f` is number `f / inner % period`.
 #[inline(always)]
-pub fn spread_one<E: Element, const P: usize>(
-    x: &[Row<E>],
-    inner: usize,
-    period: usize,
-    len: usize,
-) -> [Row<E>; P] {
-    let mut y = [[E::ZERO; LANES]; P];
+pub fn spread_one<E: Element>(x: &[Row<E>], inner: usize, period: usize, len: usize, y: &mut [Row<E>]) {
     for (f, y) in y.as_flattened_mut()[..len].iter_mut().enumerate() {
         *y = x.as_flattened()[f / inner % period];
     }
-    y
 }
 
 /// Brings a running figure nearer to one of the batch: r <- r + momentum (value - r).

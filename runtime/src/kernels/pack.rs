@@ -88,20 +88,32 @@ pub fn unpack<L: Lanes, const F: usize>(lanes: &[[Row<L::Elem>; F]], n: usize, s
 #[inline(always)]
 pub fn vector<E: Element, const ROWS: usize>(sample: &[E]) -> [Row<E>; ROWS] {
     let mut rows = [[E::ZERO; LANES]; ROWS];
+    write_vector(sample, &mut rows);
+    rows
+}
+
+/// The same into rows whose padding is zeros already.
+#[inline(always)]
+pub fn write_vector<E: Element>(sample: &[E], rows: &mut [Row<E>]) {
     for (to, from) in rows.as_flattened_mut().iter_mut().zip(sample) {
         *to = *from;
     }
-    rows
 }
 
 /// The sample in rows of sixteen features.
 #[inline(always)]
 pub fn features<E: Element, const F: usize>(rows: &[Row<E>]) -> [E; F] {
     let mut sample = [E::ZERO; F];
+    read_features(rows, &mut sample);
+    sample
+}
+
+/// The same into memory that is there.
+#[inline(always)]
+pub fn read_features<E: Element>(rows: &[Row<E>], sample: &mut [E]) {
     for (to, from) in sample.iter_mut().zip(rows.as_flattened()) {
         *to = *from;
     }
-    sample
 }
 
 /// Copies `len` features of one sample, from feature `from` of `source` to feature `to` of `target`.

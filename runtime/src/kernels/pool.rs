@@ -7,7 +7,7 @@
 use core::ops::Range;
 
 use crate::element::Element;
-use crate::lanes::{LANES, Lanes, Row};
+use crate::lanes::{Lanes, Row};
 
 /// Which places of an axis each window takes.
 #[derive(Debug, Clone, Copy)]
@@ -454,12 +454,10 @@ fn join_one<E: Element>(
 
 /// [`max`] of one sample in rows of sixteen features.
 #[inline(always)]
-pub fn max_one<E: Element, const P: usize>(x: &[Row<E>], windows: Windows) -> [Row<E>; P] {
-    let mut y = [[E::ZERO; LANES]; P];
+pub fn max_one<E: Element>(x: &[Row<E>], windows: Windows, y: &mut [Row<E>]) {
     // As in `max`: a later NaN takes the place of the largest, and nothing that comes after one.
     let largest = |largest, value: E| if value > largest || is_nan(value) { value } else { largest };
     join_one(x.as_flattened(), windows, y.as_flattened_mut(), |value| value, largest);
-    y
 }
 
 #[inline(always)]
@@ -470,12 +468,7 @@ fn is_nan<E: Element>(value: E) -> bool {
 
 /// [`mean`] of one sample in rows of sixteen features, with the same bits.
 #[inline(always)]
-pub fn mean_one<E: Element, const P: usize>(
-    x: &[Row<E>],
-    windows: Windows,
-    count: Option<usize>,
-) -> [Row<E>; P] {
-    let mut y = [[E::ZERO; LANES]; P];
+pub fn mean_one<E: Element>(x: &[Row<E>], windows: Windows, count: Option<usize>, y: &mut [Row<E>]) {
     // A sum or product of two f32 in f64, rounded, is that of f32.
     let sum = |sum: E, value: E| E::from_f64(sum.to_f64() + value.to_f64());
     join_one(x.as_flattened(), windows, y.as_flattened_mut(), |value| sum(E::ZERO, value), sum);
@@ -484,5 +477,4 @@ pub fn mean_one<E: Element, const P: usize>(
         let y = &mut y.as_flattened_mut()[windows.number(channel, row, column)];
         *y = E::from_f64(y.to_f64() * share.to_f64());
     });
-    y
 }

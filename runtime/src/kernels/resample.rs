@@ -6,7 +6,7 @@
 use core::ops::Range;
 
 use crate::element::Element;
-use crate::lanes::{LANES, Lanes, Row};
+use crate::lanes::{Lanes, Row};
 
 /// What the places of one axis are made of.
 #[derive(Debug, Clone, Copy)]
@@ -256,13 +256,11 @@ pub fn gradient<L: Lanes, const Y: usize>(
 
 /// [`forward`] of one sample in rows of sixteen features.
 #[inline(always)]
-pub fn one<E: Element, const P: usize>(x: &[Row<E>], maps: Maps) -> [Row<E>; P] {
-    let mut y = [[E::ZERO; LANES]; P];
-    let x = x.as_flattened();
+pub fn one<E: Element>(x: &[Row<E>], maps: Maps, y: &mut [Row<E>]) {
+    let (x, y) = (x.as_flattened(), y.as_flattened_mut());
     maps.each(|o, rows, row, column| {
         let at = |h: usize, w: usize| x[(rows + h) * maps.width.size() + w].to_f64();
         let between = |a: f64, b: f64, share: f64| a + (b - a) * share;
-        y.as_flattened_mut()[o] = E::from_f64(maps.value(at, row, column, between));
+        y[o] = E::from_f64(maps.value(at, row, column, between));
     });
-    y
 }

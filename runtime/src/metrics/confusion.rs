@@ -69,9 +69,13 @@ impl ConfusionMatrix {
     }
 
     /// As text: a row for each class, a column for each class it was taken for, and the share that was found.
-    /// Classes without a name are called by their index.
+    /// Classes without a name are called by their index; what would leave the line in a name is written as in Rust, `\n`.
     pub fn table(&self, names: &[String]) -> String {
-        let name = |class: usize| names.get(class).cloned().unwrap_or_else(|| class.to_string());
+        let name = |class: usize| match names.get(class) {
+            Some(name) if name.chars().any(char::is_control) => name.escape_debug().to_string(),
+            Some(name) => name.clone(),
+            None => class.to_string(),
+        };
         let heads: Vec<String> = (0..self.classes).map(name).collect();
         let first = "actual \\ predicted";
         let left = heads.iter().map(|head| width(head)).chain([first.len()]).max().unwrap_or(0);

@@ -7,6 +7,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
+use super::memory::SAMPLE;
 use super::{Model, Run, units};
 use crate::emit::comments::{docs, names_in_a_line};
 use crate::emit::function::{Argument, ArgumentKind, Form};
@@ -28,7 +29,7 @@ pub(super) enum Memory {
     Evaluate,
     /// In the scratch of a batch of predictions.
     Scratch,
-    /// On the stack, for one sample.
+    /// On the stack, for one sample, or in memory of its own.
     One,
 }
 
@@ -344,7 +345,8 @@ pub(super) fn first_unit(kind: &ArgumentKind) -> TokenStream {
 /// `&mut arena.relu`
 pub(super) fn reference(path: &[Ident], is_mut: bool, memory: Memory) -> TokenStream {
     let reference = if is_mut { quote!(&mut) } else { quote!(&) };
-    let owner = (memory == Memory::One && path.len() > 1).then(|| quote!(self.));
+    let is_of_model = path.len() > 1 && path.first().is_some_and(|owner| owner != SAMPLE);
+    let owner = (memory == Memory::One && is_of_model).then(|| quote!(self.));
     quote!(#reference #owner #(#path).*)
 }
 

@@ -9,16 +9,51 @@ use super::Model;
 use super::blocks::Memory;
 use crate::emit::bundles::{Item, Layout};
 use crate::emit::comments::docs;
-use crate::emit::parameters::{gradient_type, gradients_item, parameters_item, state_item};
+use crate::emit::parameters::{gradients_item, parameters_item, state_item};
 use crate::emit::{names, number};
 use crate::graph::{Direction, NodeId, ValueLayout};
 use crate::plan::{LANES, Pass, Plan, Slot};
 
+/// The values of one sample, where they are not on the stack, in its functions and in the model.
+pub(super) const SAMPLE: &str = "sample";
+
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;
 
+/// Bytes of a sample's values up to which each has memory of its own on the stack.
+const STACK_OF_ONE: usize = 64 << 10;
+
+/// Bytes of the memory that they share up to which that is on the stack: threads have 2 MiB, where code that is not
+/// optimised needs it twice.
+const SHARED_STACK_OF_ONE: usize = 512 << 10;
+
+/// Where the values of one sample lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MemoryOfOne {
+    /// Each by itself on the stack.
+    Stack,
+    /// On the stack, where they share it.
+    Shared,
+    /// In memory that the model keeps.
+    Heap,
+}
+
+impl MemoryOfOne {
+    /// Where those of a pass lie, of numbers of `number` bytes.
+    pub(super) fn of(single: &Pass, number: usize) -> Self {
+        let bytes = |lens: &mut dyn Iterator<Item = usize>| {
+            lens.map(|len| len.next_multiple_of(LANES)).sum::<usize>() * number
+        };
+        if bytes(&mut single.values.iter().map(|value| value.len)) <= STACK_OF_ONE {
+            return Self::Stack;
+        }
+        let shared = bytes(&mut single.slots.iter().map(|slot| slot.len));
+        if shared <= SHARED_STACK_OF_ONE { Self::Shared } else { Self::Heap }
+    }
+}
+
 impl Model<'_> {
-    /// `Parameters`, `State`, `Arena`, `Scratch`, and the zeros that they start from.
+    /// `Parameters`, `State`, `Arena`, `Scratch`.
     pub(super) fn memory(&self) -> TokenStream {
         let types = self.types();
         let parameters = parameters_item(&self.parameters, &types);
@@ -28,35 +63,14 @@ impl Model<'_> {
             .map(|optimizer| state_item(self.graph(), optimizer, &self.trained, &types));
         let arena = self.arena();
         let scratch = self.scratch();
-        let has_state = self.optimizer.as_ref().is_some_and(|optimizer| !optimizer.states.is_empty());
-        let zero_state = has_state.then(|| {
-            quote!(
-                static ZERO_STATE: rt::Zeroed<State> = rt::Zeroed::new(State::ZERO);
-            )
-        });
         let stores = self.optimizer.as_ref().is_some_and(|optimizer| optimizer.source.stores_gradients());
-        let ty = gradient_type(self.graph());
         let gradients = stores.then(|| gradients_item(self.graph(), &self.gradients, &types));
-        let zero_gradients = (stores && ty != "Parameters").then(|| {
-            quote!(
-                static ZERO_GRADIENTS: rt::Zeroed<#ty> = rt::Zeroed::new(#ty::ZERO);
-            )
-        });
-        let zero_arena = (!arena.is_empty()).then(|| {
-            quote!(
-                static ZERO_ARENA: rt::Zeroed<Arena> = rt::Zeroed::new(Arena::ZERO);
-            )
-        });
         quote! {
             #parameters
             #state
             #gradients
             #arena
             #scratch
-            static ZERO_PARAMETERS: rt::Zeroed<Parameters> = rt::Zeroed::new(Parameters::ZERO);
-            #zero_state
-            #zero_gradients
-            #zero_arena
         }
     }
 
@@ -65,7 +79,7 @@ impl Model<'_> {
         if fields.is_empty() {
             return TokenStream::new();
         }
-        let size = if self.element.to_string() == "f64" { 8 } else { 4 };
+        let size = self.graph().precision.bytes();
         let pass = self.plan.train.iter().chain(&self.plan.evaluate).next();
         let bytes = pass.map_or(0, |pass| pass.bytes(self.plan.groups, size));
         let about = docs([format!("The values of a step: {} bytes.", crate::plan::thousands(bytes))]);
@@ -87,11 +101,11 @@ impl Model<'_> {
 
     /// Whether the scratch of a prediction is too large for the stack.
     pub(super) fn has_large_scratch(&self) -> bool {
-        let size = if self.element.to_string() == "f64" { 8 } else { 4 };
+        let size = self.graph().precision.bytes();
         self.plan.predict.bytes(self.plan.predict_groups, size) > STACK_BYTES
     }
 
-    /// The values of a batch of predictions.
+    /// The values of a batch of predictions, and those of one sample that are not on the stack.
     pub(super) fn scratch(&self) -> TokenStream {
         let pass = &self.plan.predict;
         let mut declared = Vec::new();
@@ -108,17 +122,25 @@ impl Model<'_> {
                 quote!(#[doc = " what a layer keeps while it is computed."] #name: [[Row; #len]; PREDICT_GROUPS],),
             );
         }
-        let zero_static = self.has_large_scratch().then(|| {
-            quote!(
-                static ZERO_SCRATCH: rt::Zeroed<Scratch> = rt::Zeroed::new(Scratch::ZERO);
-            )
+        let sample = (self.of_one == MemoryOfOne::Heap).then(|| {
+            let slots = self.plan.single.slots.iter().map(|slot| {
+                let (name, rows) = (names::ident(&slot.name), number(slot.len.div_ceil(LANES)));
+                let text = slot_docs(slot);
+                let docs = (!text.is_empty()).then(|| docs([text]));
+                quote!(#docs #name: [Row; #rows],)
+            });
+            quote! {
+                /// The values of one sample.
+                struct Sample { #(#slots)* }
+            }
         });
         quote! {
             rt::memory! {
                 /// The values of a batch of predictions.
                 struct Scratch { #(#declared)* }
+
+                #sample
             }
-            #zero_static
         }
     }
 
@@ -132,7 +154,7 @@ impl Model<'_> {
     /// it shares.
     pub(super) fn value_path(&self, pass: &Pass, id: NodeId, memory: Memory) -> Vec<Ident> {
         let Some(value) = pass.value(id) else { return Vec::new() };
-        if memory == Memory::One && !self.shares_slots_of_one() {
+        if memory == Memory::One && self.of_one == MemoryOfOne::Stack {
             return vec![names::ident(&value.name)];
         }
         let Some(slot) = value.slot.and_then(|slot| pass.slots.get(slot)) else { return Vec::new() };
@@ -144,6 +166,7 @@ impl Model<'_> {
                 path
             }
             Memory::Scratch => vec![format_ident!("scratch"), name],
+            Memory::One if self.of_one == MemoryOfOne::Heap => vec![format_ident!("{SAMPLE}"), name],
             Memory::One => vec![name],
         }
     }

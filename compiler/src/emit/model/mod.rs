@@ -7,7 +7,7 @@ mod train;
 mod update;
 
 use blocks::{BlockFunction, Memory, Statement, reference};
-use memory::Arena;
+use memory::{Arena, MemoryOfOne};
 use nnc_grammar::span::SourceMap;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -52,6 +52,8 @@ struct Model<'a> {
     gradients: Layout,
     /// Where the values of a step lie.
     arena: Arena,
+    /// Where the values of one sample lie.
+    of_one: MemoryOfOne,
     /// Functions by name, in order of emission.
     functions: Vec<Emitted>,
     /// Functions of blocks.
@@ -105,6 +107,7 @@ impl<'a> Model<'a> {
             constants,
             parameters,
             arena,
+            of_one: MemoryOfOne::of(&plan.single, precision.bytes()),
             functions: Vec::new(),
             trained,
             gradients,
@@ -433,13 +436,17 @@ impl<'a> Model<'a> {
             fields.push(quote!(scratch: rt::Spare<Scratch>));
             values.push(quote!(scratch: rt::Spare::default()));
         }
+        if self.of_one == MemoryOfOne::Heap {
+            fields.push(quote!(sample: rt::Spare<Sample>));
+            values.push(quote!(sample: rt::Spare::default()));
+        }
         if has_state {
             fields.push(quote!(state: rt::Box<State>));
             values.push(quote!(state));
         }
         if has_arena {
             fields.push(quote!(arena: rt::Box<Arena>));
-            values.push(quote!(arena: ZERO_ARENA.boxed()));
+            values.push(quote!(arena: rt::zeroed()));
         }
         if train.is_some() {
             if self.info.inputs.len() > 1 {
@@ -468,9 +475,8 @@ impl<'a> Model<'a> {
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
             let ty = gradient_type(graph);
-            let zero = if ty == "Parameters" { quote!(ZERO_PARAMETERS) } else { quote!(ZERO_GRADIENTS) };
             fields.push(quote!(gradients: rt::Box<#ty>));
-            values.push(quote!(gradients: #zero.boxed()));
+            values.push(quote!(gradients: rt::zeroed()));
         }
         if optimizer.is_some_and(Optimizer::has_horizon) {
             let epochs = super::scalar::literal(self.program.train.epochs as f64, Precision::F64);
@@ -490,7 +496,7 @@ impl<'a> Model<'a> {
         let init_mut = (!init.is_empty()).then(|| quote!(mut));
         let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
         let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
-        let new_state = has_state.then(|| quote!(let #state_mut state = ZERO_STATE.boxed(); #init_state));
+        let new_state = has_state.then(|| quote!(let #state_mut state = rt::zeroed::<State>(); #init_state));
         let uses_seed = self.draws() || init.to_string().contains("seed");
         let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
         let predict_one = self.predict_one(single);
@@ -511,7 +517,7 @@ impl<'a> Model<'a> {
         };
         // What follows is for f32: f64 models are for checks.
         let inherent = match (self.element.to_string().as_str(), &self.plan.train) {
-            ("f64", _) => TokenStream::new(),
+            ("f64", _) => quote!(rt::debug!(#name);),
             (_, Some(_)) => quote!(rt::inherent!(#name, train);),
             (_, None) => quote!(rt::inherent!(#name);),
         };
@@ -531,7 +537,7 @@ impl<'a> Model<'a> {
                 /// A model whose parameters start as the source says, with random numbers from `seed`.
                 #[must_use]
                 pub fn new(#seed: u64) -> Self {
-                    let #init_mut parameters = ZERO_PARAMETERS.boxed();
+                    let #init_mut parameters = rt::zeroed::<Parameters>();
                     #init
                     #new_state
                     #made

@@ -4,15 +4,12 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 
 use super::blocks::{Memory, Statement};
+use super::memory::MemoryOfOne;
 use super::{Model, array_type};
 use crate::emit::tree::mentions;
 use crate::emit::{names, number};
-use crate::graph::NodeId;
 use crate::plan::{LANES, Pass};
 use crate::program::TargetKind;
-
-/// Bytes of a sample's values up to which each has memory of its own.
-const STACK_OF_ONE: usize = 64 << 10;
 
 impl Model<'_> {
     /// Functions that turn samples into lanes, and lanes back into samples.
@@ -95,63 +92,104 @@ impl Model<'_> {
         quote!(simd.run(LoadSamples(x, 0, #(&mut #places),*));)
     }
 
-    /// `predict`: one sample, no allocation.
+    /// `predict`: one sample, no allocation but that of a large sample's memory by the first call.
     pub(super) fn predict_one(&self, single: &[Statement]) -> TokenStream {
         let pass = &self.plan.single;
         let element = &self.element;
         let output_ty = array_type(&self.info.output, element);
         let outputs: usize = self.info.output.iter().product();
         let inputs = self.input_values();
-        let given = self.info.inputs.iter().zip(&inputs);
-        let (mut arguments, mut flat, mut vectors) = (Vec::new(), Vec::new(), Vec::new());
-        for (input, name) in given {
-            let (ty, rows) = (array_type(&input.shape, element), number(input.len().div_ceil(LANES)));
+        let (mut arguments, mut flat) = (Vec::new(), Vec::new());
+        for (input, name) in self.info.inputs.iter().zip(&inputs) {
+            let ty = array_type(&input.shape, element);
             arguments.push(quote!(#name: &#ty));
             flat.push(flatten(&quote!(#name), input.shape.len()));
-            vectors.push(quote!(let #name = rt::pack::vector::<#element, #rows>(#name);));
         }
-        let place = |id: NodeId| self.value_path(pass, id, Memory::One).pop();
-        let mut declared: Vec<(Ident, usize)> = Vec::new();
-        for id in pass.functions.iter().flat_map(|function| &function.writes) {
-            let Some(name) = place(*id) else { continue };
-            if !declared.iter().any(|(known, _)| *known == name) {
-                declared.push((name, pass.graph.node(*id).len()));
-            }
-        }
-        let written = declared.into_iter().map(|(name, len)| {
-            let rows = number(len.div_ceil(LANES));
-            quote!(let mut #name = [ZERO_ROW; #rows];)
-        });
         let runs = single.iter().map(|statement| self.statement(pass, statement, Memory::One));
-        let output = place(pass.graph.output);
-        let (out_rows, out_len) = (number(outputs.div_ceil(LANES)), number(outputs));
-        let features = quote!(rt::pack::features::<#element, #out_len>(&self.one(#(#flat),*)));
-        let result = match self.info.output.as_slice() {
-            [_] => features,
-            shape => unflatten(&features, shape),
+        let output = self.place(pass, pass.graph.output, Memory::One);
+        let out_len = number(outputs);
+        // The result as it is given, and as the numbers that are written to it.
+        let shape = self.info.output.as_slice();
+        let zeros = shape.iter().rev().fold(quote!(0.0), |zeros, n| {
+            let n = number(*n);
+            quote!([#zeros; #n])
+        });
+        let written = match shape.len() {
+            1 => quote!(&mut outputs),
+            rank => (1..rank).fold(quote!(outputs), |place, _| quote!(#place.as_flattened_mut())),
         };
+        let (docs, result, one) = if self.of_one == MemoryOfOne::Heap {
+            let loads = pass.graph.inputs.iter().zip(&inputs).map(|(input, name)| {
+                let place = self.place(pass, input.node, Memory::One);
+                quote!(rt::pack::write_vector(#name, &mut #place);)
+            });
+            let one = quote! {
+                /// The outputs of one sample.
+                fn one(&self, #(#inputs: &[#element],)* outputs: &mut [#element]) {
+                    let sample = &mut *self.sample.lend();
+                    #(#loads)*
+                    #(#runs)*
+                    rt::pack::read_features(&#output, outputs);
+                }
+            };
+            let result = quote! {
+                let mut outputs = #zeros;
+                self.one(#(#flat,)* #written);
+                outputs
+            };
+            ("Predicts one sample. The first call makes the memory that later ones have again.", result, one)
+        } else {
+            let vectors = self.info.inputs.iter().zip(&inputs).map(|(input, name)| {
+                let rows = number(input.len().div_ceil(LANES));
+                quote!(let #name = rt::pack::vector::<#element, #rows>(#name);)
+            });
+            let declared = self.written_by_one().into_iter().map(|(name, len)| {
+                let rows = number(len.div_ceil(LANES));
+                quote!(let mut #name = [ZERO_ROW; #rows];)
+            });
+            let out_rows = number(outputs.div_ceil(LANES));
+            let one = quote! {
+                /// The outputs of one sample, in rows of sixteen.
+                fn one(&self, #(#inputs: &[#element]),*) -> [Row; #out_rows] {
+                    #(#vectors)*
+                    #(#declared)*
+                    #(#runs)*
+                    #output
+                }
+            };
+            let result = match shape.len() {
+                1 => quote!(rt::pack::features::<#element, #out_len>(&self.one(#(#flat),*))),
+                _ => quote! {
+                    let mut outputs = #zeros;
+                    rt::pack::read_features(&self.one(#(#flat),*), #written);
+                    outputs
+                },
+            };
+            ("Predicts one sample, without allocating.", result, one)
+        };
+        let docs = super::docs([docs.to_owned()]);
         quote! {
-            /// Predicts one sample, without allocating.
+            #docs
             #[must_use]
             pub fn predict(&self, #(#arguments),*) -> #output_ty {
                 #result
             }
 
-            /// The outputs of one sample, in rows of sixteen.
-            fn one(&self, #(#inputs: &[#element]),*) -> [Row; #out_rows] {
-                #(#vectors)*
-                #(#written)*
-                #(#runs)*
-                #output
-            }
+            #one
         }
     }
 
-    /// Whether the values of one sample share memory: they lie on the stack, which is small.
-    pub(super) fn shares_slots_of_one(&self) -> bool {
-        let size = if self.element.to_string() == "f64" { 8 } else { 4 };
-        let values = self.plan.single.values.iter().map(|value| value.len.next_multiple_of(LANES) * size);
-        values.sum::<usize>() > STACK_OF_ONE
+    /// The values of one sample that its functions write, each once, and how long they are.
+    fn written_by_one(&self) -> Vec<(Ident, usize)> {
+        let pass = &self.plan.single;
+        let mut written: Vec<(Ident, usize)> = Vec::new();
+        for id in pass.functions.iter().flat_map(|function| &function.writes) {
+            let Some(name) = self.value_path(pass, *id, Memory::One).pop() else { continue };
+            if !written.iter().any(|(known, _)| *known == name) {
+                written.push((name, pass.graph.node(*id).len()));
+            }
+        }
+        written
     }
 
     pub(super) fn model_impl(&self, name: &Ident, predict: &[Statement]) -> TokenStream {
@@ -172,9 +210,14 @@ impl Model<'_> {
         });
         let row = if self.info.inputs.len() == 1 { quote!(x) } else { quote!(#(#parts),*) };
         let scratch = if self.has_large_scratch() {
-            quote!(let scratch = &mut *self.scratch.lend(&ZERO_SCRATCH);)
+            quote!(let scratch = &mut *self.scratch.lend();)
         } else {
-            quote!(let mut scratch = Scratch::ZERO;)
+            quote!(let mut scratch: Scratch = rt::Zero::ZERO;)
+        };
+        let one = if self.of_one == MemoryOfOne::Heap {
+            quote!(self.one(#row, out);)
+        } else {
+            quote!(out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row)));)
         };
         let needs_parameters = runs.iter().any(|run| mentions(run, &names::ident("parameters")));
         let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
@@ -189,7 +232,7 @@ impl Model<'_> {
 
                 fn predict_rows(&self, x: &[#element], out: &mut [#element]) -> Result<(), rt::ShapeError> {
                     if INFO.check_rows(x.len(), out.len())? == 1 {
-                        out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row)));
+                        #one
                         return Ok(());
                     }
                     let simd = self.simd;
@@ -220,25 +263,4 @@ impl Model<'_> {
 /// `x` for a vector, `x.as_flattened()` for more, made an array reference again.
 fn flatten(x: &TokenStream, rank: usize) -> TokenStream {
     (1..rank).fold(x.clone(), |tokens, _| quote!(#tokens.as_flattened()))
-}
-
-/// A flat array as nested ones.
-fn unflatten(x: &TokenStream, shape: &[usize]) -> TokenStream {
-    let [first, rest @ ..] = shape else { return x.clone() };
-    if rest.is_empty() {
-        return x.clone();
-    }
-    let (count, stride) = (number(*first), number(rest.iter().product()));
-    let inner = unflatten(&quote!(part), rest);
-    let stride_ = stride.clone();
-    quote! {
-        {
-            let flat = #x;
-            let (parts, _) = flat.as_chunks::<#stride>();
-            ::core::array::from_fn::<_, #count, _>(|n| {
-                let part: [_; #stride_] = parts[n];
-                #inner
-            })
-        }
-    }
 }

@@ -143,6 +143,7 @@ fn of_arrays(
     }
     let width: usize = axes.iter().product();
     let values: Vec<f64> = y.values().collect();
+    data.target_source = path.display().to_string();
     data = match info.target() {
         Some(TargetInfo::Positions { classes, positions }) => {
             if width != positions {
