@@ -56,10 +56,10 @@ pub use nnc_runtime::model::{
     TargetLimits, TensorInfo, Train,
 };
 #[doc(inline)]
-pub use nnc_runtime::{Element, Rng, Set, Simd, Threads};
+pub use nnc_runtime::{Element, Rng, Set, Simd, Threads, safetensors};
 #[cfg(feature = "std")]
 #[doc(inline)]
-pub use nnc_runtime::{Error, checkpoint, data, fit, metrics, safetensors};
+pub use nnc_runtime::{Error, checkpoint, data, fit, metrics};
 
 #[doc(hidden)]
 pub use nnc_runtime::__private;

@@ -205,6 +205,9 @@ fn inline_and_file_train_to_the_same_bits() {
     for x in &x {
         assert_eq!(file.predict(x).map(f32::to_bits), inline.predict(x).map(f32::to_bits));
     }
+    // What it is, and none of its numbers.
+    let text = format!("{file:?}");
+    assert!(text.starts_with("Iris { source: \"") && text.ends_with(", .. }") && text.len() < 200, "{text}");
 }
 
 #[test]

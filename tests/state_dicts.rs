@@ -5,14 +5,23 @@ mod common;
 
 use std::path::Path;
 
+use common::bits::bits;
 use common::{Emitted, assert_close, figures, numbers};
+use nnc::safetensors::WeightsError;
 
 /// Of the largest output, in f32.
 const CLOSE: f64 = 1e-4;
 
-fn check<M: nnc::Train<Elem = f32>>(name: &str, load: impl Fn(&Path) -> Result<M, nnc::Error>) {
+fn check<M: nnc::Train<Elem = f32>>(
+    name: &str,
+    load: impl Fn(&Path) -> Result<M, nnc::Error>,
+    of_bytes: impl Fn(&[u8]) -> Result<M, WeightsError>,
+) {
     let path = format!("{}/tests/data/pytorch/weights/{name}.safetensors", env!("CARGO_MANIFEST_DIR"));
     let model = load(Path::new(&path)).expect("the names and shapes are those of the model");
+    let content = std::fs::read(&path).expect("it was loaded");
+    let same = of_bytes(&content).expect("what is in the file");
+    assert!(bits(&model) == bits(&same), "the content of a file is the file");
     let figures = figures("state_dicts.json");
     let mut entries = figures["models"].as_array().expect("entries").iter();
     let entry = entries.find(|entry| entry["model"] == name).expect("the model's figures");
@@ -34,7 +43,7 @@ macro_rules! networks {
 
                 #[test]
                 fn state_dict() {
-                    super::check(stringify!($name), |path| $model::load(path));
+                    super::check(stringify!($name), |path| $model::load(path), $model::from_bytes);
                 }
             }
         )*

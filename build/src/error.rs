@@ -35,6 +35,21 @@ impl Error {
         Self { message: format!("E0417: cannot write `{}`: {}", path.display(), reason(error)) }
     }
 
+    pub(crate) fn claimed(target: &Path, source: &Path, first: &Path) -> Self {
+        let before = if source == first {
+            "with other parameters".to_owned()
+        } else {
+            format!("for `{}`", first.display())
+        };
+        let message = format!(
+            "E0417: cannot write `{}` for `{}`: this script has written it {before}\n  = help: give the file of the model \
+             another name, or name a folder with `Builder::out_dir`",
+            target.display(),
+            source.display()
+        );
+        Self { message }
+    }
+
     pub(crate) fn no_out_dir() -> Self {
         let message = "cargo has not set `OUT_DIR`\n  = help: call this from a build script, or name a folder with \
                        `Builder::out_dir`";

@@ -20,6 +20,7 @@
 //! commented, so that editors and debuggers show it; the macro needs no build script.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use nnc_compiler::files::Files;
 use nnc_compiler::{Compilation, Options, compile_with, door};
@@ -79,7 +80,8 @@ impl Builder {
     /// Compiles the models of a file, as [`compile`] does.
     ///
     /// # Errors
-    /// When the file cannot be read, the model has an error, or the code cannot be written.
+    /// When the file cannot be read, the model has an error, or the code cannot be written: also where the script has
+    /// written the same file already, for a model of the same name in another folder, or with other parameters.
     pub fn compile(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         tell_cargo(&format!("rerun-if-changed={}", path.display()));
@@ -105,8 +107,27 @@ impl Builder {
         let mut name = path.file_stem().ok_or_else(|| Error::not_text(path))?.to_owned();
         name.push(".rs");
         let target = out_dir.join(name);
+        self.claim(&target, path)?;
         write::whole(&target, &door::file(&compilation, &quote!(pub)))
             .map_err(|error| Error::write(&target, &error))
+    }
+}
+
+/// What a file was written for: its source, and the parameters that the script gave.
+type Claim = (PathBuf, Vec<(String, String)>);
+
+impl Builder {
+    /// Refuses a file that this script has written for something else.
+    fn claim(&self, target: &Path, source: &Path) -> Result<(), Error> {
+        static CLAIMS: Mutex<Vec<(PathBuf, Claim)>> = Mutex::new(Vec::new());
+        let mut claims = CLAIMS.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Claim = (source.to_owned(), self.options.set.clone());
+        match claims.iter().find(|(known, _)| known == target) {
+            Some((_, claim)) if *claim != new => return Err(Error::claimed(target, source, &claim.0)),
+            Some(_) => {}
+            None => claims.push((target.to_owned(), new)),
+        }
+        Ok(())
     }
 }
 

@@ -47,6 +47,24 @@ fn a_second_run_leaves_the_file_alone() {
 }
 
 #[test]
+fn models_of_one_name_do_not_replace_each_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sub = folder.path().join("other");
+    std::fs::create_dir(&sub).expect("a temporary folder can be written to");
+    let model = "model A(width = 2) { input [2] dense(width) }";
+    let (first, second) = (write(folder.path(), "a.nn", model), write(&sub, "a.nn", model));
+    let builder = Builder::new().out_dir(folder.path());
+    builder.compile(&first).expect("it is correct");
+    builder.compile(&first).expect("it may be written again");
+    let told = |builder: &Builder, path: &Path| builder.compile(path).expect_err("it is there").to_string();
+    let error = told(&builder, &second);
+    assert!(error.contains("E0417") && error.contains(&first.display().to_string()), "{error}");
+    let error = told(&builder.clone().set("width", 3), &first);
+    assert!(error.contains("with other parameters") && error.contains("out_dir"), "{error}");
+    builder.clone().out_dir(&sub).compile(&second).expect("it has a folder of its own");
+}
+
+#[test]
 fn parameters_are_set() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = write(folder.path(), "a.nn", "model A(width) { input [2] dense(width) }");

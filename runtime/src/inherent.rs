@@ -11,12 +11,46 @@
 #[macro_export]
 macro_rules! __inherent {
     ($name:ident) => {
+        $crate::__debug! { $name }
+
+        impl $name {
+            /// A model with the weights of a safetensors file or a checkpoint that is part of the program: of
+            /// `include_bytes!`.
+            ///
+            /// # Errors
+            /// When the weights are those of another model, not finite, or damaged.
+            pub fn from_bytes(
+                bytes: &[u8],
+            ) -> ::core::result::Result<Self, $crate::safetensors::WeightsError> {
+                let mut model = Self::new(0);
+                $crate::safetensors::load_bytes(&mut model, bytes)?;
+                ::core::result::Result::Ok(model)
+            }
+        }
+
         $crate::__inherent_ndarray! { $name }
         $crate::__inherent_files! { $name }
     };
     ($name:ident, train) => {
         $crate::__inherent! { $name }
         $crate::__inherent_fit! { $name }
+    };
+}
+
+/// `Debug` of a model, which says what it is and leaves out its millions of numbers.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __debug {
+    ($name:ident) => {
+        impl ::core::fmt::Debug for $name {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let info = $crate::model::Model::info(self);
+                f.debug_struct(info.name)
+                    .field("source", &info.source)
+                    .field("spec_hash", &info.spec_hash)
+                    .finish_non_exhaustive()
+            }
+        }
     };
 }
 

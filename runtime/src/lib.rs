@@ -47,7 +47,6 @@ mod inherent;
 pub mod metrics;
 #[cfg(feature = "ndarray")]
 pub mod ndarray_api;
-#[cfg(feature = "std")]
 pub mod safetensors;
 
 pub use element::Element;
@@ -82,7 +81,7 @@ pub mod __private {
     pub use crate::simd::{Kernel, Simd};
     pub use crate::threads::{Divide, First, Part, Taps, Threads, Units, positions, positions_mut};
     pub use crate::{
-        __comment as comment, __entries as entries, __export_model as export_model,
+        __comment as comment, __debug as debug, __entries as entries, __export_model as export_model,
         __groups as groups, __inherent as inherent, __kernels as kernels, __memory as memory,
         __tensors as tensors,
     };

@@ -10,7 +10,8 @@ use common::{Linear, assert_tells};
 use nnc_runtime::Error;
 use nnc_runtime::model::{Layout, Role, TensorInfo};
 use nnc_runtime::safetensors::{
-    Dtype, LoadOptions, Metadata, SafeTensors, Tensor, load, read_metadata, save, write,
+    Dtype, LoadOptions, Metadata, SafeTensors, Tensor, WeightsError, load, load_bytes, read_metadata, save,
+    write,
 };
 use proptest::prelude::*;
 
@@ -267,6 +268,77 @@ fn weights_that_are_not_finite_are_refused() {
     assert_eq!(model, Linear::new());
 }
 
+/// What loading a file says, and loading its content; a fault leaves the model alone.
+fn both_ways(
+    path: &Path,
+    model: impl Fn() -> Linear,
+) -> (Result<Linear, Error>, Result<Linear, WeightsError>) {
+    let (mut of_file, mut of_bytes) = (model(), model());
+    let loaded = load(&mut of_file, path, &LoadOptions::default());
+    let taken = load_bytes(&mut of_bytes, &fs::read(path).unwrap());
+    assert!(loaded.is_ok() || of_file == model());
+    assert!(taken.is_ok() || of_bytes == model());
+    (loaded.map(|_| of_file), taken.map(|()| of_bytes))
+}
+
+#[test]
+fn the_content_of_a_file_is_loaded_and_refused_as_the_file_is() {
+    let (_folder, path) = file();
+    save(&model(), &path, &Metadata::new()).unwrap();
+    let (of_file, of_bytes) = both_ways(&path, Linear::new);
+    assert_eq!(of_file.unwrap().bits(), model().bits());
+    assert_eq!(of_bytes.unwrap().bits(), model().bits());
+
+    let refused = |expected: &WeightsError, words: &[&str], model: &dyn Fn() -> Linear| {
+        let (of_file, of_bytes) = both_ways(&path, model);
+        let (of_file, of_bytes) = (of_file.unwrap_err(), of_bytes.unwrap_err());
+        assert_eq!(of_bytes, *expected);
+        assert_eq!(of_bytes.code(), of_file.code);
+        assert_tells(&of_bytes.into(), of_file.code, words);
+    };
+    let hash = "00000000000000000000000000000009";
+    let other = WeightsError::Specification { expected: hash, found: hash.replace('9', "1") };
+    let words = ["another specification", "expected 00000000000000000000000000000009"];
+    refused(&other, &words, &|| Linear::with_info(|info| info.spec_hash = hash));
+
+    let mut bad = model();
+    bad.tensors[2][1] = f32::INFINITY;
+    save(&bad, &path, &Metadata::new()).unwrap();
+    refused(&WeightsError::NotFinite("line.weight"), &["`line.weight`", "not finite"], &Linear::new);
+
+    let tensor = |name: &str, shape: &'static [usize], values: &'static [f32]| Tensor {
+        name: name.into(),
+        shape,
+        values,
+    };
+    let normalize =
+        || vec![tensor("normalize.mean", &[2], &[0.0; 2]), tensor("normalize.std", &[2], &[1.0; 2])];
+    let put = |more: Vec<Tensor<'_>>| {
+        let all: Vec<Tensor<'_>> = normalize().into_iter().chain(more).collect();
+        write(&path, &Metadata::new(), &all).unwrap();
+    };
+    let bias = || tensor("line.bias", &[1], &[0.0]);
+    put(vec![tensor("line.weight", &[2, 1], &[0.0; 2]), bias()]);
+    let shape = WeightsError::Shape { tensor: "line.weight", expected: &[1, 2], found: vec![2, 1] };
+    refused(&shape, &["`line.weight` has shape [2, 1], expected [1, 2]"], &Linear::new);
+    put(vec![bias()]);
+    refused(&WeightsError::Missing("line.weight"), &["expected tensor `line.weight`"], &Linear::new);
+    put(vec![tensor("line.weight", &[1, 2], &[0.0; 2]), bias(), tensor("more", &[1], &[0.0])]);
+    refused(&WeightsError::Unexpected("more".into()), &["no tensor `more`"], &Linear::new);
+
+    put(vec![tensor("line.weight", &[1, 2], &[0.0; 2]), bias()]);
+    let text = fs::read(&path).unwrap();
+    let at = text.windows(4).position(|word| word == b"\"F32").unwrap();
+    let mut whole = text.clone();
+    whole[at + 1] = b'I';
+    fs::write(&path, &whole).unwrap();
+    let dtype = WeightsError::Dtype { tensor: "normalize.mean", found: "I32".into() };
+    refused(&dtype, &["`normalize.mean` is stored as I32"], &Linear::new);
+    fs::write(&path, &text[..text.len() - 1]).unwrap();
+    let (_, damaged) = both_ways(&path, Linear::new);
+    assert!(matches!(damaged, Err(WeightsError::Damaged(reason)) if reason.contains("the file has")));
+}
+
 #[test]
 fn a_model_without_tensors_has_a_file_too() {
     static NONE: [TensorInfo; 0] = [];
@@ -325,6 +397,8 @@ fn a_link_is_followed_and_permissions_are_kept() {
 
 /// Any bytes: refused or read, and read tensors have the length of their shape.
 fn never_panics(bytes: &[u8]) {
+    let mut model = Linear::new();
+    assert!(load_bytes(&mut model, bytes).is_ok() || model == Linear::new());
     if let Ok(file) = read(bytes) {
         for entry in file.entries() {
             if let Ok(values) = file.values(entry) {

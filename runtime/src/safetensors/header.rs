@@ -3,17 +3,25 @@
 //! A header that is accepted describes its data completely: tensors lie one after the other, none overlap, none reach
 //! beyond the data, no byte is left over, and each is as long as its shape says.
 
-use std::collections::BTreeMap;
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
 
-use super::json::{Cursor, Fault, push_string};
+use super::json::{Cursor, Fault};
+
+/// The text that goes with the tensors of a file.
+pub type Metadata = BTreeMap<String, String>;
 
 /// The longest header that is read, as in the reference implementation.
-pub(super) const MAX_HEADER: usize = 100_000_000;
+const MAX_HEADER: usize = 100_000_000;
 
 /// Most dimensions a tensor may have.
 const MAX_RANK: usize = 32;
 
 /// The data start at a multiple of this, so that a mapped file has aligned vectors.
+#[cfg(feature = "std")]
 const ALIGNMENT: usize = 64;
 
 /// How a tensor's values are stored.
@@ -63,6 +71,20 @@ impl Dtype {
             _ => None,
         }
     }
+
+    /// Values that are stored so, as `f32`; `None` for what is no floating-point number.
+    pub(super) fn numbers<'b>(&self, bytes: &'b [u8]) -> Option<impl Iterator<Item = f32> + use<'b>> {
+        let read = match self {
+            Self::F32 => |bytes: &[u8]| Some(f32::from_le_bytes(bytes.try_into().ok()?)),
+            Self::F64 => |bytes: &[u8]| Some(f64::from_le_bytes(bytes.try_into().ok()?) as f32),
+            Self::F16 => |bytes: &[u8]| Some(f32_from_f16(u16::from_le_bytes(bytes.try_into().ok()?))),
+            Self::BF16 => |bytes: &[u8]| {
+                Some(f32::from_bits(u32::from(u16::from_le_bytes(bytes.try_into().ok()?)) << 16))
+            },
+            Self::Other(_) => return None,
+        };
+        Some(bytes.chunks_exact(self.bytes()?).filter_map(read))
+    }
 }
 
 /// A tensor in a file.
@@ -92,11 +114,19 @@ impl Entry {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Header {
-    pub metadata: BTreeMap<String, String>,
+    pub metadata: Metadata,
     pub entries: Vec<Entry>,
 }
 
 impl Header {
+    /// As [`Self::parse`].
+    pub fn read(text: &[u8], data_len: usize) -> Result<Self, String> {
+        match core::str::from_utf8(text) {
+            Ok(text) => Self::parse(text, data_len),
+            Err(_) => Err("its header is not UTF-8".to_owned()),
+        }
+    }
+
     /// Reads a header and checks it against the number of bytes that follow it.
     pub fn parse(text: &str, data_len: usize) -> Result<Self, String> {
         let mut header = Self::default();
@@ -144,7 +174,10 @@ impl Header {
     }
 
     /// The first bytes of a file: length, header, and padding up to where the data start.
+    #[cfg(feature = "std")]
     pub fn to_bytes(&self) -> Vec<u8> {
+        use super::json::push_string;
+
         let mut text = String::from("{");
         if !self.metadata.is_empty() {
             text.push_str("\"__metadata__\":{");
@@ -175,6 +208,27 @@ impl Header {
         bytes.extend_from_slice(text.as_bytes());
         bytes
     }
+}
+
+/// Header and data of a file's content, or what is wrong with it.
+pub(super) fn parse(bytes: &[u8]) -> Result<(Header, &[u8]), String> {
+    let header_len = header_len(bytes.get(..8).unwrap_or_default(), bytes.len() as u64)?;
+    let text = bytes.get(8..8 + header_len).unwrap_or_default();
+    let data = bytes.get(8 + header_len..).unwrap_or_default();
+    Ok((Header::read(text, data.len())?, data))
+}
+
+/// The length of the header, from the first eight bytes, checked against that of the file.
+pub(super) fn header_len(first: &[u8], file_len: u64) -> Result<usize, String> {
+    let ends_early = || format!("it ends after {file_len} bytes, before the length of its header");
+    let first = <[u8; 8]>::try_from(first).map_err(|_| ends_early())?;
+    // A device gives bytes without end, and has none by its metadata.
+    let after = file_len.checked_sub(8).ok_or_else(ends_early)?;
+    let len = u64::from_le_bytes(first);
+    if len > after || len > MAX_HEADER as u64 {
+        return Err(format!("its header would have {len} bytes, the file has {file_len}"));
+    }
+    Ok(len as usize)
 }
 
 fn entry(cursor: &mut Cursor<'_>, name: String) -> Result<Entry, Fault> {
@@ -234,4 +288,41 @@ fn check_len(entry: &Entry) -> Result<(), String> {
         entry.dtype.name(),
         entry.shape
     ))
+}
+
+/// IEEE 754 half precision, exactly.
+fn f32_from_f16(half: u16) -> f32 {
+    let sign = u32::from(half & 0x8000) << 16;
+    let exponent = u32::from(half >> 10 & 0x1f);
+    let fraction = u32::from(half & 0x3ff);
+    match exponent {
+        // Subnormal: the fraction counts units of 2^-24, and f32 holds each exactly.
+        0 => f32::from_bits((fraction as f32 / 16_777_216.0).to_bits() | sign),
+        0x1f => f32::from_bits(sign | 0x7f80_0000 | fraction << 13),
+        _ => f32::from_bits(sign | (exponent + 112) << 23 | fraction << 13),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_become_the_same_number() {
+        for (half, number) in [
+            (0x0000, 0.0),
+            (0x3c00, 1.0),
+            (0xc000, -2.0),
+            (0x7bff, 65504.0),
+            (0x0001, 5.960_464_5e-8),
+            (0x03ff, 6.097_555e-5),
+            (0x0400, 6.103_515_6e-5),
+            (0x3555, 0.333_251_95),
+        ] {
+            assert_eq!(f32_from_f16(half), number, "{half:#06x}");
+        }
+        assert!(f32_from_f16(0x7c00).is_infinite());
+        assert!(f32_from_f16(0x7e00).is_nan());
+        assert!(f32_from_f16(0x8000).is_sign_negative());
+    }
 }

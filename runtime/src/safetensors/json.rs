@@ -1,6 +1,11 @@
 //! As much JSON as the header of a safetensors file and its metadata need: read by a cursor that never builds a tree,
 //! so that a hostile header costs no more memory than the tensors it names.
 
+use alloc::format;
+use alloc::string::String;
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
+
 /// What is not JSON, or not what was expected, and the byte where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -104,7 +109,7 @@ impl<'a> Cursor<'a> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let len = rest.iter().position(|&byte| !is_part(byte)).unwrap_or(rest.len());
         self.at += len;
-        std::str::from_utf8(rest.get(..len).unwrap_or_default()).unwrap_or_default()
+        core::str::from_utf8(rest.get(..len).unwrap_or_default()).unwrap_or_default()
     }
 
     /// A string, with its escapes resolved.
@@ -202,6 +207,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// Writes a string with its quotes.
+#[cfg(feature = "std")]
 pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {
@@ -219,6 +225,7 @@ pub(crate) fn push_string(out: &mut String, text: &str) {
 }
 
 /// A list of strings.
+#[cfg(feature = "std")]
 pub(crate) fn string_list<S: AsRef<str>>(strings: &[S]) -> String {
     let mut out = String::from("[");
     for (i, string) in strings.iter().enumerate() {
@@ -232,6 +239,7 @@ pub(crate) fn string_list<S: AsRef<str>>(strings: &[S]) -> String {
 }
 
 /// Reads a list of strings; `None` when it is anything else.
+#[cfg(feature = "std")]
 pub(crate) fn parse_string_list(text: &str) -> Option<Vec<String>> {
     let mut cursor = Cursor::new(text);
     let strings = list_of_strings(&mut cursor).ok()?;
@@ -240,6 +248,7 @@ pub(crate) fn parse_string_list(text: &str) -> Option<Vec<String>> {
 }
 
 /// Reads a list of lists of strings; `None` when it is anything else.
+#[cfg(feature = "std")]
 pub(crate) fn parse_string_lists(text: &str) -> Option<Vec<Vec<String>>> {
     let mut cursor = Cursor::new(text);
     let mut lists = Vec::new();
@@ -251,6 +260,7 @@ pub(crate) fn parse_string_lists(text: &str) -> Option<Vec<Vec<String>>> {
     Some(lists)
 }
 
+#[cfg(feature = "std")]
 fn list_of_strings(cursor: &mut Cursor<'_>) -> Result<Vec<String>, Fault> {
     let mut strings = Vec::new();
     cursor.list(|cursor| {

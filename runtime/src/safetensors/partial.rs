@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::weights::{BEST, OPTIMIZER, is_of_pytorch};
+use super::fit::is_aside;
 use super::{Entry, SafeTensors};
 use crate::error::{Error, listed};
 use crate::model::{Model, ModelInfo, TensorInfo};
@@ -45,8 +45,6 @@ where
         }
     }
     let is_own = |name: &str| info.tensors.iter().any(|tensor| tensor.name == name);
-    let is_aside =
-        |name: &str| is_of_pytorch(name) || [OPTIMIZER, BEST].iter().any(|own| name.starts_with(own));
     for entry in file.entries().iter().filter(|entry| !is_own(&entry.name) && !is_aside(&entry.name)) {
         report.skipped.push((entry.name.clone(), "the model has no such tensor".to_owned()));
     }

@@ -2,43 +2,19 @@
 
 use std::path::Path;
 
+use super::fit::{Misfits, Part, other_hash};
 use super::{Metadata, SafeTensors, Tensor, write};
 use crate::error::{Error, listed};
-use crate::model::{Model, ModelInfo, Role, TensorInfo};
+use crate::model::{Model, ModelInfo};
 
 /// Version of what is written with the weights.
 const VERSION: &str = "1";
-
-/// What the names of the optimizer's states in a checkpoint begin with. No tensor of a model is called so: labels have
-/// no slash.
-pub(crate) const OPTIMIZER: &str = "optimizer/";
-
-/// What the names of the best epoch's tensors in a checkpoint begin with.
-pub(crate) const BEST: &str = "best/";
 
 /// How strictly weights are compared with the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LoadOptions {
     /// Take weights of a model with another specification, as long as all names and shapes fit.
     pub ignore_hash: bool,
-}
-
-/// Which tensors of a model are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Part {
-    /// All of them.
-    #[default]
-    All,
-    /// Those that are trained: what an optimizer keeps a state of.
-    Trained,
-}
-
-impl Part {
-    /// Number and description of each tensor that is meant.
-    pub fn of(self, info: &ModelInfo) -> impl Iterator<Item = (usize, &'static TensorInfo)> + use<> {
-        let tensors = info.tensors.iter().enumerate();
-        tensors.filter(move |(_, tensor)| self == Self::All || tensor.role == Role::Parameter)
-    }
 }
 
 /// Tensors of a model, one after the other, in the shapes they are saved in.
@@ -166,16 +142,7 @@ pub(crate) fn find_misfits(
     prefix: &str,
     file: &SafeTensors,
 ) -> Result<(), Error> {
-    let mut missing = Vec::new();
-    let mut misshapen = Vec::new();
-    for (_, tensor) in part.of(info) {
-        match file.entry(&format!("{prefix}{}", tensor.name)) {
-            None => missing.push(tensor.name),
-            Some(entry) if entry.shape != tensor.shape => misshapen.push((tensor, entry)),
-            Some(_) => {}
-        }
-    }
-    let unexpected = if prefix.is_empty() { unexpected(info, file) } else { Vec::new() };
+    let Misfits { missing, misshapen, unexpected } = Misfits::of(info, part, prefix, file.header());
     if missing.is_empty() && misshapen.is_empty() && unexpected.is_empty() {
         return Ok(());
     }
@@ -205,26 +172,9 @@ pub(crate) fn find_misfits(
     Err(of_other_model(error, info, file))
 }
 
-fn unexpected(info: &ModelInfo, file: &SafeTensors) -> Vec<String> {
-    let is_own = |name: &str| {
-        info.tensors.iter().any(|tensor| tensor.name == name)
-            || is_of_pytorch(name)
-            || [OPTIMIZER, BEST].iter().any(|prefix| name.starts_with(prefix))
-    };
-    file.entries().iter().map(|entry| entry.name.clone()).filter(|name| !is_own(name)).collect()
-}
-
-/// Whether a tensor is one that PyTorch saves beside the weights, and that means nothing for prediction: how many batches
-/// a normalization has seen.
-pub(crate) fn is_of_pytorch(name: &str) -> bool {
-    name.rsplit('.').next() == Some("num_batches_tracked")
-}
-
 /// E0413 when the file names another specification.
 pub(crate) fn check_hash(info: &ModelInfo, file: &SafeTensors) -> Result<(), Error> {
-    let Some(found) = file.metadata().get("spec_hash").filter(|found| *found != info.spec_hash) else {
-        return Ok(());
-    };
+    let Some(found) = other_hash(info, file.header()) else { return Ok(()) };
     let message = format!(
         "weights were trained with another specification of model `{}`: expected {}, found {found}",
         info.name, info.spec_hash

@@ -55,7 +55,7 @@ fn comments(text: &str) -> String {
 
 /// A blank line before each item, and each method, that has none.
 fn spaced(text: &str) -> String {
-    const STARTS: [&str; 15] = [
+    const STARTS: [&str; 16] = [
         "///",
         "#[",
         "impl",
@@ -68,6 +68,7 @@ fn spaced(text: &str) -> String {
         "type ",
         "use ",
         "rt::kernels!",
+        "rt::debug!",
         "rt::inherent!",
         "rt::memory!",
         "rt::tensors!",
@@ -80,7 +81,9 @@ fn spaced(text: &str) -> String {
         let is_part = previous.trim_start().starts_with("///") || previous.trim_start().starts_with("#[");
         let ends = indent(previous) == depth && matches!(previous.trim_start(), "}" | "};");
         let one_line = |line: &str| {
-            ["use ", "static ", "type ", "rt::inherent!("].iter().any(|start| line.starts_with(start))
+            ["use ", "static ", "type ", "rt::debug!(", "rt::inherent!("]
+                .iter()
+                .any(|start| line.starts_with(start))
         };
         // One-line items of a kind stay together; what has a doc comment stands apart.
         let apart = depth == 0
