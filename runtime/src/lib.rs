@@ -72,7 +72,7 @@ pub mod __private {
     };
     pub use crate::lanes::{Aligned, LANES, Lanes, Plain, Row};
     pub use crate::math64;
-    pub use crate::memory::{Box, OfRow, Rows, RowsMut, Spare, Tensors, Zero, zeroed, zeros};
+    pub use crate::memory::{Box, Heap, OfRow, Rows, RowsMut, Spare, Tensors, Zero, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
         Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,

@@ -1,8 +1,12 @@
 //! Memory of emitted models: zeros that take no room in the program.
 #![allow(unsafe_code)]
 
+use alloc::alloc::{alloc, dealloc, handle_alloc_error};
 pub use alloc::boxed::Box;
+use core::alloc::Layout;
+use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
+use core::ptr::{NonNull, copy_nonoverlapping};
 #[cfg(target_has_atomic = "ptr")]
 use core::sync::atomic::{AtomicPtr, Ordering};
 
@@ -10,13 +14,118 @@ use crate::bf16::Bf16;
 use crate::element::Element;
 use crate::lanes::Row;
 use crate::layout;
-use crate::model::Layout;
+use crate::model;
 
-/// Zeros on the heap, which were never on the stack: a model is larger than the stack of a thread. Nor are they in the
-/// program, so that rustc needs no longer for a large model than for a small one.
-pub fn zeroed<T: Zero>() -> Box<T> {
-    // SAFETY: this is what `Zero` promises.
-    unsafe { Box::<T>::new_zeroed().assume_init() }
+/// A page of memory that is looked up once for what takes 512 small ones: 2 MiB on the systems that can be asked for them.
+const HUGE: usize = 2 << 20;
+
+/// Whether the system can be asked.
+const HAS_HUGE: bool = cfg!(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    any(feature = "std", nnc_only),
+));
+
+/// A value on the heap that began as zeros, and was never on the stack: a model is larger than the stack of a thread. Nor
+/// is it in the program, so that rustc needs no longer for a large model than for a small one.
+///
+/// A large one lies in huge pages where there are such: a step goes over all of it, and small pages lie all over the
+/// memory of a machine that has run for a while.
+#[derive(Debug)]
+pub struct Heap<T: Zero>(NonNull<T>);
+
+impl<T: Zero> Heap<T> {
+    /// Where it lies, and how many bytes it has. The last huge page is a whole one if little of it stays empty.
+    const LAYOUT: Layout = {
+        let (size, align) = (size_of::<T>(), align_of::<T>());
+        let layout = if HAS_HUGE && size >= HUGE {
+            let whole = size.next_multiple_of(HUGE);
+            Layout::from_size_align(if whole - size <= size / 32 { whole } else { size }, HUGE)
+        } else {
+            Layout::from_size_align(size, align)
+        };
+        match layout {
+            Ok(layout) => layout,
+            Err(_) => panic!("it is larger than memory can be"),
+        }
+    };
+
+    /// Zeros.
+    pub fn zeroed() -> Self {
+        let heap = Self::new();
+        // SAFETY: it is one `T`, of which zeros are a value.
+        unsafe { heap.0.as_ptr().write_bytes(0, 1) };
+        heap
+    }
+
+    /// Memory that holds no value yet.
+    fn new() -> Self {
+        if Self::LAYOUT.size() == 0 {
+            return Self(NonNull::dangling());
+        }
+        // SAFETY: the size is not 0.
+        let place = unsafe { alloc(Self::LAYOUT) };
+        let Some(place) = NonNull::new(place) else { handle_alloc_error(Self::LAYOUT) };
+        #[cfg(all(
+            target_os = "linux",
+            any(target_arch = "x86_64", target_arch = "aarch64"),
+            any(feature = "std", nnc_only),
+        ))]
+        if Self::LAYOUT.align() == HUGE {
+            unsafe extern "C" {
+                fn madvise(place: *mut u8, len: usize, advice: core::ffi::c_int) -> core::ffi::c_int;
+            }
+            /// `MADV_HUGEPAGE`
+            const HUGE_PAGES: core::ffi::c_int = 14;
+            // SAFETY: it begins at a multiple of every page; the advice changes nothing but the time that it takes, and is
+            // not taken by a system without such pages, which is no fault.
+            unsafe { madvise(place.as_ptr(), Self::LAYOUT.size(), HUGE_PAGES) };
+        }
+        Self(place.cast())
+    }
+
+    fn into_raw(self) -> *mut T {
+        ManuallyDrop::new(self).0.as_ptr()
+    }
+}
+
+// SAFETY: it is the one owner of its value.
+unsafe impl<T: Zero + Send> Send for Heap<T> {}
+// SAFETY: as above.
+unsafe impl<T: Zero + Sync> Sync for Heap<T> {}
+
+impl<T: Zero> Deref for Heap<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: it holds a value since it was made, and nothing else writes to it.
+        unsafe { self.0.as_ref() }
+    }
+}
+
+impl<T: Zero> DerefMut for Heap<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and nothing else reads it.
+        unsafe { self.0.as_mut() }
+    }
+}
+
+impl<T: Zero> Clone for Heap<T> {
+    fn clone(&self) -> Self {
+        let copy = Self::new();
+        // SAFETY: both are places of one `T`, which do not overlap; `T` is `Copy`.
+        unsafe { copy_nonoverlapping(self.0.as_ptr(), copy.0.as_ptr(), 1) };
+        copy
+    }
+}
+
+impl<T: Zero> Drop for Heap<T> {
+    fn drop(&mut self) {
+        if Self::LAYOUT.size() > 0 {
+            // SAFETY: `new` has it from the allocator, by this layout.
+            unsafe { dealloc(self.0.as_ptr().cast(), Self::LAYOUT) };
+        }
+    }
 }
 
 /// Memory that a call works with and the next may have again.
@@ -24,8 +133,8 @@ pub fn zeroed<T: Zero>() -> Box<T> {
 /// The first call makes it. Calls at the same time make one each, and one of those is kept. A processor that cannot
 /// exchange pointers in one step keeps none.
 #[derive(Debug)]
-pub struct Spare<T: Send> {
-    /// What [`Box::into_raw`] gave, or null while it is lent or was never made.
+pub struct Spare<T: Zero + Send> {
+    /// What [`Heap::into_raw`] gave, or null while it is lent or was never made.
     #[cfg(target_has_atomic = "ptr")]
     kept: AtomicPtr<T>,
     #[cfg(not(target_has_atomic = "ptr"))]
@@ -34,57 +143,57 @@ pub struct Spare<T: Send> {
 
 /// What a [`Spare`] has lent; it goes back when this is dropped.
 #[derive(Debug)]
-pub struct Lent<'a, T: Send> {
+pub struct Lent<'a, T: Zero + Send> {
     spare: &'a Spare<T>,
     /// There until it is dropped.
-    memory: Option<Box<T>>,
+    memory: Option<Heap<T>>,
 }
 
 impl<T: Zero + Send> Spare<T> {
     /// Memory of an earlier call, as that left it, or zeros.
     pub fn lend(&self) -> Lent<'_, T> {
-        Lent { spare: self, memory: Some(self.exchange(None).unwrap_or_else(zeroed)) }
+        Lent { spare: self, memory: Some(self.exchange(None).unwrap_or_else(Heap::zeroed)) }
     }
 }
 
-impl<T: Send> Spare<T> {
+impl<T: Zero + Send> Spare<T> {
     /// Keeps this instead of what was kept.
     #[cfg(target_has_atomic = "ptr")]
-    fn exchange(&self, memory: Option<Box<T>>) -> Option<Box<T>> {
-        let new = memory.map_or(core::ptr::null_mut(), Box::into_raw);
+    fn exchange(&self, memory: Option<Heap<T>>) -> Option<Heap<T>> {
+        let new = memory.map_or(core::ptr::null_mut(), Heap::into_raw);
         // What the thread that kept it wrote is there for the one that takes it.
         let old = self.kept.swap(new, Ordering::AcqRel);
-        // SAFETY: what is not null came from `Box::into_raw`, and whoever exchanged it for something else owns it alone.
-        (!old.is_null()).then(|| unsafe { Box::from_raw(old) })
+        // What is not null came from `Heap::into_raw`, and whoever exchanged it for something else owns it alone.
+        NonNull::new(old).map(Heap)
     }
 
     #[cfg(not(target_has_atomic = "ptr"))]
-    fn exchange(&self, memory: Option<Box<T>>) -> Option<Box<T>> {
+    fn exchange(&self, memory: Option<Heap<T>>) -> Option<Heap<T>> {
         drop(memory);
         None
     }
 }
 
-impl<T: Send> Default for Spare<T> {
+impl<T: Zero + Send> Default for Spare<T> {
     fn default() -> Self {
         Self { kept: Default::default() }
     }
 }
 
 /// A copy of a model works with memory of its own.
-impl<T: Send> Clone for Spare<T> {
+impl<T: Zero + Send> Clone for Spare<T> {
     fn clone(&self) -> Self {
         Self::default()
     }
 }
 
-impl<T: Send> Drop for Spare<T> {
+impl<T: Zero + Send> Drop for Spare<T> {
     fn drop(&mut self) {
         drop(self.exchange(None));
     }
 }
 
-impl<T: Send> Deref for Lent<'_, T> {
+impl<T: Zero + Send> Deref for Lent<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -92,13 +201,13 @@ impl<T: Send> Deref for Lent<'_, T> {
     }
 }
 
-impl<T: Send> DerefMut for Lent<'_, T> {
+impl<T: Zero + Send> DerefMut for Lent<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
         self.memory.as_mut().expect("memory is there until it is dropped")
     }
 }
 
-impl<T: Send> Drop for Lent<'_, T> {
+impl<T: Zero + Send> Drop for Lent<'_, T> {
     fn drop(&mut self) {
         drop(self.spare.exchange(self.memory.take()));
     }
@@ -177,7 +286,7 @@ pub trait Tensors<E: Element> {
     }
 
     /// [`layout::read`] of a tensor.
-    fn read(&self, layout: Layout, tensor: usize, out: &mut [E]) {
+    fn read(&self, layout: model::Layout, tensor: usize, out: &mut [E]) {
         match self.tensor(tensor) {
             Rows::Full(rows) => layout::read(layout, rows, out),
             Rows::Half(rows) => layout::read(layout, rows, out),
@@ -185,7 +294,7 @@ pub trait Tensors<E: Element> {
     }
 
     /// [`layout::write`] of a tensor.
-    fn write(&mut self, layout: Layout, tensor: usize, values: &[E]) {
+    fn write(&mut self, layout: model::Layout, tensor: usize, values: &[E]) {
         match self.tensor_mut(tensor) {
             RowsMut::Full(rows) => layout::write(layout, rows, values),
             RowsMut::Half(rows) => layout::write(layout, rows, values),
@@ -193,7 +302,7 @@ pub trait Tensors<E: Element> {
     }
 
     /// [`layout::fill`] of a tensor.
-    fn fill(&mut self, layout: Layout, tensor: usize, value: impl Fn(u64) -> f64) {
+    fn fill(&mut self, layout: model::Layout, tensor: usize, value: impl Fn(u64) -> f64) {
         match self.tensor_mut(tensor) {
             RowsMut::Full(rows) => layout::fill::<E, _>(layout, rows, value),
             RowsMut::Half(rows) => layout::fill::<E, _>(layout, rows, value),
@@ -254,7 +363,7 @@ pub fn zeros<E: Element>(len: usize) -> Box<[E]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Spare, Zero, zeroed};
+    use super::{HAS_HUGE, HUGE, Heap, Spare, Zero};
 
     type Large = [f64; 4096];
 
@@ -264,13 +373,34 @@ mod tests {
             struct Two { first: [f32; 3], second: [[f64; 2]; 2], }
             struct Both { two: Two, large: [Large; 1000], }
         }
-        let mut both = zeroed::<Both>();
+        let mut both = Heap::<Both>::zeroed();
         assert!(both.large.as_flattened().iter().all(|number| number.to_bits() == 0));
         both.large[999][4095] = 1.0;
         both.two.second[1][1] = 2.0;
         assert_eq!((both.two.first, both.two.second), ([0.0; 3], [[0.0; 2], [0.0, 2.0]]));
         assert_eq!((Two::ZERO.first, Two::ZERO.second), ([0.0; 3], [[0.0; 2]; 2]));
-        assert_eq!(size_of_val(&*zeroed::<[f32; 0]>()), 0);
+        let copy = both.clone();
+        both.large[0][1] = 3.0;
+        assert_eq!((copy.large[0][1], copy.large[999][4095], copy.two.second[1][1]), (0.0, 1.0, 2.0));
+        assert_eq!(*Heap::<[f32; 0]>::zeroed().clone(), [0.0; 0]);
+    }
+
+    #[test]
+    fn what_is_large_lies_in_huge_pages() {
+        /// Bytes that are taken of so many, and whether they begin with a huge page.
+        fn taken<const N: usize>() -> (usize, bool) {
+            let heap = Heap::<[[f32; 256]; N]>::zeroed();
+            assert!(heap.as_flattened().iter().all(|number| number.to_bits() == 0));
+            (Heap::<[[f32; 256]; N]>::LAYOUT.size(), heap.as_ptr().addr().is_multiple_of(HUGE))
+        }
+        const KIB_OF_HUGE: usize = HUGE >> 10;
+        assert_eq!(taken::<3>().0, 3 << 10);
+        if HAS_HUGE {
+            assert_eq!(taken::<KIB_OF_HUGE>(), (HUGE, true));
+            // Half of the last stays empty, or a little.
+            assert_eq!(taken::<{ 5 * KIB_OF_HUGE / 2 }>(), (5 * HUGE / 2, true));
+            assert_eq!(taken::<{ 3 * KIB_OF_HUGE - 100 }>(), (3 * HUGE, true));
+        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ macro_rules! cases {
                 }
             }
 
-            let mut memory = rt::zeroed::<Memory>();
+            let mut memory = rt::Heap::<Memory>::zeroed();
             $(crate::fill(&mut memory.$field);)*
             $(crate::name_tokens(rt::Tensors::rows_mut(&mut memory.$tokens, 0));)?
             let simd = Simd::detect();

@@ -426,7 +426,7 @@ impl<'a> Model<'a> {
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let has_arena = evaluate.is_some();
-        let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Box<Parameters>)];
+        let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Heap<Parameters>)];
         let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
         if self.plan.is_divided() {
             fields.push(quote!(threads: rt::Threads));
@@ -441,12 +441,12 @@ impl<'a> Model<'a> {
             values.push(quote!(sample: rt::Spare::default()));
         }
         if has_state {
-            fields.push(quote!(state: rt::Box<State>));
+            fields.push(quote!(state: rt::Heap<State>));
             values.push(quote!(state));
         }
         if has_arena {
-            fields.push(quote!(arena: rt::Box<Arena>));
-            values.push(quote!(arena: rt::zeroed()));
+            fields.push(quote!(arena: rt::Heap<Arena>));
+            values.push(quote!(arena: rt::Heap::zeroed()));
         }
         if train.is_some() {
             if self.info.inputs.len() > 1 {
@@ -475,8 +475,8 @@ impl<'a> Model<'a> {
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
             let ty = gradient_type(graph);
-            fields.push(quote!(gradients: rt::Box<#ty>));
-            values.push(quote!(gradients: rt::zeroed()));
+            fields.push(quote!(gradients: rt::Heap<#ty>));
+            values.push(quote!(gradients: rt::Heap::zeroed()));
         }
         if optimizer.is_some_and(Optimizer::has_horizon) {
             let epochs = super::scalar::literal(self.program.train.epochs as f64, Precision::F64);
@@ -496,7 +496,8 @@ impl<'a> Model<'a> {
         let init_mut = (!init.is_empty()).then(|| quote!(mut));
         let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
         let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
-        let new_state = has_state.then(|| quote!(let #state_mut state = rt::zeroed::<State>(); #init_state));
+        let new_state =
+            has_state.then(|| quote!(let #state_mut state = rt::Heap::<State>::zeroed(); #init_state));
         let uses_seed = self.draws() || init.to_string().contains("seed");
         let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
         let predict_one = self.predict_one(single);
@@ -537,7 +538,7 @@ impl<'a> Model<'a> {
                 /// A model whose parameters start as the source says, with random numbers from `seed`.
                 #[must_use]
                 pub fn new(#seed: u64) -> Self {
-                    let #init_mut parameters = rt::zeroed::<Parameters>();
+                    let #init_mut parameters = rt::Heap::<Parameters>::zeroed();
                     #init
                     #new_state
                     #made
