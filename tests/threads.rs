@@ -154,6 +154,8 @@ fn the_work_for_one_sample_is_divided_where_that_is_long() {
     let text = divisions_of_one("tests/data/models/one_text.nn");
     let expected = [(64, 18), (8, 48), (64, 6), (64, 24), (64, 6), (64, 25)];
     assert_eq!(text, expected.map(|(units, rows)| Along::Rows(units, rows)));
+    // A convolution of an image that was padded before, for it is large.
+    assert_eq!(divisions_of_one("tests/data/models/large_image.nn"), [Along::Rows(2, 4608)]);
     // All of it together is too short for waking a thread.
     let lstm = divisions_of_one("benches/lstm.nn");
     assert_eq!(lstm, []);
