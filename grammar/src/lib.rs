@@ -9,6 +9,7 @@ pub mod diagnostic;
 mod escape;
 mod expression;
 mod format;
+mod one_line;
 mod parse;
 mod recover;
 mod scan;

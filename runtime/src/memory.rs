@@ -19,12 +19,33 @@ use crate::model;
 /// A page of memory that is looked up once for what takes 512 small ones: 2 MiB on the systems that can be asked for them.
 const HUGE: usize = 2 << 20;
 
-/// Whether the system can be asked.
-const HAS_HUGE: bool = cfg!(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64"),
-    any(feature = "std", nnc_only),
-));
+core::cfg_select! {
+    all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64"),
+        any(feature = "std", nnc_only),
+    ) => {
+        /// Whether the system can be asked.
+        const HAS_HUGE: bool = true;
+
+        /// Asks for them, for memory that begins with one.
+        fn ask_for_huge(place: NonNull<u8>, len: usize) {
+            unsafe extern "C" {
+                fn madvise(place: *mut u8, len: usize, advice: core::ffi::c_int) -> core::ffi::c_int;
+            }
+            /// `MADV_HUGEPAGE`
+            const HUGE_PAGES: core::ffi::c_int = 14;
+            // SAFETY: the advice changes nothing but the time that the memory takes, and is not taken by a system without
+            // such pages, which is no fault.
+            unsafe { madvise(place.as_ptr(), len, HUGE_PAGES) };
+        }
+    }
+    _ => {
+        const HAS_HUGE: bool = false;
+
+        fn ask_for_huge(_: NonNull<u8>, _: usize) {}
+    }
+}
 
 /// A value on the heap that began as zeros, and was never on the stack: a model is larger than the stack of a thread. Nor
 /// is it in the program, so that rustc needs no longer for a large model than for a small one.
@@ -66,20 +87,8 @@ impl<T: Zero> Heap<T> {
         // SAFETY: the size is not 0.
         let place = unsafe { alloc(Self::LAYOUT) };
         let Some(place) = NonNull::new(place) else { handle_alloc_error(Self::LAYOUT) };
-        #[cfg(all(
-            target_os = "linux",
-            any(target_arch = "x86_64", target_arch = "aarch64"),
-            any(feature = "std", nnc_only),
-        ))]
-        if Self::LAYOUT.align() == HUGE {
-            unsafe extern "C" {
-                fn madvise(place: *mut u8, len: usize, advice: core::ffi::c_int) -> core::ffi::c_int;
-            }
-            /// `MADV_HUGEPAGE`
-            const HUGE_PAGES: core::ffi::c_int = 14;
-            // SAFETY: it begins at a multiple of every page; the advice changes nothing but the time that it takes, and is
-            // not taken by a system without such pages, which is no fault.
-            unsafe { madvise(place.as_ptr(), Self::LAYOUT.size(), HUGE_PAGES) };
+        if HAS_HUGE && Self::LAYOUT.align() == HUGE {
+            ask_for_huge(place, Self::LAYOUT.size());
         }
         Self(place.cast())
     }
