@@ -5,7 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/src");
+    // What cargo says now, not when this was compiled: a checkout may have been moved since.
+    let package = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
+    let root = package.join("../runtime/src");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;
@@ -18,7 +20,7 @@ fn main() -> io::Result<()> {
         table.push_str(&format!("    ({name:?}, include_str!({:?})),\n", fs::canonicalize(file)?));
     }
     table.push_str("];\n");
-    let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/errors");
+    let pages = package.join("../docs/errors");
     println!("cargo::rerun-if-changed={}", pages.display());
     let mut files: Vec<PathBuf> =
         fs::read_dir(&pages)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;

@@ -9,7 +9,7 @@ use nnc_runtime::metrics::argmax;
 use crate::arguments::Run;
 use crate::engine::Unless;
 use crate::next::Next;
-use crate::output::{Output, print};
+use crate::output::{Object, Output, print};
 use crate::predict::softmax;
 use crate::session::{Prepared, default_weights};
 use crate::source::Failure;
@@ -47,14 +47,24 @@ pub fn run(
     let mut tokens = next.tokens(&prompt, "the prompt")?;
     let rng = Rng::new(run.seed.unwrap_or(session.model.program.train.seed), STREAM);
     let is_probability = next.is_probability;
-    print(&prompt);
+    // People read along; a program gets it whole.
+    let shows = |text: &str| {
+        if !output.is_json() {
+            print(text);
+        }
+    };
+    let mut text = prompt.clone();
+    shows(&text);
     for index in 0..draw.length {
         let scores = next.scores(&*session.network, &tokens)?;
         let token = choose(scores, is_probability, draw.temperature, rng.uniform(index as u64));
         tokens.push(u32::try_from(token).unwrap_or(0));
-        print(&next.chars().get(token).map(char::to_string).unwrap_or_default());
+        let made = next.chars().get(token).map(char::to_string).unwrap_or_default();
+        shows(&made);
+        text.push_str(&made);
     }
-    print("\n");
+    shows("\n");
+    output.event(Object::event("generated").text("prompt", &prompt).text("text", &text));
     Ok(())
 }
 

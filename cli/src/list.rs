@@ -1,7 +1,8 @@
 //! `nnc list`: what the language offers by name.
 
 use nnc_compiler::catalogue::{Entry, Kind, catalogue};
-use nnc_grammar::diagnostic::closest;
+use nnc_grammar::diagnostic::{Code, meant};
+use nnc_runtime::Error;
 
 use crate::output::{Object, Output, print};
 use crate::source::Failure;
@@ -18,7 +19,13 @@ pub fn run(kind: Option<&str>, name: Option<&str>, output: &Output) -> Result<()
         }
         (Some(word), name) => match Kind::parse(word) {
             Some(kind) => (Some(kind), name),
-            None => return Err(unknown(word, &entries, output)),
+            None => {
+                let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::plural).collect();
+                let names = entries.iter().map(|entry| entry.name.as_str());
+                let known = kinds.iter().copied().chain(names);
+                let error = unknown("nothing is called", word, known);
+                return Err(error.help(format!("kinds are {}", kinds.join(", "))).into());
+            }
         },
         (None, name) => (None, name),
     };
@@ -34,12 +41,8 @@ pub fn run(kind: Option<&str>, name: Option<&str>, output: &Output) -> Result<()
     let found: Vec<&Entry> = entries.iter().filter(of_kind).filter(|entry| entry.name == name).collect();
     if found.is_empty() {
         let known = entries.iter().filter(of_kind).map(|entry| entry.name.as_str());
-        let noun = kind.map_or("entry", Kind::noun);
-        output.status(&format!("no {noun} `{name}`"));
-        if let Some(known) = closest(name, known) {
-            output.status(&format!("did you mean `{known}`?"));
-        }
-        return Err(Failure::Reported);
+        let is_called = format!("no {} is called", kind.map_or("entry", Kind::noun));
+        return Err(unknown(&is_called, name, known).into());
     }
     for entry in found {
         if !output.is_json() {
@@ -50,17 +53,12 @@ pub fn run(kind: Option<&str>, name: Option<&str>, output: &Output) -> Result<()
     Ok(())
 }
 
-fn unknown(word: &str, entries: &[Entry], output: &Output) -> Failure {
-    output.status(&format!("nothing is called `{word}`"));
-    let kinds: Vec<&str> = Kind::ALL.into_iter().map(Kind::plural).collect();
-    let names = entries.iter().map(|entry| entry.name.as_str());
-    match closest(word, kinds.iter().copied().chain(names)) {
-        Some(known) => output.status(&format!("did you mean `{known}`?")),
-        None => {
-            output.status(&format!("kinds are {}", kinds.join(", ")));
-        }
+fn unknown<'a>(is_called: &str, name: &str, known: impl Iterator<Item = &'a str>) -> Error {
+    let error = Error::new(Code::E0207.as_str(), format!("{is_called} `{name}`"));
+    match meant(name, known) {
+        Some(known) => error.help(format!("did you mean `{known}`?")),
+        None => error,
     }
-    Failure::Reported
 }
 
 /// One entry on a line of JSON.

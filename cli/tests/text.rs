@@ -99,6 +99,10 @@ fn a_model_of_the_character_behind_a_window_needs_the_whole_window() {
     assert!(predicted.contains("\nc,"), "{predicted}");
     let made = ["generate", "next.nn", "--length", "6", "--temperature", "0", "--prompt", "abcdefab"];
     assert_eq!(folder.run(&made).ok().out, "abcdefabcdefab\n");
+    let made = [&made[..], &["--message-format", "json"]].concat();
+    let events = folder.run(&made).ok().events();
+    let generated = events.iter().find(|event| event["event"] == "generated").expect("the event");
+    assert_eq!((&generated["prompt"], &generated["text"]), (&"abcdefab".into(), &"abcdefabcdefab".into()));
     folder
         .fails(&["predict", "next.nn", "--prompt", "abc"], "E0416")
         .says("the prompt has 3 of the 8 characters");

@@ -36,7 +36,8 @@ impl Case {
 }
 
 fn main() {
-    let figures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/pytorch");
+    let package = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let figures = package.join("../data/pytorch");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it"));
     for (name, maker) in FILES {
         let path = figures.join(name).with_extension("json");

@@ -44,6 +44,7 @@ mod gradient;
 mod import;
 mod init;
 mod loss;
+mod metrics;
 mod model;
 mod names;
 mod optimizer;

@@ -7,12 +7,9 @@ use nnc_grammar::span::Span;
 use super::body::{Frame, Place, Running, Walk};
 use super::loss::Comparable;
 use super::scalar::Scope;
-use super::{Cx, Sections, schedule};
+use super::{Cx, Sections, metrics, schedule};
 use crate::compile::Options;
 use crate::program::{LossUse, OptimizerUse, Output, Program, TrainSpec, ValueId};
-
-/// What is reported of predictions.
-const METRICS: &[&str] = &["accuracy", "top_5", "perplexity", "confusion", "mae", "rmse", "r2"];
 
 /// A model, with faults or without.
 pub(super) struct Resolution {
@@ -55,7 +52,10 @@ pub(super) fn resolve<'a>(
         schedule::check_uses(cx, optimizer, &sections.train);
         check_freeze(cx, optimizer, &sections.train);
     }
-    let metrics = metrics(cx, &walk.metrics);
+    let metrics = metrics::resolve(cx, &walk.metrics);
+    if losses.len() == n_losses {
+        metrics::check(cx, &metrics, &losses);
+    }
     if let Some(data) = sections.data.as_ref().filter(|_| walk.inputs.len() == walk.n_inputs) {
         super::data::check_features(cx, data, &walk.inputs);
         super::data::check_augment(cx, data, &walk.inputs);
@@ -276,40 +276,4 @@ fn check_freeze(cx: &mut Cx<'_>, optimizer: &OptimizerUse, train: &TrainSpec) {
             );
         }
     }
-}
-
-fn metrics(cx: &mut Cx<'_>, names: &[&Ident]) -> Vec<(String, Span)> {
-    let mut metrics: Vec<(String, Span)> = Vec::with_capacity(names.len());
-    for name in names {
-        if !METRICS.contains(&name.name.as_str()) {
-            let mut diagnostic = Diagnostic::new(
-                Code::E0214,
-                format!("unknown metric `{}`", name.name),
-                name.span,
-                "not known",
-            );
-            if name.name == "loss" {
-                diagnostic = diagnostic.with_note("the loss is always reported");
-            }
-            diagnostic = diagnostic.with_closest(&name.name, METRICS.iter().copied());
-            if diagnostic.help.is_empty() {
-                diagnostic = diagnostic.with_note(super::listed("metrics are", METRICS));
-            }
-            cx.report(diagnostic);
-            continue;
-        }
-        if let Some((_, first)) = metrics.iter().find(|(known, _)| *known == name.name) {
-            let diagnostic = Diagnostic::new(
-                Code::E0206,
-                format!("metric `{}` is named twice", name.name),
-                name.span,
-                "named again here",
-            )
-            .with_label(*first, "first named here");
-            cx.report(diagnostic);
-            continue;
-        }
-        metrics.push((name.name.clone(), name.span));
-    }
-    metrics
 }

@@ -185,7 +185,7 @@ fn unknown(tree: &Ast, known: Known<'_>, models: &[&Model], name: &str) -> Diagn
         others.extend(GENERAL);
     }
     others.extend(train::KEYS);
-    match diagnostic::closest(name, parameters.iter().chain(&others).copied()) {
+    match diagnostic::meant(name, parameters.iter().chain(&others).copied()) {
         Some(close) => diagnostic = diagnostic.with_help(format!("did you mean `{close}`?")),
         None if parameters.is_empty() => {
             diagnostic = diagnostic.with_help(format!("declare it: `model {model}({name} = 16) {{ … }}`"));

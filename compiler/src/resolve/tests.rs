@@ -501,7 +501,31 @@ fn statements_have_their_places() {
     assert_fault("dense(3) loss mse optimizer sgd optimizer adam", Code::E0206, "adam");
     assert_fault("dense(3) metrics accuracy, acuracy", Code::E0214, "acuracy");
     assert_fault("dense(3) metrics mae, mae", Code::E0206, "mae");
+    assert_fault("dense(3) loss mse optimizer sgd metrics mae, top_5", Code::E0214, "top_5");
+    assert_fault("dense(3) loss cross_entropy optimizer sgd metrics confusion, r2", Code::E0214, "r2");
     assert_fault("dense(3) optimizer sgd", Code::E0401, "sgd");
+}
+
+#[test]
+fn names_of_other_frameworks_are_understood() {
+    for (body, advice) in [
+        ("Linear(3)", "did you mean `dense`?"),
+        ("dense(out_features = 3)", "did you mean `units`?"),
+        ("dense(3, activation = relu)", "an activation is a stage of its own: `dense(16) -> relu`"),
+        ("dense(3) loss MSELoss optimizer sgd", "did you mean `mse`?"),
+        ("dense(3) loss mse optimizer sgd(learning_rate = 1)", "did you mean `lr`?"),
+        (
+            "dense(3) loss mse optimizer sgd(momentum = 0.9)",
+            "`momentum` is an optimizer of its own: `optimizer momentum(lr = 0.01, beta = 0.9)`",
+        ),
+        ("dense(3) loss mse optimizer sgd metrics mean_absolute_error", "did you mean `mae`?"),
+        ("dense(3, init = XavierUniform)", "did you mean `xavier`?"),
+    ] {
+        let (resolved, _) = resolved_with(&format!("model M {{ input x: [4] {body} }}"), &Options::default());
+        let help: Vec<&str> =
+            resolved.diagnostics.iter().flat_map(|fault| &fault.help).map(String::as_str).collect();
+        assert_eq!(help, [advice], "{body}");
+    }
 }
 
 #[test]

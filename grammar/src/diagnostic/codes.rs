@@ -56,7 +56,7 @@ codes! {
     E0211 = "unknown loss",
     E0212 = "unknown optimizer",
     E0213 = "unknown initializer",
-    E0214 = "unknown metric",
+    E0214 = "metric that is unknown, or not for the targets",
     E0215 = "too many arguments",
     E0216 = "statement that has no place here",
     E0217 = "invalid definition",

@@ -4,6 +4,7 @@
 //! where the check is made: lower case, no full stop, names in backticks. Only `help` advises.
 
 mod codes;
+mod elsewhere;
 #[cfg(feature = "render")]
 mod excerpt;
 mod json;
@@ -15,6 +16,8 @@ pub use codes::{Code, all_codes};
 #[cfg(feature = "render")]
 pub use render::{Color, render, render_all};
 pub use suggest::closest;
+
+use elsewhere::{advice, elsewhere};
 
 use crate::span::Span;
 
@@ -101,9 +104,13 @@ impl Diagnostic {
         self
     }
 
-    /// Adds "did you mean" advice with the edit, if one of `known` is close to `found`.
+    /// Adds advice with the edit, if one of `known` is close to `found`, or is what other frameworks call by that name.
     pub fn with_closest<'a>(mut self, found: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        if let Some(name) = closest(found, known) {
+        let known: Vec<&str> = known.into_iter().collect();
+        let is_elsewhere = elsewhere(found, &known).is_some();
+        if let Some(advice) = advice(found).filter(|_| !is_elsewhere) {
+            self.help.push(advice.to_owned());
+        } else if let Some(name) = meant(found, known) {
             self.help.push(format!("did you mean `{name}`?"));
             self.suggestion = Some(Suggestion { span: self.primary.span, replacement: name.to_owned() });
         }
@@ -114,6 +121,20 @@ impl Diagnostic {
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// The name of `known` that is meant by `found`: what other frameworks call by that name, or what is close to it.
+///
+/// ```
+/// use nnc_grammar::diagnostic::meant;
+///
+/// assert_eq!(meant("Linear", ["relu", "dense"]), Some("dense"));
+/// assert_eq!(meant("CrossEntropyLoss", ["mse", "cross_entropy"]), Some("cross_entropy"));
+/// assert_eq!(meant("rleu", ["dense", "relu"]), Some("relu"));
+/// ```
+pub fn meant<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    elsewhere(found, &known).or_else(|| closest(found, known))
 }
 
 /// Sorts by place and drops what repeats a place and code: one message per cause.

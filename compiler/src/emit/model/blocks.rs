@@ -7,7 +7,6 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::{format_ident, quote};
 
-use super::memory::SAMPLE;
 use super::{Model, Run, units};
 use crate::emit::comments::{docs, names_in_a_line};
 use crate::emit::function::{Argument, ArgumentKind, Form};
@@ -182,11 +181,8 @@ impl Model<'_> {
                 Some(block) if block.is_used_again() => {
                     let name = &block.name;
                     let sizes = turbofish(&block.sizes().values(numbers));
-                    let simd = if memory == Memory::One { quote!(self.simd) } else { quote!(simd) };
-                    let threads =
-                        if memory == Memory::One { quote!(self.threads,) } else { quote!(threads,) };
-                    let threads = block.has_threads().then_some(threads);
-                    quote!(#name #sizes(#simd, #threads #(#values),*);)
+                    let threads = block.has_threads().then(|| quote!(threads,));
+                    quote!(#name #sizes(simd, #threads #(#values),*);)
                 }
                 _ => calls(runs),
             },
@@ -236,7 +232,7 @@ impl Model<'_> {
                 form: Form::Reference,
             })
             .collect();
-        let values = handed.iter().map(|handed| reference(&handed.path, handed.is_mut, memory)).collect();
+        let values = handed.iter().map(|handed| reference(&handed.path, handed.is_mut)).collect();
         let what = memory.word(first.direction);
         let stem = format_ident!("{}_{what}", names::ident(place.word()));
         let family = Family::new(Skeleton::of_function(&stem, &arguments, &[], &Tree::all(code.clone())));
@@ -343,11 +339,9 @@ pub(super) fn first_unit(kind: &ArgumentKind) -> TokenStream {
 }
 
 /// `&mut arena.relu`
-pub(super) fn reference(path: &[Ident], is_mut: bool, memory: Memory) -> TokenStream {
+pub(super) fn reference(path: &[Ident], is_mut: bool) -> TokenStream {
     let reference = if is_mut { quote!(&mut) } else { quote!(&) };
-    let is_of_model = path.len() > 1 && path.first().is_some_and(|owner| owner != SAMPLE);
-    let owner = (memory == Memory::One && is_of_model).then(|| quote!(self.));
-    quote!(#reference #owner #(#path).*)
+    quote!(#reference #(#path).*)
 }
 
 /// Whether a type is an array, and no slice.

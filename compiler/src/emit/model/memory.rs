@@ -15,7 +15,7 @@ use crate::graph::{Direction, NodeId, ValueLayout};
 use crate::plan::{LANES, Pass, Plan, Slot};
 
 /// The values of one sample, where they are not on the stack, in its functions and in the model.
-pub(super) const SAMPLE: &str = "sample";
+const SAMPLE: &str = "sample";
 
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;

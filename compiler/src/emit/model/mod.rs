@@ -361,13 +361,12 @@ impl<'a> Model<'a> {
     fn run(&self, pass: &Pass, run: &Run, memory: Memory) -> TokenStream {
         let entry = self.entry(run);
         let values = run.arguments.iter().map(|argument| self.argument(pass, argument, memory));
-        let owner = (memory == Memory::One).then(|| quote!(self.));
         match run.division {
             Some(along) => {
                 let units = units(along, memory);
-                quote!(#owner threads.run(#owner simd, #units, #entry(#(#values),*)))
+                quote!(threads.run(simd, #units, #entry(#(#values),*)))
             }
-            None => quote!(#owner simd.run(#entry(#(#values),*))),
+            None => quote!(simd.run(#entry(#(#values),*))),
         }
     }
 
@@ -382,14 +381,13 @@ impl<'a> Model<'a> {
     /// What a function is handed.
     fn argument(&self, pass: &Pass, argument: &Argument, memory: Memory) -> TokenStream {
         match &argument.kind {
-            ArgumentKind::Parameters if memory == Memory::One => quote!(&self.parameters),
             // They are references.
             ArgumentKind::Parameters => quote!(parameters),
             ArgumentKind::State => quote!(state),
             ArgumentKind::Gradients => quote!(gradients),
             ArgumentKind::FirstGroup | ArgumentKind::Units(_) => blocks::first_unit(&argument.kind),
             _ => {
-                let place = reference(&self.path(pass, argument, memory), argument.is_mut, memory);
+                let place = reference(&self.path(pass, argument, memory), argument.is_mut);
                 argument.handed(place)
             }
         }

@@ -105,7 +105,9 @@ impl Model<'_> {
             arguments.push(quote!(#name: &#ty));
             flat.push(flatten(&quote!(#name), input.shape.len()));
         }
-        let runs = single.iter().map(|statement| self.statement(pass, statement, Memory::One));
+        let runs: Vec<TokenStream> =
+            single.iter().map(|statement| self.statement(pass, statement, Memory::One)).collect();
+        let of_model = self.of_model(&runs);
         let output = self.place(pass, pass.graph.output, Memory::One);
         let out_len = number(outputs);
         // The result as it is given, and as the numbers that are written to it.
@@ -126,6 +128,7 @@ impl Model<'_> {
             let one = quote! {
                 /// The outputs of one sample.
                 fn one(&self, #(#inputs: &[#element],)* outputs: &mut [#element]) {
+                    #of_model
                     let sample = &mut *self.sample.lend();
                     #(#loads)*
                     #(#runs)*
@@ -151,6 +154,7 @@ impl Model<'_> {
             let one = quote! {
                 /// The outputs of one sample, in rows of sixteen.
                 fn one(&self, #(#inputs: &[#element]),*) -> [Row; #out_rows] {
+                    #of_model
                     #(#vectors)*
                     #(#declared)*
                     #(#runs)*
@@ -177,6 +181,15 @@ impl Model<'_> {
 
             #one
         }
+    }
+
+    /// `let simd = self.simd;` and the like, for what the code of a prediction needs of the model.
+    fn of_model<'c>(&self, code: impl IntoIterator<Item = &'c TokenStream> + Clone) -> TokenStream {
+        let needs = |name| code.clone().into_iter().any(|code| mentions(code, &names::ident(name)));
+        let simd = needs("simd").then(|| quote!(let simd = self.simd;));
+        let parameters = needs("parameters").then(|| quote!(let parameters = &*self.parameters;));
+        let threads = self.threads(code);
+        quote!(#simd #threads #parameters)
     }
 
     /// The values of one sample that its functions write, each once, and how long they are.
@@ -219,9 +232,7 @@ impl Model<'_> {
         } else {
             quote!(out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row)));)
         };
-        let needs_parameters = runs.iter().any(|run| mentions(run, &names::ident("parameters")));
-        let parameters = needs_parameters.then(|| quote!(let parameters = &*self.parameters;));
-        let threads = self.threads(&runs);
+        let of_model = self.of_model(runs.iter().chain([&load]));
         quote! {
             impl rt::Model for #name {
                 type Elem = #element;
@@ -235,9 +246,7 @@ impl Model<'_> {
                         #one
                         return Ok(());
                     }
-                    let simd = self.simd;
-                    #threads
-                    #parameters
+                    #of_model
                     #scratch
                     let samples = 16 * PREDICT_GROUPS;
                     for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {

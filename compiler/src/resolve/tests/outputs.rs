@@ -80,6 +80,9 @@ fn losses_that_do_not_fit() {
         Code::E0305,
         "mse(output = b, weight = 2)",
     );
+    let two = "output a, b loss mse(output = a) loss cross_entropy(output = b) metrics";
+    check(&format!("{two} mae, accuracy, perplexity"), Code::E0214, "perplexity");
+    check("output a, b loss mse(output = a) loss mae(output = b) metrics mae, top_5", Code::E0214, "top_5");
     // Nothing learns from an output without a loss.
     check("output a, b loss mse(output = a)", Code::E0404, "dense(2)");
 }
