@@ -88,8 +88,12 @@ mod halves {
     }
 }
 
-/// Models of which nothing is used.
+/// Models of which nothing is used, and one whose layer is called like the argument of `new`.
 mod unused {
+    mod seeds {
+        nnc::network! { pub model Seeds { input [4] seed: dense(3, init = constant(0.5)) } }
+    }
+
     nnc::network! {
         model Bare {
             input image: [4, 4]

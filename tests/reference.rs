@@ -5,7 +5,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use nnc::Train;
+use nnc::{Model, Train};
 use nnc_compiler::catalogue::{Argument, Entry, Kind, catalogue};
 use nnc_compiler::graph::Role;
 use nnc_compiler::{Options, compile};
@@ -90,6 +90,71 @@ fn uses(entry: &Entry) -> Vec<String> {
 
 fn of_kind(kind: Kind) -> Vec<Entry> {
     catalogue().into_iter().filter(|entry| entry.kind == kind).collect()
+}
+
+/// A loss that f32 cannot tell is none, for the interpreter and for emitted code: nothing changes.
+#[test]
+fn a_loss_beyond_f32_changes_nothing() {
+    nnc::network! {
+        pub model Far { input [2] dense(1) loss mse optimizer sgd(lr = 1e-3) }
+        train { batch 1  precision f64 }
+    }
+    let mut model = Far::new(1);
+    let before = model.predict(&[1.0, 2.0]);
+    let loss = model.train_step(&[[1.0, 2.0]], &[[1e25]]).expect("the batch is whole");
+    assert_eq!((loss, model.steps()), (f32::INFINITY, 0));
+    assert_eq!(model.predict(&[1.0, 2.0]), before);
+    let loss = model.train_step(&[[1.0, 2.0]], &[[1e15]]).expect("the batch is whole");
+    assert_eq!((loss.is_finite(), model.steps()), (true, 1));
+}
+
+/// What is not a number stays so through every activation but steps, so that a loss tells of it.
+#[test]
+fn activations_of_what_is_no_number_are_none() {
+    nnc::network! {
+        pub model Spread {
+            input x: [2]
+            let of_identity = x -> identity
+            let of_sigmoid = x -> sigmoid
+            let of_tanh = x -> tanh
+            let of_relu = x -> relu
+            let of_leaky_relu = x -> leaky_relu
+            let of_softplus = x -> softplus
+            let of_log_sigmoid = x -> log_sigmoid
+            let of_elu = x -> elu
+            let of_silu = x -> silu
+            let of_swish = x -> swish
+            let of_gelu = x -> gelu
+            let of_softsign = x -> softsign
+            let of_relu6 = x -> relu6
+            let of_hard_tanh = x -> hard_tanh
+            let of_hard_sigmoid = x -> hard_sigmoid
+            let of_hard_swish = x -> hard_swish
+            let of_selu = x -> selu
+            let of_celu = x -> celu
+            let of_mish = x -> mish
+            let of_prelu = x -> prelu
+            let of_softmax = x -> softmax
+            let of_log_softmax = x -> log_softmax
+            let of_glu = x -> glu
+            let of_swiglu = x -> swiglu
+            output of_identity, of_sigmoid, of_tanh, of_relu, of_leaky_relu, of_softplus, of_log_sigmoid, of_elu, of_silu, of_swish, of_gelu, of_softsign, of_relu6, of_hard_tanh, of_hard_sigmoid, of_hard_swish, of_selu, of_celu, of_mish, of_prelu, of_softmax, of_log_softmax, of_glu, of_swiglu
+        }
+    }
+    let tested: Vec<&str> =
+        Spread::new(1).info().outputs.iter().map(|output| output.name.trim_start_matches("of_")).collect();
+    let all: Vec<String> = of_kind(Kind::Activation).iter().map(|entry| entry.name.clone()).collect();
+    let but_steps: Vec<&String> =
+        all.iter().filter(|name| !["step", "sign"].contains(&name.as_str())).collect();
+    assert_eq!(tested, but_steps);
+    for predicted in [Spread::new(1).predict(&[f32::NAN; 2]).to_vec(), {
+        let mut rows = vec![0.0; 2 * Spread::new(1).info().output_len()];
+        Spread::new(1).predict_rows(&[f32::NAN; 4], &mut rows).expect("two rows");
+        rows
+    }] {
+        let finite = predicted.iter().position(|value| !value.is_nan());
+        assert_eq!(finite, None, "{predicted:?}");
+    }
 }
 
 /// A model of every activation, each behind a layer of its own; those that let no gradient pass look at the input.

@@ -69,6 +69,23 @@ fn custom_gradients() {
     insta::assert_snapshot!("custom_gradients", text);
 }
 
+/// Files of weights say the specification of their model: who changes the compiler, and not what weights mean, must not
+/// change what it is called.
+#[test]
+fn specifications() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<String> = ["benches", "tests/data/models"]
+        .iter()
+        .flat_map(|of| std::fs::read_dir(folder.join(of)).expect("the folder is there"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "nn"))
+        .map(|path| path.strip_prefix(folder).expect("it is inside").display().to_string().replace('\\', "/"))
+        .collect();
+    paths.sort();
+    let lines = paths.iter().map(|path| format!("{} {path}\n", model(path).info.spec_hash));
+    insta::assert_snapshot!("specifications", lines.collect::<String>());
+}
+
 /// What the snapshots are there for, said once in words.
 #[test]
 fn iris_is_straight_line_code_with_the_derivative_of_relu() {

@@ -95,7 +95,7 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
             (train, test)
         }
         DataSource::Idx { images, labels, test } => {
-            let options = IdxOptions { scale: Some(spec.scale as f32), classes: names(&spec.classes) };
+            let options = idx_options(spec);
             let train = idx::read(&at(images), &at(labels), &options, info)?;
             let test = match test {
                 Some((images, labels)) => Some(idx::read(&at(images), &at(labels), &options, info)?),
@@ -179,6 +179,10 @@ fn image_options(spec: &DataSpec) -> ImageOptions {
     ImageOptions { scale: spec.scale as f32, classes: names(&spec.classes) }
 }
 
+fn idx_options(spec: &DataSpec) -> IdxOptions {
+    IdxOptions { scale: Some(spec.scale as f32), classes: names(&spec.classes) }
+}
+
 fn npy_options(spec: &DataSpec) -> NpyOptions {
     NpyOptions { scale: spec.scale as f32, classes: names(&spec.classes) }
 }
@@ -215,6 +219,11 @@ pub fn inputs(
             let path = named("images", "an image, or a folder of images,")?;
             let (data, names) = images::read_inputs(path, &image_options(spec), info)?;
             return Ok(Rows { data, names: Some(("file", names)) });
+        }
+        Some((spec, DataSource::Idx { .. })) => {
+            let path = named("images in one file", "the file")?;
+            let data = idx::read_inputs(path, &idx_options(spec), info)?;
+            return Ok(Rows { data, names: None });
         }
         Some((spec, DataSource::Npy { .. })) => {
             let path = named("arrays", "a file of inputs")?;

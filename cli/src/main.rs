@@ -96,9 +96,10 @@ fn format(command: &Command) -> Format {
         Command::Check { message_format, .. } | Command::List { message_format, .. } => *message_format,
         Command::Train(arguments) => arguments.run.message_format,
         Command::Sweep(arguments) => arguments.message_format,
-        Command::Eval { run, .. } | Command::Predict { run, .. } | Command::Bench { run, .. } => {
-            run.message_format
-        }
+        Command::Eval { run, .. }
+        | Command::Predict { run, .. }
+        | Command::Generate { run, .. }
+        | Command::Bench { run, .. } => run.message_format,
         _ => Format::Text,
     }
 }

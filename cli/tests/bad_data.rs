@@ -287,7 +287,13 @@ fn images(images: &[u8], labels: &[u8]) -> Folder {
 #[test]
 fn whole_images_are_read() {
     let (pixels, labels) = idx();
-    images(&pixels, &labels).run(&["train", "images.nn", "--engine", "reference"]).ok();
+    let folder = images(&pixels, &labels);
+    folder.run(&["train", "images.nn", "--engine", "reference"]).ok();
+    let predict = ["predict", "images.nn", "--engine", "reference"];
+    let predicted = folder.run(&[&predict[..], &["--input", "images"]].concat()).ok();
+    assert_eq!(predicted.out.lines().count(), 9, "a header and a row for each image: {predicted}");
+    folder.fails(&predict, "E0414").says("--input");
+    folder.fails(&[&predict[..], &["--input", "labels"]].concat(), "E0416");
 }
 
 #[test]

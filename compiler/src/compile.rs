@@ -262,4 +262,61 @@ mod tests {
         let text = "model M {\n    input [4]\n    dense(3 -> relu\n    rleu\n    loss crossentropy\n}";
         assert_eq!(codes(text), [Code::E0105, Code::E0201, Code::E0211]);
     }
+
+    #[test]
+    fn classes_and_tokens_can_be_told_apart() {
+        let loss = "loss cross_entropy optimizer sgd";
+        assert_eq!(codes(&format!("model M {{ input [2] dense(20000000) {loss} }}")), [Code::E0502]);
+        assert_eq!(codes("model M { input [2] embedding(20000000, 2) }"), [Code::E0502]);
+        assert_eq!(codes("model M { input [2] embedding(16777216, 2) }"), []);
+    }
+
+    /// Weights keep their meaning while what they are trained with changes, and how they are computed with.
+    #[test]
+    fn the_hash_is_of_what_a_prediction_makes_of_the_weights() {
+        let hash = |layers: &str, rest: &str| {
+            let text = format!("model M {{ input [6, 8] {layers} flatten head: dense(3) {rest} }}");
+            let compilation = compile("m.nn", &text, &Options::default());
+            assert!(!compilation.has_errors(), "{text}: {:#?}", compilation.diagnostics);
+            compilation.models[0].info.spec_hash.clone()
+        };
+        let loss = "loss cross_entropy optimizer sgd(lr = 0.1)";
+        for (layers, same, others) in [
+            (
+                "dense(8) -> relu",
+                &[
+                    "dense(8, unroll = none) -> relu",
+                    "dense(8, init = normal) -> relu",
+                    "dense(8) -> relu -> dropout(0.2)",
+                    "gaussian_noise(0.1) -> dense(8) -> spatial_dropout(0.5) -> relu",
+                ][..],
+                &["dense(8) -> tanh", "dense(8)", "dense(8) -> relu -> layer_norm(affine = false)"][..],
+            ),
+            (
+                "attention(2)",
+                &["attention(2, dropout = 0.1)"],
+                &["attention(4)", "attention(2, causal = true)"],
+            ),
+            ("batch_norm", &["batch_norm(momentum = 0.5)"], &["batch_norm(eps = 0.1)"]),
+            ("gru(4)", &[], &["gru(4, reverse = true)"]),
+            (
+                "residual { dense(8) -> tanh }",
+                &["residual { dense(8) -> tanh -> dropout(0.5) }"],
+                &["dense(8) -> tanh"],
+            ),
+        ] {
+            let expected = hash(layers, "");
+            assert_eq!(hash(layers, loss), expected, "{layers}");
+            for same in same {
+                assert_eq!(
+                    (hash(same, ""), hash(same, loss)),
+                    (expected.clone(), expected.clone()),
+                    "{same}"
+                );
+            }
+            for other in others {
+                assert_ne!(hash(other, loss), expected, "{other}");
+            }
+        }
+    }
 }

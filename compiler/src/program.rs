@@ -229,6 +229,9 @@ pub struct LossUse {
     pub span: Span,
 }
 
+/// How many classes or tokens can be told apart: their indices travel as numbers of 32 bits, which are whole up to here.
+pub const MOST_CLASSES: usize = 1 << 24;
+
 /// What a loss compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TargetKind {

@@ -169,12 +169,13 @@ pub(crate) fn read(info: &ModelInfo, file: &SafeTensors) -> Result<Snapshot, Err
     Snapshot::from_file(info, file)
 }
 
-/// The best epoch's tensors, if the checkpoint has them.
+/// The best epoch's tensors, if the checkpoint has any.
 pub(crate) fn read_best(info: &ModelInfo, file: &SafeTensors) -> Result<Option<Tensors>, Error> {
-    match find_misfits(info, Part::All, BEST, file) {
-        Ok(()) => Tensors::from_file(info, Part::All, BEST, file).map(Some),
-        Err(_) => Ok(None),
+    if !file.entries().iter().any(|entry| entry.name.starts_with(BEST)) {
+        return Ok(None);
     }
+    find_misfits(info, Part::All, BEST, file)?;
+    Tensors::from_file(info, Part::All, BEST, file).map(Some)
 }
 
 /// A whole number in the metadata.

@@ -65,16 +65,17 @@ impl Simd {
     pub fn detect() -> Self {
         let cap = match CAP.load(Ordering::Relaxed) {
             UNKNOWN => {
-                let cap = cap_from_environment();
-                Self::cap(cap);
-                cap
+                let found = cap_from_environment();
+                // `cap` of another thread goes before it.
+                let told = CAP.compare_exchange(UNKNOWN, found as u8, Ordering::Relaxed, Ordering::Relaxed);
+                told.map_or_else(set_of, |_| found)
             }
-            known => Set::ALL.into_iter().find(|set| *set as u8 == known).unwrap_or(Set::Avx512),
+            known => set_of(known),
         };
         Self::up_to(cap)
     }
 
-    /// Allows no set above `set`, for all models made from now on.
+    /// Allows no set above `set`, for all models made from now on, whatever `NNC_SIMD` says.
     pub fn cap(set: Set) {
         CAP.store(set as u8, Ordering::Relaxed);
     }
@@ -121,6 +122,11 @@ impl Simd {
             other => unreachable!("there is no value of the set {other:?} in this build"),
         }
     }
+}
+
+/// The set of this number.
+fn set_of(number: u8) -> Set {
+    Set::ALL.into_iter().find(|set| *set as u8 == number).unwrap_or(Set::Avx512)
 }
 
 /// Runs a kernel without further instructions.

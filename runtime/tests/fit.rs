@@ -227,6 +227,27 @@ fn the_best_epoch_is_given_back_where_it_is_asked_for() {
     assert_ne!(kept.tensors, run(6, false).0.tensors);
 }
 
+/// Weights of a best epoch that nobody kept cannot be given back.
+#[test]
+fn the_best_of_a_run_that_did_not_keep_it_is_forgotten() {
+    let parts = with_validation(50);
+    let folder = tempfile::tempdir().unwrap();
+    let last = folder.path().join("last.safetensors");
+    let run = |epochs, keep_best, resume| {
+        let mut model = normalized(&parts);
+        model.lr = 0.45;
+        let options =
+            FitOptions { epochs, keep_best, resume, last: Some(last.clone()), ..FitOptions::default() };
+        let report = fit(&mut model, &parts, &options, &mut ()).unwrap();
+        (model, report.best_epoch.unwrap())
+    };
+    let (_, best) = run(5, false, None);
+    assert!(best < 5, "the test needs a fit that becomes worse");
+    let (kept, best) = run(7, true, Some(last.clone()));
+    assert!(best > 5, "epoch {best} was not kept");
+    assert_eq!(kept.tensors, run(best, false, None).0.tensors);
+}
+
 #[test]
 fn a_loss_that_is_not_finite_is_told_with_step_and_layer() {
     let parts: Split = line(40).into();

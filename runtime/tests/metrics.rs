@@ -50,6 +50,19 @@ fn values_have_the_figures_of_scikit_learn() {
     assert_eq!(found[1], 0.75);
 }
 
+/// What is not a number is never right, whatever stands beside it.
+#[test]
+fn an_output_that_is_not_a_number_is_wrong() {
+    for outputs in [[f32::NAN; 3], [f32::NAN, f32::NAN, 1.0]] {
+        let mut meter = Meter::new(&[Metric::Accuracy], &regressor(1, 3)).unwrap();
+        meter.update(&outputs, Target::Values(&[1.0, 0.0, 0.0]));
+        assert_eq!(figures(&meter), [0.0]);
+        let mut meter = Meter::new(&[Metric::Accuracy, Metric::Top5], &classifier(4, 3)).unwrap();
+        meter.update(&outputs, Target::Classes(&[0]));
+        assert_eq!(figures(&meter), [0.0, 0.0]);
+    }
+}
+
 #[test]
 fn batches_add_up_to_the_whole() {
     let outputs: Vec<f32> = (0..60).map(|i| ((i * 37) % 11) as f32 / 3.0).collect();

@@ -55,7 +55,7 @@ fn a_model_comes_back_bit_for_bit() {
         ("key", "välue\u{1}"),
         ("model", "Line"),
         ("spec_hash", "00000000000000000000000000000001"),
-        ("version", "1"),
+        ("version", "2"),
     ];
     assert_eq!(metadata, expected.map(|(key, value)| (key.to_owned(), value.to_owned())).into());
     assert_eq!(read_metadata(&path).unwrap(), metadata);
@@ -251,6 +251,20 @@ fn weights_without_a_hash_fit_when_names_and_shapes_do() {
     let mut plain = bytes;
     plain[at] = b'_';
     fs::write(&path, plain).unwrap();
+    let mut other = Linear::with_info(|info| info.spec_hash = "00000000000000000000000000000009");
+    load(&mut other, &path, &LoadOptions::default()).unwrap();
+    assert_eq!(other.bits(), model().bits());
+}
+
+#[test]
+fn the_hash_of_another_version_says_nothing() {
+    let (_folder, path) = file();
+    save(&model(), &path, &Metadata::new()).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let version = br#""version":"2""#;
+    let at = bytes.windows(version.len()).position(|word| word == version).unwrap();
+    bytes[at + version.len() - 2] = b'1';
+    fs::write(&path, bytes).unwrap();
     let mut other = Linear::with_info(|info| info.spec_hash = "00000000000000000000000000000009");
     load(&mut other, &path, &LoadOptions::default()).unwrap();
     assert_eq!(other.bits(), model().bits());

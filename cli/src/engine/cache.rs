@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nnc_runtime::Error;
 
@@ -10,17 +10,26 @@ use nnc_runtime::Error;
 const MAKING: &str = "making-";
 /// How long a folder may be made before it counts as left over.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// Entries that are kept: those that were used last.
+const MOST_ENTRIES: usize = 256;
 
-/// The folder that compiled code is kept in: `$NNC_CACHE_DIR`, else `nnc` in the user's cache folder, else in the
-/// folder for temporary files. It is absolute, for rustc runs in a folder of its own.
-pub fn folder() -> PathBuf {
+/// The folder that compiled code is kept in: `$NNC_CACHE_DIR`, else `nnc` in the user's cache folder. It is absolute, for
+/// rustc runs in a folder of its own.
+///
+/// # Errors
+/// E0417 when the user has none. What is in it is run: a folder where others may write, as that for temporary files, will
+/// not do.
+pub fn folder() -> Result<PathBuf, Error> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = variable("NNC_CACHE_DIR")
         .or_else(|| variable("XDG_CACHE_HOME").map(|folder| folder.join("nnc")))
         .or_else(|| variable("LOCALAPPDATA").map(|folder| folder.join("nnc")))
-        .or_else(|| variable("HOME").map(|folder| folder.join(".cache").join("nnc")))
-        .unwrap_or_else(|| std::env::temp_dir().join("nnc"));
-    std::path::absolute(&folder).unwrap_or(folder)
+        .or_else(|| std::env::home_dir().map(|folder| folder.join(".cache").join("nnc")))
+        .ok_or_else(|| {
+            Error::new("E0417", "there is no folder for compiled code: no user's folder is known")
+                .help("set `NNC_CACHE_DIR` to a folder where you alone can write")
+        })?;
+    Ok(std::path::absolute(&folder).unwrap_or(folder))
 }
 
 /// The file `name` in the folder of `key`: made by `make`, unless it is there.
@@ -35,13 +44,16 @@ pub fn entry<E: From<Error>>(
     name: &str,
     make: impl FnOnce(&Path) -> Result<(), E>,
 ) -> Result<PathBuf, E> {
-    let folder = folder();
+    let folder = folder()?;
     let place = folder.join(key);
     let file = place.join(name);
     if file.is_file() {
+        // That it was used: it may be on a disk that cannot be written to.
+        let _ = std::fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now()));
         return Ok(file);
     }
     remove_leftovers(&folder);
+    remove_oldest(&folder, name);
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let room = folder.join(format!("{MAKING}{}-{number}", std::process::id()));
@@ -57,6 +69,24 @@ pub fn entry<E: From<Error>>(
         let _ = std::fs::remove_dir_all(&room);
     }
     made.map(|()| file)
+}
+
+/// Makes room for an entry whose file is called so: of all with such a file, those that were not used for longest go.
+fn remove_oldest(folder: &Path, name: &str) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut used: Vec<(SystemTime, PathBuf)> = entries
+        .filter(|entry| !entry.file_name().to_string_lossy().starts_with(MAKING))
+        .filter_map(|entry| {
+            let place = entry.path();
+            Some((place.join(name).metadata().ok()?.modified().ok()?, place))
+        })
+        .collect();
+    used.sort();
+    let surplus = (used.len() + 1).saturating_sub(MOST_ENTRIES);
+    for (_, place) in used.into_iter().take(surplus) {
+        // Where a program runs what is in it, a system may not let go of it.
+        let _ = std::fs::remove_dir_all(place);
+    }
 }
 
 /// Removes what programs that were killed, and code that did not compile, left behind a day ago.

@@ -4,8 +4,9 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::number;
-use crate::graph::{Direction, Graph, Normalization, NormalizationKind, Op, Output, Role, row_of_targets};
+use crate::graph::{Graph, Normalization, NormalizationKind, Output, Role, row_of_targets};
 use crate::program::{Precision, Program, TargetKind};
+use crate::simplify::{inference, without_loss};
 
 use nnc_grammar::span::SourceMap;
 
@@ -108,17 +109,8 @@ pub fn model_info(program: &Program, graph: &Graph, sources: &SourceMap, file: &
         })
         .collect();
     let output = graph.node(graph.output).shape.clone();
-    // The weights mean what the forward graph makes of them: loss and optimizer may change.
-    let forward: Vec<String> = graph
-        .nodes
-        .iter()
-        .filter(|node| node.direction == Direction::Forward)
-        .map(|node| match node.op {
-            // Weights of a model with one input were saved before there could be several.
-            Op::Input(0) => format!("Input {:?} {:?}", node.inputs, node.shape),
-            _ => format!("{:?} {:?} {:?}", node.op, node.inputs, node.shape),
-        })
-        .collect();
+    // The weights mean what a prediction makes of them: loss and optimizer may change, and what is dropped in training.
+    let prediction = inference(without_loss(graph));
     let names: Vec<String> =
         tensors.iter().map(|tensor| format!("{} {:?}", tensor.name, tensor.shape)).collect();
     let inputs: Vec<InputInfo> = graph
@@ -137,7 +129,7 @@ pub fn model_info(program: &Program, graph: &Graph, sources: &SourceMap, file: &
         training: training.join(", "),
         name: graph.name.clone(),
         source: file.to_owned(),
-        spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), forward.join("\n"))),
+        spec_hash: crate::hash::hash(&format!("{}\n{}", names.join("\n"), prediction.meaning())),
         input: match inputs.as_slice() {
             [only] => only.shape.clone(),
             _ => vec![graph.input_len()],

@@ -249,8 +249,11 @@ impl<'a> Writer<'a> {
             (Binary::Sub, ..) => self.infix(a, b, Binds::Sum, Binds::Sum, Binds::Product, quote!(-)),
             (Binary::Mul, ..) => self.infix(a, b, Binds::Product, Binds::Product, Binds::Prefix, quote!(*)),
             (Binary::Div, ..) => self.infix(a, b, Binds::Product, Binds::Product, Binds::Prefix, quote!(/)),
-            (Binary::Min, ..) => self.function("min", a, b),
-            (Binary::Max, ..) => self.function("max", a, b),
+            // What is not a number stays so. Of `min` and `max` in lanes it is the second operand that does.
+            (Binary::Min, a, b @ Scalar::Number(_)) if lanes => self.function("min", b, a),
+            (Binary::Max, a, b @ Scalar::Number(_)) if lanes => self.function("max", b, a),
+            (Binary::Min, ..) => self.function(if lanes { "minimum" } else { "min" }, a, b),
+            (Binary::Max, ..) => self.function(if lanes { "maximum" } else { "max" }, a, b),
             (Binary::Pow, x, Scalar::Number(n)) => self.power(x, *n, b),
             (Binary::Pow, ..) => self.function("pow", a, b),
         }

@@ -525,6 +525,18 @@ impl Graph {
         }
     }
 
+    /// What its nodes compute, as a text for [`Operator::meaning`].
+    pub fn meaning(&self) -> String {
+        let nodes = self.nodes.iter().map(|node| {
+            let op = match &node.op {
+                Op::Operator(op) => op.meaning(),
+                op => format!("{op:?}"),
+            };
+            format!("{op} {:?} {:?}", node.inputs, node.shape)
+        });
+        nodes.collect::<Vec<_>>().join("\n")
+    }
+
     /// The nodes for whose sake the others are there.
     pub fn roots(&self) -> Vec<NodeId> {
         let mut roots: Vec<NodeId> = self.inputs.iter().map(|input| input.node).collect();

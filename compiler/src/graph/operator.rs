@@ -11,6 +11,11 @@ pub trait Operator: std::fmt::Debug + Send + Sync {
     /// Its name in dumps: `dense`.
     fn name(&self) -> &'static str;
 
+    /// What weights that are trained with it mean: all that changes its value, and nothing of how that is computed.
+    fn meaning(&self) -> String {
+        format!("{self:?}")
+    }
+
     /// The gradients with respect to the operands for which `cx.needs(n)`, as pairs of operand number and node.
     fn gradient(&self, cx: &mut crate::differentiate::Gradient<'_>) -> Vec<(usize, NodeId)>;
 

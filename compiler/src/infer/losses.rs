@@ -10,7 +10,8 @@ use crate::graph::{
 use crate::ops::concat::concat;
 use crate::ops::slice;
 use crate::ops::weighted_scale::WeightedScale;
-use crate::program::{LossUse, Program, Reduction, TargetKind, ValueExpr};
+use crate::plan::thousands;
+use crate::program::{LossUse, MOST_CLASSES, Program, Reduction, TargetKind, ValueExpr};
 use crate::scalar::{Binary, Scalar};
 
 /// Says what the model gives: its only output as it is, or several one after the other in one row.
@@ -258,6 +259,12 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
                 "for two classes use `dense(2)`, or `sigmoid` with `binary_cross_entropy` and one output",
             ),
         )),
+        TargetKind::Class if classes > MOST_CLASSES => Err(Box::new(Diagnostic::new(
+            Code::E0502,
+            format!("`{}` has too many classes", loss.name),
+            loss.span,
+            format!("expected up to {} classes, found {}", thousands(MOST_CLASSES), thousands(classes)),
+        ))),
         TargetKind::Class => Ok((OutputTarget { len: classes, positions, ..target }, reduced(&shape))),
         TargetKind::Values => {
             let parts = parts_of_output(&loss.body).unwrap_or(1);

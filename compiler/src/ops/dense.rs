@@ -137,25 +137,13 @@ pub fn dense(
 }
 
 /// Operands: x, weight, and bias if there is one.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Dense {
     unroll: Unroll,
     features: usize,
     units: usize,
     /// Of the weight.
     storage: Storage,
-}
-
-/// Without what the weight is kept as: it belongs to the operand, and weights of one model fit whatever that is.
-impl std::fmt::Debug for Dense {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { unroll, features, units, storage: _ } = self;
-        f.debug_struct("Dense")
-            .field("unroll", unroll)
-            .field("features", features)
-            .field("units", units)
-            .finish()
-    }
 }
 
 /// Operands: d_y, weight.
@@ -198,6 +186,10 @@ fn strategy(
 impl Operator for Dense {
     fn name(&self) -> &'static str {
         "dense"
+    }
+
+    fn meaning(&self) -> String {
+        format!("Dense {} {}", self.features, self.units)
     }
 
     fn gradient(&self, cx: &mut Gradient<'_>) -> Vec<(usize, NodeId)> {

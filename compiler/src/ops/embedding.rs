@@ -24,7 +24,8 @@ use super::{Argument, ArgumentKind, Arguments, Default, Layer};
 use crate::differentiate::Gradient;
 use crate::emit::KernelCx;
 use crate::graph::{Builder, Graph, Node, NodeId, Op, Operator, ValueLayout};
-use crate::plan::Strategy;
+use crate::plan::{Strategy, thousands};
+use crate::program::MOST_CLASSES;
 
 /// The layer.
 #[derive(Debug)]
@@ -84,6 +85,11 @@ impl Layer for EmbeddingLayer {
             ));
         };
         let (vocabulary, features) = (arguments.count("vocabulary"), arguments.count("features"));
+        if vocabulary > MOST_CLASSES {
+            let expected =
+                format!("expected up to {} tokens, found {}", thousands(MOST_CLASSES), thousands(vocabulary));
+            return Err(cx.error(Code::E0502, "`embedding` knows too many tokens", expected));
+        }
         let Op::Input(input) = cx.graph.node(*x).op else {
             let mut error = cx.error(
                 Code::E0321,

@@ -149,6 +149,12 @@ impl Operator for Scan {
         "scan"
     }
 
+    fn meaning(&self) -> String {
+        let initial: Vec<f64> = self.states.iter().map(|state| state.initial).collect();
+        let (positions, is_reverse, results) = (self.positions, self.is_reverse, &self.body.results);
+        format!("Scan {positions} {is_reverse} {initial:?} {} {results:?}", self.body.meaning())
+    }
+
     fn scan(&self) -> Option<&Scan> {
         Some(self)
     }

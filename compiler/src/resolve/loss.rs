@@ -12,7 +12,7 @@ use super::formula::{Formula, Rank, Truth};
 use super::gradient;
 use super::ranges;
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
-use crate::program::{LossUse, Output, Reduction, TargetKind, ValueExpr, ValueId};
+use crate::program::{LossUse, MOST_CLASSES, Output, Reduction, TargetKind, ValueExpr, ValueId};
 
 /// What a loss can compare.
 #[derive(Debug, Clone, Copy)]
@@ -257,7 +257,7 @@ impl Cx<'_> {
             let Term::Number(formula) = term else { continue };
             let value = formula.value().unwrap_or(-1.0);
             let expected = "the index of a class: a whole number from 0";
-            if value.fract() != 0.0 || !(0.0..=f64::from(1 << 24)).contains(&value) {
+            if value.fract() != 0.0 || !(0.0..=MOST_CLASSES as f64).contains(&value) {
                 let help = "classes are counted from 0; left out none is passed over";
                 self.out_of_range(span, &format!("`{name}`"), expected, &value.to_string(), help);
                 return None;

@@ -95,7 +95,7 @@ impl<'a> Run<'a> {
     {
         let file = SafeTensors::read(path)?;
         let snapshot = checkpoint::read(&self.info, &file)?;
-        let progress = Progress::from_file(&file)?;
+        let mut progress = Progress::from_file(&file)?;
         self.conditions.check(&file)?;
         if progress.row > self.split.train.rows {
             return Err(not_resumable(path, "its place in the epoch is beyond the data"));
@@ -103,6 +103,10 @@ impl<'a> Run<'a> {
         if self.wants_best() && progress.best_epoch.is_some() {
             self.best = checkpoint::read_best(&self.info, &file)?;
             self.is_best_written = false;
+            if self.best.is_none() {
+                // It was written by a run that did not keep them: the best is that of the epochs to come.
+                (progress.best, progress.best_epoch) = (None, None);
+            }
         }
         snapshot.give(model);
         model.set_schedule(&progress.schedule);

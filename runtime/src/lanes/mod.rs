@@ -4,11 +4,11 @@
 //! lanes have one order; and [`crate::math`] is written once, over these operations.
 
 #[cfg(target_arch = "x86_64")]
-pub mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-pub mod avx512;
+pub(crate) mod avx512;
 #[cfg(target_arch = "aarch64")]
-pub mod neon;
+pub(crate) mod neon;
 mod parts;
 mod plain;
 
@@ -72,9 +72,9 @@ pub trait Lanes:
     fn store(self, row: &mut Row<Self::Elem>);
     /// `self * factor + term`, rounded once in f32.
     fn mul_add(self, factor: Self, term: Self) -> Self;
-    /// `self` where it is less, otherwise `other`.
+    /// `self` where it is less, otherwise `other`: NaN where `other` is.
     fn min(self, other: Self) -> Self;
-    /// `self` where it is greater, otherwise `other`.
+    /// `self` where it is greater, otherwise `other`: NaN where `other` is.
     fn max(self, other: Self) -> Self;
     /// Without the sign.
     fn abs(self) -> Self;
@@ -218,11 +218,18 @@ pub trait Lanes:
         self.fold(|a, b| a.max(b))
     }
 
-    /// The least lane.
+    /// The less of both; NaN where one of them is.
     #[cfg_attr(debug_assertions, inline)]
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn min_lane(self) -> Self::Elem {
-        self.fold(|a, b| a.min(b))
+    fn minimum(self, other: Self) -> Self {
+        Self::select(self.eq(self), self.min(other), self)
+    }
+
+    /// The greater of both; NaN where one of them is.
+    #[cfg_attr(debug_assertions, inline)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
+    fn maximum(self, other: Self) -> Self {
+        Self::select(self.eq(self), self.max(other), self)
     }
 
     /// Lanes folded in halves: lane i with lane i + 8, then i + 4, i + 2, i + 1.

@@ -173,6 +173,12 @@ fn fit(metric: Metric, compared: &Compared, info: &ModelInfo) -> Result<(), Erro
     Ok(())
 }
 
+/// Whether the class that was found, [`argmax`], is the right one: an output that is not a number never is, whichever
+/// `argmax` falls back to.
+fn is_class(output: &[f32], found: usize, class: usize) -> bool {
+    found == class && output.get(class).is_some_and(|output| !output.is_nan())
+}
+
 fn middle(limits: TargetLimits) -> f32 {
     ((limits.low + limits.high) / 2.0) as f32
 }
@@ -241,10 +247,9 @@ impl Part {
         }
         let found = argmax(output);
         self.rows += 1;
-        // An output that is NaN is never right, whichever class `argmax` falls back to.
+        self.correct += u64::from(is_class(output, found, class as usize));
         if let Some(&of_class) = output.get(class as usize).filter(|value| !value.is_nan()) {
             let greater = output.iter().filter(|&&value| value > of_class).count();
-            self.correct += u64::from(found == class as usize);
             self.in_top += u64::from(greater < 5);
         }
         if let Some(confusion) = &mut self.confusion {
@@ -256,7 +261,7 @@ impl Part {
         self.rows += 1;
         let is_right = match (output, target) {
             ([output], [target]) => !output.is_nan() && (*output > self.middle) == (*target > self.middle),
-            _ => argmax(output) == argmax(target),
+            _ => is_class(output, argmax(output), argmax(target)),
         };
         self.correct += u64::from(is_right);
         for ((column, &output), &target) in self.columns.iter_mut().zip(output).zip(target) {

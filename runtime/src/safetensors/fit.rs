@@ -72,7 +72,13 @@ pub(crate) fn is_aside(name: &str) -> bool {
     is_of_pytorch || [OPTIMIZER, BEST].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// The specification that a file was saved with, if it is another one than the model's.
+/// Of the metadata of a file. It changes when specifications are hashed in another way: files of version 1 hashed what
+/// is dropped in training, and how layers are computed.
+pub(crate) const VERSION: &str = "2";
+
+/// The specification that a file was saved with, if it is another one than the model's. That of another version of the
+/// file says nothing: names and shapes have to do.
 pub(crate) fn other_hash<'f>(info: &ModelInfo, header: &'f Header) -> Option<&'f String> {
-    header.metadata.get("spec_hash").filter(|found| *found != info.spec_hash)
+    let is_comparable = header.metadata.get("version").is_none_or(|version| version == VERSION);
+    header.metadata.get("spec_hash").filter(|found| is_comparable && *found != info.spec_hash)
 }

@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use super::fit::{Misfits, Part, other_hash};
+use super::fit::{Misfits, Part, VERSION, other_hash};
 use super::{Metadata, SafeTensors, Tensor, write};
 use crate::error::{Error, listed};
 use crate::model::{Model, ModelInfo};
-
-/// Version of what is written with the weights.
-const VERSION: &str = "1";
 
 /// How strictly weights are compared with the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -496,7 +496,7 @@ impl<'a> Model<'a> {
         let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
         let new_state =
             has_state.then(|| quote!(let #state_mut state = rt::Heap::<State>::zeroed(); #init_state));
-        let uses_seed = self.draws() || init.to_string().contains("seed");
+        let uses_seed = self.draws() || mentions(&init, &format_ident!("seed"));
         let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
         let predict_one = self.predict_one(single);
         let carried = plan_carried(self.plan);
@@ -515,8 +515,8 @@ impl<'a> Model<'a> {
             _ => TokenStream::new(),
         };
         // What follows is for f32: f64 models are for checks.
-        let inherent = match (self.element.to_string().as_str(), &self.plan.train) {
-            ("f64", _) => quote!(rt::debug!(#name);),
+        let inherent = match (graph.precision, &self.plan.train) {
+            (Precision::F64, _) => quote!(rt::debug!(#name);),
             (_, Some(_)) => quote!(rt::inherent!(#name, train);),
             (_, None) => quote!(rt::inherent!(#name);),
         };

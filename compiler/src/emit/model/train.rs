@@ -10,7 +10,7 @@ use crate::emit::number;
 use crate::emit::parameters::number_of_kept;
 use crate::graph::{Direction, NodeId, Op};
 use crate::plan::{Function, Pass};
-use crate::program::{Reduction, TargetKind};
+use crate::program::{Precision, Reduction, TargetKind};
 
 impl Model<'_> {
     pub(super) fn train_methods(&self, trains: bool) -> TokenStream {
@@ -188,7 +188,8 @@ impl Model<'_> {
         };
         let read_state = of_state(quote!(read), quote!(out), quote!(get));
         let write_state = of_state(quote!(write), quote!(values), quote!(get_mut));
-        let to_f32 = if element.to_string() == "f64" { quote!(loss as f32) } else { quote!(loss) };
+        // A step tells its loss as f32 in every precision, and is none where that is not finite.
+        let narrowed = (self.graph().precision == Precision::F64).then(|| quote!(let loss = loss as f32;));
         quote! {
             impl rt::Train for #name {
                 fn step_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
@@ -203,8 +204,9 @@ impl Model<'_> {
                     #load_train
                     #(#before)*
                     #(#loss)*
+                    #narrowed
                     if !loss.is_finite() {
-                        return Ok(#to_f32);
+                        return Ok(loss);
                     }
                     self.steps += 1;
                     #(#tracking)*
@@ -212,7 +214,7 @@ impl Model<'_> {
                     #rates
                     #(#after)*
                     #update
-                    Ok(#to_f32)
+                    Ok(loss)
                 }
 
                 fn loss_rows(&mut self, x: &[#element], target: rt::Target<'_, #element>) -> Result<f32, rt::StepError> {
@@ -223,7 +225,8 @@ impl Model<'_> {
                     let parameters = &*self.parameters;
                     #load_evaluate
                     #(#evaluate_runs)*
-                    Ok(#to_f32)
+                    #narrowed
+                    Ok(loss)
                 }
 
                 fn first_non_finite(&self) -> Option<rt::LayerInfo> {
@@ -311,7 +314,7 @@ impl Model<'_> {
         let statement = |tracking: &crate::graph::Tracking| {
             let place = self.place(pass, tracking.value, Memory::Train);
             let name = self.parameters.place(&pass.graph.parameter(tracking.buffer).name);
-            let momentum = crate::emit::scalar::literal(tracking.momentum, crate::program::Precision::F64);
+            let momentum = crate::emit::scalar::literal(tracking.momentum, Precision::F64);
             quote!(rt::norm::track(&#place, #momentum, &mut parameters.#name);)
         };
         pass.graph.tracking.iter().map(statement).collect()

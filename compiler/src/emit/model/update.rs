@@ -172,10 +172,9 @@ impl Model<'_> {
         let accumulate = optimizer.source.accumulate;
         let every = number(accumulate);
         let (wait, step) = if accumulate > 1 {
-            let to_f32 = if self.element.to_string() == "f64" { quote!(loss as f32) } else { quote!(loss) };
             let wait = quote! {
                 if !self.steps.is_multiple_of(#every) {
-                    return Ok(#to_f32);
+                    return Ok(loss);
                 }
             };
             (wait, quote!(self.steps / #every))

@@ -1,7 +1,7 @@
 //! The product back: the gradient of the input, and a transposed convolution.
 #![allow(unsafe_code, clippy::needless_range_loop)]
 
-use super::{Walk, Window, inside, moved_back, seen_by};
+use super::{Walk, Window, inside, moved_back, product, seen_by};
 use crate::lanes::{LANES, Lanes, Row};
 
 /// d_x: what each place of x gets back from the places of y that saw it. Also the forward part of a transposed
@@ -24,8 +24,8 @@ pub fn input_gradient<
     bias: Option<&[Row<L::Elem>]>,
     finish: impl FnMut(usize, usize, L),
 ) {
-    assert!(window.fits(window.input.iter().product(), K, P));
-    assert!(window.output.iter().product::<usize>() == Y && R <= window.channels());
+    assert!(product(&window.input).is_some_and(|x| window.fits(x, K, P)));
+    assert!(product(&window.output) == Some(Y) && R <= window.channels());
     if L::IS_WIDE {
         back_tiles::<L, Y, K, P, R, C>(window, d_y, weight, bias, finish);
     } else if R == 1 {

@@ -35,6 +35,7 @@ fn forward_tiles<L: Lanes, const X: usize, const K: usize, const P: usize, const
     bias: Option<&[Row<L::Elem>; P]>,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    const { assert!(0 < R && R <= LANES) };
     let [_, height, width] = window.output;
     for (g, x) in x.iter().enumerate() {
         for p in 0..P {
@@ -105,6 +106,7 @@ fn halved_tiles<L: Lanes, const X: usize, const K: usize, const P: usize, const 
     mut value: impl FnMut(usize, usize, L) -> L,
     mut finish: impl FnMut(usize, usize, L),
 ) {
+    const { assert!(0 < R && R <= LANES) };
     let [_, height, width] = window.output;
     assert!([height, width, C].iter().all(|n| n.is_multiple_of(2)));
     let (rows, columns) = (height / 2, width / 2);

@@ -117,12 +117,34 @@ impl Window {
     /// Whether the sizes belong to arrays of these lengths: what the kernels rely on.
     #[inline(always)]
     fn fits(&self, x: usize, weight: usize, panels: usize) -> bool {
-        self.input.iter().product::<usize>() == x
-            && self.channels() * self.taps() == weight
+        product(&self.input) == Some(x)
+            && product(&[self.channels(), self.kernel[0], self.kernel[1]]) == Some(weight)
             && self.output[0].div_ceil(LANES) == panels
+            && product(&self.output).is_some()
             && self.channels() * self.groups == self.input[0]
             && self.outputs() * self.groups == self.output[0]
+            && self.is_countable()
     }
+
+    /// Whether no place of an image with its padding is beyond what can be counted.
+    #[inline(always)]
+    fn is_countable(&self) -> bool {
+        let ends = |axis: usize| self.last(axis)?.checked_add(self.padding[axis]);
+        ends(0).is_some() && ends(1).is_some()
+    }
+
+    /// The last place of an image with its padding that the kernel sees along an axis; `None` beyond what can be counted.
+    #[inline(always)]
+    fn last(&self, axis: usize) -> Option<usize> {
+        let first = self.output[axis + 1].saturating_sub(1).checked_mul(self.stride[axis])?;
+        first.checked_add(self.kernel[axis].saturating_sub(1).checked_mul(self.dilation[axis])?)
+    }
+}
+
+/// The product of sizes; `None` where it cannot be counted.
+#[inline(always)]
+fn product(sizes: &[usize]) -> Option<usize> {
+    sizes.iter().try_fold(1_usize, |product, &size| product.checked_mul(size))
 }
 
 /// One step of a sum for each place of a tile: where its operands lie.

@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{Window, seen_by};
+use super::{Window, product, seen_by};
 use crate::element::Element;
 use crate::lanes::{LANES, Lanes, Row};
 
@@ -38,15 +38,12 @@ pub fn single<L: Lanes, const K: usize, const P: usize>(
     assert!(
         of.end <= window.output[0]
             && window.padding == [0, 0]
-            && window.fits(window.input.iter().product(), K, P)
+            && product(&window.input)
+                .is_some_and(|len| window.fits(len, K, P) && len <= x.as_flattened().len())
     );
-    let reach = |axis: usize| {
-        (window.output[axis + 1] - 1) * window.stride[axis]
-            + (window.kernel[axis] - 1) * window.dilation[axis]
-            < window.input[axis + 1]
-    };
+    let reach = |axis: usize| window.last(axis).is_some_and(|last| last < window.input[axis + 1]);
     let (x, y) = (x.as_flattened(), y.as_flattened_mut());
-    assert!(reach(0) && reach(1) && window.input.iter().product::<usize>() <= x.len());
+    assert!(reach(0) && reach(1));
     if window.groups == 1 && rows_fit(window, P) {
         // Sums that a tile keeps have to fit the registers, beside two rows and a weight.
         let (at_once, is_whole) = (outputs_at_once(window.output[0]), window.output[0].is_multiple_of(8));

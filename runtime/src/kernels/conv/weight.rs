@@ -3,7 +3,7 @@
 
 use core::ops::Range;
 
-use super::{Window, moved_back};
+use super::{Window, moved_back, product};
 use crate::element::Element;
 use crate::lanes::{Aligned, LANES, Lanes, Row};
 
@@ -32,8 +32,8 @@ pub fn weight_gradient<
     finish: impl FnMut(usize, usize, L),
 ) {
     assert!(x.len() == d_y.len() && units.end <= window.channels() * window.kernel[0]);
-    assert!(window.kernel[1] == KW && window.input.iter().product::<usize>() == X);
-    assert!(window.output.iter().product::<usize>() == Y && CT <= window.channels());
+    assert!(window.kernel[1] == KW && product(&window.input) == Some(X) && window.is_countable());
+    assert!(product(&window.output) == Some(Y) && CT <= window.channels());
     // One for all of them, as a build without optimization keeps what any of them would have on the stack.
     let Aligned(kept) = &mut Aligned([[[L::Elem::ZERO; LANES]; LANES]; KEPT]);
     if L::IS_WIDE {

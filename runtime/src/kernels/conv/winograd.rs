@@ -11,7 +11,7 @@
 // Several arrays are indexed with one counter; iterators over them would hide the tile.
 #![allow(clippy::needless_range_loop)]
 
-use super::Window;
+use super::{Window, product};
 use crate::element::Element;
 use crate::kernels::tile::{NARROW, WIDE, each};
 use crate::lanes::{LANES, Lanes, Row};
@@ -62,7 +62,7 @@ pub fn winograd_back<L: Lanes, const Y: usize, const K: usize, const P: usize, c
     finish: impl FnMut(usize, usize, L),
 ) {
     assert!(window.fits(window.input.iter().product(), K, P) && window.is_for_winograd());
-    assert!(window.output.iter().product::<usize>() == Y);
+    assert!(product(&window.output) == Some(Y));
     let Some(room) = room.first_mut() else { return };
     let channels = window.channels();
     assert!(S >= ELEMENTS * (P * channels + TILES * (channels + 1 + window.output[0])));
