@@ -38,7 +38,7 @@
 //!
 //! # Features
 //!
-//! - `std`: instruction sets found at run time, files, the training loop.
+//! - `std`: files, the training loop, the variable `NNC_SIMD`.
 //! - `ndarray`: batches as views of arrays.
 //! - `data`: data sets from CSV, IDX and NPY files, and from texts.
 //! - `images`: data sets from folders of PNG files, `jpeg` from JPEG files too.
@@ -53,7 +53,7 @@ pub use nnc_macros::network;
 #[doc(inline)]
 pub use nnc_runtime::model::{
     self, InputInfo, LayerInfo, Model, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo,
-    TargetLimits, TensorInfo, Train,
+    TargetLimits, TensorError, TensorInfo, Train,
 };
 #[doc(inline)]
 pub use nnc_runtime::{Element, Rng, Set, Simd, Threads, safetensors};
@@ -64,7 +64,15 @@ pub use nnc_runtime::{Error, checkpoint, data, fit, metrics};
 #[doc(hidden)]
 pub use nnc_runtime::__private;
 
+/// The snippets of the guide are tests.
+#[cfg(all(doctest, feature = "data", feature = "ndarray"))]
+#[doc = include_str!("../docs/rust.md")]
+struct Guide;
+
 /// Includes the models that `nnc_build::compile` has compiled from a file, by the file's name without its ending.
+///
+/// That the file "couldn't be read" means that no build script has compiled one of this name, and that there is no
+/// `OUT_DIR` that the crate has no build script at all.
 ///
 /// ```ignore
 /// // build.rs: nnc_build::compile("models/iris.nn")

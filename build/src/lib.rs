@@ -63,14 +63,16 @@ impl Builder {
         Self::default()
     }
 
-    /// Gives a parameter of the model its value: a number, `true` or `false`.
+    /// Gives a parameter of the model its value, a number, `true` or `false`; or `loss`, `optimizer`, `lr`, `batch` and
+    /// `precision` another than the file says: `set("optimizer", "sgd(lr = 0.5)")`.
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl ToString) -> Self {
         self.options.set.push((name.into(), value.to_string()));
         self
     }
 
-    /// Where to write, instead of `OUT_DIR`.
+    /// Where to write, instead of `OUT_DIR`; the folder is made. Within it the files of one model with other parameters
+    /// stand side by side: what is written to `OUT_DIR/wide` is included as `include_model!("wide/net")`.
     #[must_use]
     pub fn out_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.out_dir = Some(folder.into());
@@ -108,6 +110,7 @@ impl Builder {
         name.push(".rs");
         let target = out_dir.join(name);
         self.claim(&target, path)?;
+        std::fs::create_dir_all(&out_dir).map_err(|error| Error::write(&out_dir, &error))?;
         write::whole(&target, &door::file(&compilation, &quote!(pub)))
             .map_err(|error| Error::write(&target, &error))
     }

@@ -93,10 +93,12 @@ fn a_missing_file_is_an_error() {
 }
 
 #[test]
-fn a_folder_that_is_missing_is_an_error() {
+fn the_folder_is_made_where_it_can_be() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let error =
-        Builder::new().out_dir(folder.path().join("missing")).compile(iris()).expect_err("no such folder");
+    let sub = folder.path().join("several/wide");
+    Builder::new().out_dir(&sub).compile(iris()).expect("the folder is made");
+    let file = sub.join("iris.rs");
+    let error = Builder::new().out_dir(&file).compile(iris()).expect_err("it is no folder");
     assert!(error.to_string().starts_with("E0417: "), "{error}");
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use nnc_runtime::Error;
 use nnc_runtime::fit::evaluate;
 
 use crate::arguments::Run;
@@ -10,19 +9,14 @@ use crate::data;
 use crate::engine::Unless;
 use crate::output::{Object, Output};
 use crate::partial;
-use crate::session::{Prepared, can_be_measured, default_weights};
+use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
 
 /// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
 pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output) -> Result<(), Failure> {
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
-        if model.program.optimizer.is_none() {
-            return Err(Error::new("E0402", format!("model `{}` has no optimizer", model.info.name))
-                .at(&run.source.file)
-                .help("add `optimizer adam`"));
-        }
-        Ok(())
+        can_be_trained(model, run)
     })?;
     let split = data::load(&prepared.model, prepared.info, run)?;
     let metrics = prepared.metrics()?;

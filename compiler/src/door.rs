@@ -58,8 +58,9 @@ pub fn source_name(path: &Path) -> String {
 }
 
 /// What the module of a model allows. A program need not use all of a model, its struct is re-exported by the module's
-/// parent, without the standard library `Box` has no name of its own, and a size may be 0 or 1.
-const ALLOW: &str = "#![allow(dead_code, single_use_lifetimes, unreachable_pub, unused_qualifications, clippy::identity_op, clippy::pedantic)]";
+/// parent, without the standard library `Box` has no name of its own, and what clippy would have written otherwise was written
+/// by a compiler.
+const ALLOW: &str = "#![allow(dead_code, single_use_lifetimes, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]";
 
 fn module(model: &CompiledModel, name: &str, visibility: &TokenStream) -> TokenStream {
     let module = Ident::new(name, Span::call_site());
@@ -96,14 +97,15 @@ fn spelled(visibility: &TokenStream) -> String {
     }
 }
 
-/// A module for each model, no two alike and none like a struct: those share one namespace.
+/// A module for each model, no two alike and none like a struct: those share one namespace, also with modules of the user,
+/// which may well be called like a model.
 fn module_names(models: &[CompiledModel]) -> Vec<String> {
     let mut taken: Vec<String> = models.iter().map(|model| struct_name(model).to_string()).collect();
     let mut names = Vec::with_capacity(models.len());
     for model in models {
-        let mut name = crate::emit::identifier(&snake(&model.info.name)).to_string();
+        let mut name = format!("nnc_{}", snake(&model.info.name));
         while taken.contains(&name) {
-            name.push_str("_model");
+            name.push('_');
         }
         taken.push(name.clone());
         names.push(name);

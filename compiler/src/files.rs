@@ -100,10 +100,12 @@ pub fn similar(path: &Path) -> Option<String> {
     closest(path.file_name()?.to_str()?, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
-/// The system's reason without its number, in lower case as all messages are.
+/// The system's reason without its number, beginning in lower case as all messages do.
 pub fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+    let text = text.split(" (os error").next().unwrap_or(&text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// Two paths to one file have one key.

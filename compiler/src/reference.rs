@@ -227,7 +227,7 @@ impl Interpreter {
     /// Says how long training is, for schedules.
     pub fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
         let accumulate = self.graph.optimizer.as_ref().map_or(1, |optimizer| optimizer.accumulate);
-        self.horizon = (steps_per_epoch as f64 / accumulate as f64, epochs as f64);
+        self.horizon = (steps_per_epoch.max(1) as f64 / accumulate as f64, epochs.max(1) as f64);
     }
 
     /// What schedules remember.

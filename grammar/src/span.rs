@@ -37,19 +37,10 @@ impl Span {
     }
 }
 
-/// A value with the place where it was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Spanned<T> {
-    /// The value.
-    pub node: T,
-    /// Where it stands.
-    pub span: Span,
-}
-
 /// One source text with its name as shown to the user.
 #[derive(Debug, Clone)]
 pub struct SourceFile {
-    /// Name shown in messages and emitted comments, e.g. `iris.nn` or `std/losses.nn`. Never an absolute path.
+    /// Name shown in messages and emitted comments, e.g. `iris.nn` or `std/losses.nn`: as whoever gave the text calls it.
     pub name: String,
     /// The text.
     pub text: String,

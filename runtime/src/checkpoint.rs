@@ -4,8 +4,9 @@
 //! A checkpoint is a weights file too: its extra tensors are called `optimizer/<state>/<tensor>` (`best/<tensor>` for
 //! the best epoch's), and [`safetensors::load`](crate::safetensors::load) leaves them aside.
 //!
-//! The learning rate is not in it: it is the model's own, so that it can be lowered when training goes on. Who has called
-//! [`Train::set_learning_rate`] calls it again.
+//! The learning rate is not in it, nor how long training is: they are the model's own, so that the one can be lowered and
+//! the other made longer when training goes on. Who has called [`Train::set_learning_rate`] or [`Train::set_horizon`]
+//! calls it again.
 
 use std::path::Path;
 
@@ -23,6 +24,10 @@ pub(crate) struct Snapshot {
     /// The states of cells that the next step begins with, where steps hand them on.
     carried: Vec<f32>,
     steps: u64,
+    /// What schedules remember.
+    schedule: Vec<f64>,
+    /// Where the random numbers of steps come from.
+    seed: Option<u64>,
 }
 
 /// What those are called in a checkpoint.
@@ -32,10 +37,11 @@ impl Snapshot {
     /// Room for a model's values; nothing is copied yet.
     pub fn new(info: &ModelInfo) -> Self {
         let states = info.states.iter().map(|_| Tensors::new(info, Part::Trained)).collect();
-        Self { tensors: Tensors::new(info, Part::All), states, carried: Vec::new(), steps: 0 }
+        let tensors = Tensors::new(info, Part::All);
+        Self { tensors, states, carried: Vec::new(), steps: 0, schedule: Vec::new(), seed: None }
     }
 
-    /// Copies a model, without allocating.
+    /// Copies a model; but for the first time without allocating.
     pub fn take<M: Train<Elem = f32> + ?Sized>(&mut self, model: &M) {
         let info = *model.info();
         self.tensors.fill(&info, |idx, values| model.read_tensor(idx, values));
@@ -45,6 +51,9 @@ impl Snapshot {
         self.carried.resize(model.carried(), 0.0);
         model.read_carried(&mut self.carried);
         self.steps = model.steps();
+        self.schedule.clear();
+        self.schedule.extend_from_slice(model.schedule());
+        self.seed = model.seed();
     }
 
     /// Puts the copy back into the model.
@@ -60,6 +69,10 @@ impl Snapshot {
         }
         model.write_carried(&self.carried);
         model.set_steps(self.steps);
+        model.set_schedule(&self.schedule);
+        if let Some(seed) = self.seed {
+            model.set_seed(seed);
+        }
     }
 
     /// The number of the first tensor that holds a value that is not finite.
@@ -98,6 +111,13 @@ impl Snapshot {
         let mut metadata = describe(info, metadata);
         metadata.insert("kind".to_owned(), "checkpoint".to_owned());
         metadata.insert("steps".to_owned(), self.steps.to_string());
+        if !self.schedule.is_empty() {
+            let words: Vec<String> = self.schedule.iter().map(|value| bits(*value)).collect();
+            metadata.insert("schedule".to_owned(), words.join(" "));
+        }
+        if let Some(seed) = self.seed {
+            metadata.insert("seed".to_owned(), seed.to_string());
+        }
         let mut file = Vec::new();
         self.tensors.push_to(info, "", &mut file);
         for (name, tensors) in info.states.iter().zip(&self.states) {
@@ -126,7 +146,12 @@ impl Snapshot {
         }
         let carried = file.entry(CARRIED).map(|entry| file.values(entry)).transpose()?.unwrap_or_default();
         let steps = number(file, "steps")?;
-        Ok(Self { tensors: Tensors::from_file(info, Part::All, "", file)?, states, carried, steps })
+        let schedule = file.metadata().get("schedule").map_or("", String::as_str);
+        let schedule = schedule.split_whitespace().map(from_bits).collect::<Option<Vec<f64>>>();
+        let schedule = schedule.ok_or_else(|| not_resumable(file.path(), "its `schedule` is damaged"))?;
+        let seed = file.metadata().get("seed").map(|_| number(file, "seed")).transpose()?;
+        let tensors = Tensors::from_file(info, Part::All, "", file)?;
+        Ok(Self { tensors, states, carried, steps, schedule, seed })
     }
 }
 
@@ -176,6 +201,16 @@ pub(crate) fn read_best(info: &ModelInfo, file: &SafeTensors) -> Result<Option<T
     }
     find_misfits(info, Part::All, BEST, file)?;
     Tensors::from_file(info, Part::All, BEST, file).map(Some)
+}
+
+/// A number as text that brings back every bit.
+pub(crate) fn bits(number: f64) -> String {
+    format!("{:016x}", number.to_bits())
+}
+
+/// The number of [`bits`].
+pub(crate) fn from_bits(text: &str) -> Option<f64> {
+    u64::from_str_radix(text, 16).ok().map(f64::from_bits)
 }
 
 /// A whole number in the metadata.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::model::{ShapeError, StepError};
+use crate::model::{ShapeError, StepError, TensorError};
 
 /// A fault in data, weights or training, with its code, its place, and what may help.
 ///
@@ -16,7 +16,7 @@ use crate::model::{ShapeError, StepError};
 /// let error = Error::new("E0408", "missing value in column `width`").at("iris.csv").line(17).column("width");
 /// assert_eq!(error.to_string(), "E0408: missing value in column `width`\n  --> iris.csv:17, column `width`");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     /// The code: `E0408`.
     pub code: &'static str,
@@ -92,12 +92,19 @@ impl Error {
     }
 }
 
-/// The system's reason without its number, in lower case as all messages are.
+/// The system's reason without its number, beginning in lower case as all messages do.
 fn reason(error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// As it is displayed: that is what a program shows whose `main` returns it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl fmt::Display for Place {
@@ -134,6 +141,12 @@ impl std::error::Error for Error {}
 impl From<ShapeError> for Error {
     fn from(error: ShapeError) -> Self {
         Self::new("E0416", error.to_string())
+    }
+}
+
+impl From<TensorError> for Error {
+    fn from(error: TensorError) -> Self {
+        Self::new("E0413", error.to_string())
     }
 }
 

@@ -128,8 +128,9 @@ macro_rules! __inherent_files {
 macro_rules! __inherent_fit {
     ($name:ident) => {
         impl $name {
-            /// Fits the model's `normalize`, `min_max` and `robust` layers to the training part, unless a checkpoint is resumed, and trains
-            /// it.
+            /// Fits the model's `normalize`, `min_max` and `robust` layers to the training part, where they hold no figures
+            /// yet, and trains it. A model that was loaded, or fitted before, keeps the figures that its weights go with;
+            /// `data::fit_normalize` fits them anew.
             ///
             /// # Errors
             /// When the data do not fit the model, the loss is no longer finite, or a file cannot be read or written.
@@ -139,10 +140,7 @@ macro_rules! __inherent_fit {
                 options: &$crate::fit::FitOptions<'_>,
                 callback: &mut dyn $crate::fit::Callback,
             ) -> ::core::result::Result<$crate::fit::FitReport, $crate::Error> {
-                if options.resume.is_none() {
-                    $crate::data::fit_normalize(self, &split.train)?;
-                }
-                $crate::fit::fit(self, split, options, callback)
+                $crate::fit::fit_with_figures(self, split, options, callback)
             }
 
             /// Loss and metrics over a data set; nothing is trained.

@@ -93,6 +93,7 @@ impl<T: Zero> Heap<T> {
         Self(place.cast())
     }
 
+    #[cfg(target_has_atomic = "ptr")]
     fn into_raw(self) -> *mut T {
         ManuallyDrop::new(self).0.as_ptr()
     }

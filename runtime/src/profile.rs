@@ -27,7 +27,7 @@ pub struct Profile {
     pub idle: extern "C" fn(u64),
 }
 
-/// Places of calls; those of longer passes share the last one.
+/// Places of calls. A pass of more is not watched (E0502).
 pub const PLACES: usize = 1 << 14;
 
 #[cfg(not(nnc_profile))]

@@ -59,25 +59,28 @@ static CAP: AtomicU8 = AtomicU8::new(UNKNOWN);
 const UNKNOWN: u8 = u8::MAX;
 
 impl Simd {
-    /// The widest set of the machine, up to the one that [`Simd::cap`] or the variable `NNC_SIMD` allows.
+    /// The widest set of the machine, up to those that [`Simd::cap`] and the variable `NNC_SIMD` allow.
     ///
     /// A value of `NNC_SIMD` that names no set is passed over.
     pub fn detect() -> Self {
         let cap = match CAP.load(Ordering::Relaxed) {
             UNKNOWN => {
                 let found = cap_from_environment();
-                // `cap` of another thread goes before it.
-                let told = CAP.compare_exchange(UNKNOWN, found as u8, Ordering::Relaxed, Ordering::Relaxed);
-                told.map_or_else(set_of, |_| found)
+                // What `cap` was told in another thread meanwhile stays.
+                #[cfg(target_has_atomic = "8")]
+                let _ = CAP.compare_exchange(UNKNOWN, found as u8, Ordering::Relaxed, Ordering::Relaxed);
+                #[cfg(not(target_has_atomic = "8"))]
+                CAP.store(found as u8, Ordering::Relaxed);
+                set_of(CAP.load(Ordering::Relaxed))
             }
             known => set_of(known),
         };
         Self::up_to(cap)
     }
 
-    /// Allows no set above `set`, for all models made from now on, whatever `NNC_SIMD` says.
+    /// Allows no set above `set`, for all models made from now on, nor one above that of `NNC_SIMD`.
     pub fn cap(set: Set) {
-        CAP.store(set as u8, Ordering::Relaxed);
+        CAP.store(set.min(cap_from_environment()) as u8, Ordering::Relaxed);
     }
 
     /// The widest set of the machine up to `cap`.

@@ -1,10 +1,10 @@
 //! For each figure a model and a test: `OUT_DIR/losses.rs` and its like, which the files in `tests/` include; and for random
-//! layers of windows, `OUT_DIR/windows.rs`.
+//! layers of windows, `OUT_DIR/windows.rs`. Models of `models/` are compiled as those of any build script are.
 
 mod windows;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -48,6 +48,15 @@ fn main() {
         assert!(!cases.is_empty(), "{name} has no figures");
         fs::write(out.join(name).with_extension("rs"), written(cases)).expect("OUT_DIR can be written");
     }
+    let models = fs::read_dir(package.join("models")).expect("the folder is there");
+    for model in models {
+        let model = model.expect("an entry").path();
+        nnc_build::Builder::new()
+            .out_dir(out.join("models"))
+            .compile(&model)
+            .unwrap_or_else(|error| panic!("{}: {error}", model.display()));
+    }
+    say("rerun-if-changed=models");
     say("rerun-if-changed=build.rs");
     say("rerun-if-changed=windows.rs");
     fs::write(out.join("windows.rs"), written(windows::cases())).expect("OUT_DIR can be written");

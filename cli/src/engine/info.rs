@@ -4,27 +4,21 @@ use nnc_compiler::emit;
 use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
 use nnc_compiler::program::TargetKind;
 use nnc_runtime::model::{
-    InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role, TargetInfo,
-    TargetLimits, TensorInfo,
+    InputInfo, LayerInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, TargetInfo, TargetLimits,
+    TensorInfo,
 };
 
 /// The description, for as long as the program runs: it runs one model or a few.
 pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
-    let tensors = info.tensors.iter().map(|tensor| TensorInfo {
-        name: text(&tensor.name),
-        shape: list(tensor.shape.iter().copied()),
-        layout: match tensor.shape.as_slice() {
-            [outputs, inputs @ ..] if tensor.is_matrix => {
-                Layout::Panel { outputs: *outputs, inputs: inputs.iter().product() }
-            }
-            shape => Layout::Vector { len: shape.iter().product() },
-        },
-        role: match tensor.role {
-            GraphRole::Trained => Role::Parameter,
-            GraphRole::Frozen => Role::Frozen,
-            GraphRole::Buffer => Role::Buffer,
-        },
-        layer: text(&tensor.layer),
+    let tensors = info.tensors.iter().map(|tensor| {
+        let (name, shape) = (text(&tensor.name), list(tensor.shape.iter().copied()));
+        let of_kind = if tensor.is_matrix { TensorInfo::matrix } else { TensorInfo::vector };
+        let described = TensorInfo { layer: text(&tensor.layer), ..of_kind(name, shape) };
+        match tensor.role {
+            GraphRole::Trained => described,
+            GraphRole::Frozen => described.frozen(),
+            GraphRole::Buffer => described.buffer(),
+        }
     });
     let outputs = info.outputs.iter().map(|output| OutputInfo {
         name: text(&output.name),
@@ -83,4 +77,38 @@ fn text(text: &str) -> &'static str {
 
 fn list<T>(items: impl Iterator<Item = T>) -> &'static [T] {
     Box::leak(items.collect::<Vec<T>>().into_boxed_slice())
+}
+
+#[cfg(test)]
+mod tests {
+    use nnc::Model;
+    use nnc_compiler::files::Files;
+    use nnc_compiler::{Options, compile_with};
+
+    /// What the command says of a model is what its code says itself.
+    #[test]
+    fn it_is_the_description_in_the_code() {
+        macro_rules! is_described {
+            ($($model:ident = $path:literal;)*) => {$({
+                nnc::network!($path);
+                let path = format!("{}/{}", env!("CARGO_MANIFEST_DIR"), $path);
+                let text = std::fs::read_to_string(&path).expect("the model is there");
+                let name = path.rsplit('/').next().expect("a name");
+                let compilation = compile_with(name, &text, &Options::default(), &mut Files::beside(std::path::Path::new(&path)));
+                assert!(!compilation.has_errors(), "{path}: {:#?}", compilation.diagnostics);
+                let described = super::leak(&compilation.models[0].info);
+                assert_eq!(format!("{described:#?}"), format!("{:#?}", $model::description()), "{path}");
+                assert!(std::ptr::eq($model::new(0).info(), $model::description()));
+            })*};
+        }
+        is_described! {
+            Outputs = "../tests/data/models/outputs.nn";
+            TwoInputs = "../tests/data/models/two_inputs.nn";
+            Half = "../tests/data/models/frozen.nn";
+            Sequence = "../tests/data/models/sequence.nn";
+            Iris = "../examples/iris/iris.nn";
+            Diabetes = "../examples/diabetes/diabetes.nn";
+            BreastCancer = "../examples/breast_cancer/breast_cancer.nn";
+        }
+    }
 }

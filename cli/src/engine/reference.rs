@@ -13,7 +13,7 @@ struct Seeded(u64);
 
 impl Draws for Seeded {
     fn draw(&self, tensor: usize, index: u64, draw: Draw) -> f64 {
-        let rng = Rng::new(self.0, tensor as u64);
+        let rng = Rng::of_tensor(self.0, tensor);
         match draw {
             Draw::Uniform => rng.uniform(index),
             Draw::Normal => rng.normal(index),

@@ -185,7 +185,7 @@ impl Argument {
             (Form::Value, _) => quote!(#name: #ty),
             (Form::Taps, _) => quote!(#name: rt::Taps<#lifetime, #ty>),
             (Form::Part(_), _) => quote!(#name: rt::Part<#lifetime, #ty>),
-            (Form::Apart, true) => quote!(mut #name: [&#lifetime mut #ty; G]),
+            (Form::Apart, true) => quote!(#name: [&#lifetime mut #ty; G]),
             (Form::Apart, false) => quote!(#name: [&#lifetime #ty; G]),
             (Form::Reference | Form::Positions(_), true) => quote!(#name: &#lifetime mut #ty),
             (Form::Reference | Form::Positions(_), false) => quote!(#name: &#lifetime #ty),
@@ -545,7 +545,12 @@ fn function_docs(cx: PassCx<'_>, function: &Function) -> Vec<String> {
     }
     let mut lines =
         vec![format!("`{}` at `{place}`{}{with}", layer.text, direction(graph, function)), String::new()];
-    lines.extend(formulas.iter().map(|formula| format!("    {formula}")));
+    // As text: else rustdoc takes them for Rust, and runs them with the tests of the user's library.
+    if !formulas.is_empty() {
+        lines.push("```text".to_owned());
+        lines.extend(formulas);
+        lines.push("```".to_owned());
+    }
     if !notes.is_empty() {
         lines.push(String::new());
         lines.extend(notes);

@@ -299,14 +299,14 @@ impl KernelCx<'_> {
         if self.graph.spread(node, input) != Some(Spread::Features) {
             return self.cx.load_for(input, feature, node.len());
         }
-        let (row, at) = (node.row(), feature.tokens());
+        let (row, at) = (node.row(), feature.operand());
         let period = number(row);
         match (self.cx.domain, &self.graph.node(input).op) {
-            (Domain::Batch, _) => self.cx.load(input, &Feature::Running(quote!((#at % #period)))),
+            (Domain::Batch, _) => self.cx.load(input, &Feature::Running(quote!(#at % #period))),
             (Domain::Single, _) if row == LANES => self.cx.load(input, &Feature::Running(number(0))),
             (Domain::Single, _) if row.is_multiple_of(LANES) => {
                 let rows = number(row / LANES);
-                self.cx.load(input, &Feature::Running(quote!((#at % #rows))))
+                self.cx.load(input, &Feature::Running(quote!(#at % #rows)))
             }
             (Domain::Single, Op::Parameter(parameter)) => {
                 let name = self.cx.parameter_name(*parameter);

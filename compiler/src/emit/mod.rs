@@ -83,16 +83,22 @@ pub enum Feature {
 impl Feature {
     /// The element of the operand that is spread out over `whole` features.
     fn of_broadcast(&self, inner: usize, len: usize, whole: usize) -> Self {
-        let (share, numbers) = (number(inner), number(len));
-        match self {
-            Self::Constant(k) => Self::Constant(k / inner.max(1) % len.max(1)),
-            Self::Running(k) if inner == 1 => Self::Running(quote!((#k % #numbers))),
-            Self::Running(k) if inner * len == whole => Self::Running(quote!((#k / #share))),
-            Self::Running(k) => Self::Running(quote!((#k / #share % #numbers))),
-        }
+        let (share, numbers, k) = (number(inner), number(len), self.operand());
+        Self::Running(match self {
+            Self::Constant(k) => return Self::Constant(k / inner.max(1) % len.max(1)),
+            Self::Running(_) if inner == 1 => quote!(#k % #numbers),
+            Self::Running(_) if inner * len == whole => quote!(#k / #share),
+            Self::Running(_) => quote!(#k / #share % #numbers),
+        })
     }
 
-    /// As code.
+    /// As code that is an operand of something, in parentheses where it is more than a name or a number.
+    pub fn operand(&self) -> TokenStream {
+        let tokens = self.tokens();
+        if tokens.clone().into_iter().nth(1).is_some() { quote!((#tokens)) } else { tokens }
+    }
+
+    /// As code by itself, an index or an argument.
     pub fn tokens(&self) -> TokenStream {
         match self {
             Self::Constant(n) => number(*n),
@@ -225,7 +231,10 @@ impl<'a> PassCx<'a> {
                     let (row, lane) = (number(k / LANES), number(k % LANES));
                     quote!(L::splat(parameters.#name[#row][#lane]))
                 }
-                (Domain::Batch, Feature::Running(k)) => quote!(L::splat(parameters.#name[#k / 16][#k % 16])),
+                (Domain::Batch, Feature::Running(_)) => {
+                    let k = feature.operand();
+                    quote!(L::splat(parameters.#name[#k / 16][#k % 16]))
+                }
             };
         }
         if let (Op::Broadcast { inner, len }, Some(operand)) = (&node.op, node.inputs.first()) {
@@ -266,10 +275,10 @@ impl<'a> PassCx<'a> {
         whole: usize,
         feature: &Feature,
     ) -> TokenStream {
-        let (row, rows) = (feature.tokens(), inner / LANES);
+        let (row, rows) = (feature.operand(), inner / LANES);
         let (share, numbers) = (number(rows), number(len));
         let at = match (rows == 1, rows * len == whole / LANES) {
-            (true, true) => row,
+            (true, true) => feature.tokens(),
             (true, false) => quote!(#row % #numbers),
             (false, true) => quote!(#row / #share),
             (false, false) => quote!(#row / #share % #numbers),
@@ -309,9 +318,12 @@ impl<'a> PassCx<'a> {
                 let k = scalar::literal(*k as f64, self.precision());
                 quote!(L::splat(#k))
             }
-            (Domain::Batch, Feature::Running(k)) => quote!(L::splat(#k as #element)),
+            (Domain::Batch, Feature::Running(_)) => {
+                let k = feature.operand();
+                quote!(L::splat(#k as #element))
+            }
             (Domain::Single, feature) => {
-                let p = feature.tokens();
+                let p = feature.operand();
                 quote!((L::index() + L::splat((16 * #p) as #element)))
             }
         }

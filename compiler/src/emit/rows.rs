@@ -114,7 +114,7 @@ impl<'a> Rows<'a> {
 
     /// Where lanes of position `t` begin in a value that has some for each, and how many features they are at most.
     fn place(&self, id: NodeId, feature: &Feature) -> Option<(TokenStream, TokenStream)> {
-        let (width, feature) = (number(self.width), feature.tokens());
+        let (width, feature) = (number(self.width), feature.operand());
         match self.node(id).len() {
             _ if self.is_wide(id) && self.cx.domain == Domain::Single => {
                 Some((quote!(t * #width + 16 * #feature), quote!(#width - 16 * #feature)))

@@ -15,6 +15,8 @@ enum Binds {
     Prefix,
     Product,
     Sum,
+    /// `if … { … } else { … }`
+    Choice,
 }
 
 #[derive(Debug, Clone)]
@@ -170,10 +172,12 @@ impl<'a> Writer<'a> {
                 let condition = self.condition(condition);
                 let a = self.code(a).tokens;
                 let b = self.code(b).tokens;
-                Code::atom(match self.style {
-                    Style::Lanes(_) => quote!(L::select(#condition, #a, #b)),
-                    Style::Number => quote!((if #condition { #a } else { #b })),
-                })
+                match self.style {
+                    Style::Lanes(_) => Code::atom(quote!(L::select(#condition, #a, #b))),
+                    Style::Number => {
+                        Code { tokens: quote!(if #condition { #a } else { #b }), binds: Binds::Choice }
+                    }
+                }
             }
         }
     }
@@ -354,22 +358,26 @@ impl<'a> Writer<'a> {
                             Relation::Eq => quote!(==),
                             Relation::Ne => quote!(!=),
                         };
-                        let (a, b) = (a.tokens, b.tokens);
-                        quote!((#a #op #b))
+                        let (a, b) = (a.within(Binds::Sum), b.within(Binds::Sum));
+                        quote!(#a #op #b)
                     }
                 }
             }
             Condition::And(a, b) => {
-                let (a, b) = (self.condition(a), self.condition(b));
-                if self.style == Style::Number { quote!((#a && #b)) } else { quote!((#a & #b)) }
+                let [a, b] = [a, b].map(|part| {
+                    let code = self.condition(part);
+                    if matches!(**part, Condition::Or(..)) { quote!((#code)) } else { code }
+                });
+                if self.style == Style::Number { quote!(#a && #b) } else { quote!(#a & #b) }
             }
             Condition::Or(a, b) => {
                 let (a, b) = (self.condition(a), self.condition(b));
-                if self.style == Style::Number { quote!((#a || #b)) } else { quote!((#a | #b)) }
+                if self.style == Style::Number { quote!(#a || #b) } else { quote!(#a | #b) }
             }
             Condition::Not(a) => {
-                let a = self.condition(a);
-                quote!((!#a))
+                let code = self.condition(a);
+                let is_call = matches!(**a, Condition::Compare(..)) && self.style != Style::Number;
+                if is_call { quote!(!#code) } else { quote!(!(#code)) }
             }
         }
     }

@@ -451,6 +451,13 @@ impl Graph {
         self.parameters.iter().any(|parameter| parameter.storage == Storage::Bf16)
     }
 
+    /// Whether numbers of some trained parameters are kept in sixteen bits.
+    pub fn has_trained_halves(&self) -> bool {
+        let is_trained_half =
+            |parameter: &Parameter| parameter.role == Role::Trained && parameter.storage == Storage::Bf16;
+        self.parameters.iter().any(is_trained_half)
+    }
+
     /// The parameter with this id.
     #[allow(clippy::indexing_slicing)]
     pub fn parameter(&self, id: ParameterId) -> &Parameter {

@@ -70,9 +70,9 @@ impl Operator for Spread {
         let (inner, len) = (cx.number(self.inner), cx.number(self.len));
         let repeats = self.inner * self.len < cx.node.len();
         let at = match (self.inner, repeats) {
-            (1, true) => quote!((o % #len)),
-            (_, true) => quote!((o / #inner % #len)),
-            (_, false) => quote!((o / #inner)),
+            (1, true) => quote!(o % #len),
+            (_, true) => quote!(o / #inner % #len),
+            (_, false) => quote!(o / #inner),
         };
         let load = cx.load(0, &Feature::Running(at));
         let finish = cx.finish(&[quote!(g), quote!(o)]);

@@ -53,7 +53,9 @@ fn define_clock(scope: &mut Scope, warmup: f64) {
     let time = Formula::binary(Binary::Div, done.clone(), variable(Variable::StepsPerEpoch));
     let define = |scope: &mut Scope, name: &str, formula: Formula| scope.define(name, Term::Number(formula));
     define(scope, "epoch", Formula::unary(Unary::Floor, time.clone()));
-    define(scope, "progress", Formula::binary(Binary::Div, done, steps.clone()));
+    // Who goes on behind the end stays there.
+    let share = Formula::binary(Binary::Div, done, steps.clone());
+    define(scope, "progress", Formula::binary(Binary::Min, share, Formula::Number(1.0)));
     define(scope, "time", time);
     define(scope, "step", step);
     define(scope, "steps", steps);

@@ -337,6 +337,8 @@ impl<'a> Cx<'a> {
         known.extend(self.names_of(origin, Sort::Activation));
         known.extend(self.names_of(origin, Sort::Import));
         known.extend(COMBINATORS.iter().map(|(word, _)| *word));
+        // A statement whose first word is misspelt is two stages.
+        known.extend(["loss", "optimizer", "metrics", "output"]);
         let mut diagnostic = Diagnostic::new(
             Code::E0201,
             format!("unknown layer `{}`", name.name),

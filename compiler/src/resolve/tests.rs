@@ -510,6 +510,7 @@ fn statements_have_their_places() {
 fn names_of_other_frameworks_are_understood() {
     for (body, advice) in [
         ("Linear(3)", "did you mean `dense`?"),
+        ("dense(3) metric", "did you mean `metrics`?"),
         ("dense(out_features = 3)", "did you mean `units`?"),
         ("dense(3, activation = relu)", "an activation is a stage of its own: `dense(16) -> relu`"),
         ("dense(3) loss MSELoss optimizer sgd", "did you mean `mse`?"),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{DataSet, Schema, TargetSchema, Targets};
 use crate::error::Error;
+use crate::model::info::class_of;
 use crate::model::{ModelInfo, TargetInfo, TargetLimits};
 
 /// Labels of a file.
@@ -47,9 +48,7 @@ fn rows_of(names: &[String], labels: &Labels<'_>) -> Result<(Vec<u32>, Vec<f64>)
 
 /// Whether a number is the index of a class.
 pub(super) fn is_class(value: f64, classes: usize, limits: TargetLimits) -> bool {
-    (0.0..=f64::from(u32::MAX)).contains(&value)
-        && value.fract() == 0.0
-        && limits.class_fits(value as u32, classes)
+    limits.class_fits(class_of(value), classes)
 }
 
 /// Puts labels beside inputs, as the loss of the model compares them. Classes are called by their number.

@@ -26,7 +26,7 @@ mod unpack;
 
 pub(crate) use augment::listed as listed_augmentations;
 pub use augment::{Augmentation, Augmenter, Fill};
-pub use normalize::fit_normalize;
+pub use normalize::{fit_fresh, fit_normalize};
 pub use schema::{Feature, Schema, TargetSchema};
 pub use split::{Split, SplitOptions, split, with_test};
 

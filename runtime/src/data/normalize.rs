@@ -18,14 +18,22 @@ where
     M: Model<Elem = f32> + ?Sized,
 {
     let info = *model.info();
-    if info.normalize.is_empty() {
+    fit_layers(model, train, info.normalize.iter().collect())
+}
+
+fn fit_layers<M>(model: &mut M, train: &DataSet, layers: Vec<&'static NormalizeInfo>) -> Result<(), Error>
+where
+    M: Model<Elem = f32> + ?Sized,
+{
+    let info = *model.info();
+    if layers.is_empty() {
         return Ok(());
     }
     train.check_inputs(&info)?;
     if train.rows == 0 {
         return Err(Error::new("E0410", "there are no rows to take the mean of"));
     }
-    for layer in info.normalize {
+    for layer in layers {
         for (tensor, values) in layer.tensors.into_iter().zip(fitted(layer, train, &info)) {
             let room = info.tensors.get(tensor).map_or(0, |tensor| tensor.len());
             match values.as_slice() {
@@ -40,6 +48,31 @@ where
         }
     }
     Ok(())
+}
+
+/// [`fit_normalize`] for the layers that hold no figures yet. Those of a model that was loaded, or was fitted before, stay
+/// what its weights were trained with.
+///
+/// # Errors
+/// As [`fit_normalize`].
+pub fn fit_fresh<M>(model: &mut M, train: &DataSet) -> Result<(), Error>
+where
+    M: Model<Elem = f32> + ?Sized,
+{
+    let info = *model.info();
+    fit_layers(model, train, info.normalize.iter().filter(|layer| is_fresh(model, &info, layer)).collect())
+}
+
+/// Whether a layer leaves its input as it is, as before it was fitted.
+fn is_fresh<M>(model: &M, info: &ModelInfo, layer: &NormalizeInfo) -> bool
+where
+    M: Model<Elem = f32> + ?Sized,
+{
+    layer.tensors.into_iter().zip([0.0, 1.0]).all(|(tensor, initial)| {
+        let mut values = vec![initial; info.tensors.get(tensor).map_or(0, |tensor| tensor.len())];
+        model.read_tensor(tensor, &mut values);
+        values.iter().all(|value| *value == initial)
+    })
 }
 
 /// The two figures of each feature, or of all together.

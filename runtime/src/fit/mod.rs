@@ -23,7 +23,7 @@ pub use evaluate::{Evaluation, evaluate};
 pub use report::{EpochReport, FitReport, FitStart, StepReport, Stopped};
 pub use run::swap_averages;
 
-use crate::data::{Augmentation, Split};
+use crate::data::{Augmentation, Split, fit_fresh};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::model::Train;
@@ -94,10 +94,14 @@ impl Default for FitOptions<'_> {
 /// Where a step begins with the states of cells that the last one ended with ([`Train::carried`]), samples are not
 /// shuffled: those of each place in a batch are neighbours in the data, and states begin anew with each epoch.
 ///
+/// What `normalize` and its kin keep of the training part is left as it is: a model's own method `fit` is
+/// [`fit_with_figures`].
+///
 /// # Errors
 /// - E0401 for a model without a loss, E0205 for options out of range, E0416 for augmentations that do not fit the model, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
 /// - E0410 when there are fewer rows than a batch, E0411 and E0416 when the data do not fit the model;
-/// - E0412 when the loss, or a parameter, is no longer finite: the last good state is then in the checkpoint;
+/// - E0412 when the loss, or a parameter, is no longer finite: the model is then as it was at the start, or after the last
+///   epoch that was good, and so is the checkpoint;
 /// - E0413 and E0419 when a checkpoint cannot be resumed, E0417 when one cannot be written;
 /// - E0418 when the fit was interrupted: the checkpoint is whole.
 pub fn fit<M>(
@@ -109,12 +113,45 @@ pub fn fit<M>(
 where
     M: Train<Elem = f32> + ?Sized,
 {
+    run(model, split, options, callback, false)
+}
+
+/// [`fit`], which first fits the layers that keep figures of the training part and hold none yet ([`fit_fresh`]), unless a
+/// checkpoint is resumed.
+///
+/// # Errors
+/// As [`fit`], and as [`fit_fresh`].
+pub fn fit_with_figures<M>(
+    model: &mut M,
+    split: &Split,
+    options: &FitOptions<'_>,
+    callback: &mut dyn Callback,
+) -> Result<FitReport, Error>
+where
+    M: Train<Elem = f32> + ?Sized,
+{
+    run(model, split, options, callback, true)
+}
+
+fn run<M>(
+    model: &mut M,
+    split: &Split,
+    options: &FitOptions<'_>,
+    callback: &mut dyn Callback,
+    fits_figures: bool,
+) -> Result<FitReport, Error>
+where
+    M: Train<Elem = f32> + ?Sized,
+{
+    // What is wrong with options and data is told before anything changes.
     let mut run = run::Run::new(model.info(), split, options)?;
     if model.carried() > 0 {
         run.stream();
     }
-    if let Some(path) = &options.resume {
-        run.resume(model, path)?;
+    match &options.resume {
+        Some(path) => run.resume(model, path)?,
+        None if fits_figures => fit_fresh(model, &split.train)?,
+        None => {}
     }
     run.train(model, callback)
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::report::EpochReport;
-use crate::checkpoint::{not_resumable, number};
+use crate::checkpoint::{bits, from_bits, not_resumable, number};
 use crate::data::{DataSet, Targets};
 use crate::error::Error;
 use crate::metrics::Metric;
@@ -28,8 +28,6 @@ pub(super) struct Progress {
     pub reference: Option<f64>,
     /// Epochs since then.
     pub waited: usize,
-    /// What the model's schedules remember.
-    pub schedule: Vec<f64>,
     /// All epochs done.
     pub history: Vec<EpochReport>,
 }
@@ -55,10 +53,6 @@ impl Progress {
         put("loss_sum", bits(self.loss_sum));
         put("steps", self.steps.to_string());
         put("waited", self.waited.to_string());
-        if !self.schedule.is_empty() {
-            let words: Vec<String> = self.schedule.iter().map(|value| bits(*value)).collect();
-            put("schedule", words.join(" "));
-        }
         put("history", self.history.iter().map(epoch_to_line).collect());
         for (key, value) in [
             ("best", self.best.map(bits)),
@@ -82,8 +76,6 @@ impl Progress {
         if text("epochs").is_none() {
             return Err(not_resumable(file.path(), "it was not written by a fit"));
         }
-        let schedule = text("schedule").unwrap_or_default();
-        let schedule: Option<Vec<f64>> = schedule.split_whitespace().map(from_bits).collect();
         let history = text("history").unwrap_or_default();
         let history: Option<Vec<EpochReport>> = history.lines().map(epoch_from_line).collect();
         Ok(Self {
@@ -95,7 +87,6 @@ impl Progress {
             best_epoch: text("best_epoch").map(|_| number(file, "fit.best_epoch")).transpose()?,
             reference: float("reference")?,
             waited: number(file, "fit.waited")?,
-            schedule: schedule.ok_or_else(|| damaged("schedule"))?,
             history: history.ok_or_else(|| damaged("history"))?,
         })
     }
@@ -159,14 +150,6 @@ pub(super) fn fingerprint(data: &DataSet) -> u64 {
 /// FNV-1a over words of 32 bits.
 fn hash(words: impl Iterator<Item = u32>) -> u64 {
     words.fold(0xcbf2_9ce4_8422_2325, |hash, word| (hash ^ u64::from(word)).wrapping_mul(0x0100_0000_01b3))
-}
-
-fn bits(number: f64) -> String {
-    format!("{:016x}", number.to_bits())
-}
-
-fn from_bits(text: &str) -> Option<f64> {
-    u64::from_str_radix(text, 16).ok().map(f64::from_bits)
 }
 
 /// `epoch loss validation steps seconds best name=figure …`, numbers as bits.

@@ -109,7 +109,6 @@ impl<'a> Run<'a> {
             }
         }
         snapshot.give(model);
-        model.set_schedule(&progress.schedule);
         self.progress = progress;
         Ok(())
     }
@@ -139,8 +138,15 @@ impl<'a> Run<'a> {
             if self.progress.epochs >= self.options.epochs {
                 break Stopped::Finished;
             }
-            if self.epoch(model, callback)?.is_break() {
-                break Stopped::Callback;
+            match self.epoch(model, callback) {
+                Ok(ControlFlow::Continue(())) => {}
+                Ok(ControlFlow::Break(())) => break Stopped::Callback,
+                Err(error) => {
+                    if let Some((good, _)) = self.good.as_ref().filter(|_| error.code == "E0412") {
+                        good.give(model);
+                    }
+                    return Err(error);
+                }
             }
         };
         self.keep(model);
@@ -261,7 +267,6 @@ impl<'a> Run<'a> {
         self.progress.row = 0;
         self.progress.loss_sum = 0.0;
         model.end_epoch(report.validation_loss.unwrap_or(report.loss));
-        self.progress.schedule = model.schedule().to_vec();
         self.progress.history.push(report.clone());
         if let Some(tensor) = self.keep(model) {
             return Err(self.not_finite(tensor, report.epoch));

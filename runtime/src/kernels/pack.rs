@@ -92,7 +92,7 @@ pub fn vector<E: Element, const ROWS: usize>(sample: &[E]) -> [Row<E>; ROWS] {
     rows
 }
 
-/// The same into rows whose padding is zeros already.
+/// The same into rows that are there. What their padding holds stays: nobody reads it.
 #[inline(always)]
 pub fn write_vector<E: Element>(sample: &[E], rows: &mut [Row<E>]) {
     for (to, from) in rows.as_flattened_mut().iter_mut().zip(sample) {

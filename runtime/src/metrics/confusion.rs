@@ -31,19 +31,19 @@ impl ConfusionMatrix {
 
     /// Counts a sample of class `actual` that was taken for `predicted`. A class out of range is not counted.
     pub fn add(&mut self, actual: usize, predicted: usize) {
-        if predicted < self.classes
-            && let Some(count) = self.counts.get_mut(actual * self.classes + predicted)
-        {
-            *count += 1;
+        if let Some(place) = self.place(actual, predicted) {
+            self.counts[place] += 1;
         }
     }
 
     /// Samples of class `actual` that were taken for `predicted`; 0 for classes out of range.
     pub fn get(&self, actual: usize, predicted: usize) -> u64 {
-        if predicted >= self.classes {
-            return 0;
-        }
-        self.counts.get(actual * self.classes + predicted).copied().unwrap_or(0)
+        self.place(actual, predicted).map_or(0, |place| self.counts[place])
+    }
+
+    /// Where a count is, if both are classes.
+    fn place(&self, actual: usize, predicted: usize) -> Option<usize> {
+        (actual < self.classes && predicted < self.classes).then(|| actual * self.classes + predicted)
     }
 
     /// Forgets all counts.

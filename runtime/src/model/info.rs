@@ -311,6 +311,12 @@ impl ModelInfo {
         }
     }
 
+    /// The number of the tensor that is saved as `name`, and how many values it has.
+    pub fn tensor(&self, name: &str) -> Option<(usize, usize)> {
+        let mut tensors = self.tensors.iter().enumerate();
+        tensors.find(|(_, tensor)| tensor.name == name).map(|(idx, tensor)| (idx, tensor.len()))
+    }
+
     /// How a tensor lies in memory; where there is none, as a vector of nothing.
     #[doc(hidden)]
     pub fn layout(&self, tensor: usize) -> Layout {

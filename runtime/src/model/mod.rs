@@ -2,7 +2,8 @@
 //! describe it.
 //!
 //! Numbers cross this border as plain rows, sample after sample (`[n][features]`, row-major), and parameters in
-//! PyTorch's shapes (`[out, in]`), whatever layout the emitted code keeps them in. Nothing here allocates.
+//! PyTorch's shapes (`[out, in]`), whatever layout the emitted code keeps them in. Nothing here allocates but
+//! [`Model::tensor`].
 
 pub(crate) mod info;
 
@@ -10,6 +11,9 @@ pub use info::{
     Compared, InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
     TargetInfo, TargetLimits, TensorInfo,
 };
+
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::element::Element;
 
@@ -35,8 +39,37 @@ impl core::fmt::Display for ShapeError {
 
 impl core::error::Error for ShapeError {}
 
+/// Why a tensor was not set; the model is unchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TensorError {
+    /// The model has no tensor of this name.
+    Unknown,
+    /// It has another number of values.
+    Len {
+        /// Values of the tensor.
+        expected: usize,
+        /// Values that were given.
+        found: usize,
+    },
+}
+
+impl core::fmt::Display for TensorError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unknown => write!(f, "the model has no tensor of this name"),
+            Self::Len { expected, found } => {
+                write!(f, "expected {expected} values of the tensor, found {found}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for TensorError {}
+
 /// Why a batch was not trained on; the model is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum StepError {
     /// The rows do not fit the model.
     Shape(ShapeError),
@@ -177,9 +210,35 @@ pub trait Model {
     /// Replaces tensor number `tensor` by `values`, in the shape it is saved in.
     /// Does nothing when there is no such tensor or `values` is of another length.
     fn write_tensor(&mut self, tensor: usize, values: &[Self::Elem]);
+
+    /// The values of the tensor that is saved as `name`, `hidden.weight`, in the shape it is saved in; `None` where there
+    /// is none. [`ModelInfo::tensors`] has names and shapes.
+    fn tensor(&self, name: &str) -> Option<Vec<Self::Elem>> {
+        let (tensor, len) = self.info().tensor(name)?;
+        let mut values = vec![Self::Elem::ZERO; len];
+        self.read_tensor(tensor, &mut values);
+        Some(values)
+    }
+
+    /// Replaces the values of the tensor that is saved as `name`.
+    ///
+    /// # Errors
+    /// When there is none, or `values` are not as many as it has.
+    fn set_tensor(&mut self, name: &str, values: &[Self::Elem]) -> Result<(), TensorError> {
+        let (tensor, expected) = self.info().tensor(name).ok_or(TensorError::Unknown)?;
+        if values.len() != expected {
+            return Err(TensorError::Len { expected, found: values.len() });
+        }
+        self.write_tensor(tensor, values);
+        Ok(())
+    }
 }
 
 /// A model that can be trained.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be trained",
+    note = "a model is trained whose text has a `loss` and an `optimizer`"
+)]
 pub trait Train: Model {
     /// One optimizer step on up to [`ModelInfo::batch`] samples: forward, loss, backward, update. Returns the loss.
     ///
@@ -207,11 +266,12 @@ pub trait Train: Model {
     /// The learning rate, if the optimizer has a parameter `lr`.
     fn learning_rate(&self) -> Option<f64>;
 
-    /// Sets the learning rate for the steps to come.
+    /// Sets the learning rate for the steps to come. One that is not finite or less than 0 is passed over, and so is any
+    /// where the optimizer has no parameter `lr`: [`Train::learning_rate`] says which it is.
     fn set_learning_rate(&mut self, lr: f64);
 
-    /// Says how long training is, for schedules: steps of an epoch, and epochs in all. Without it schedules take an
-    /// epoch for one step, and the number of epochs from the model's `train` section.
+    /// Says how long training is, for schedules: steps of an epoch, and epochs in all, each at least 1. Without it
+    /// schedules take an epoch for one step, and the number of epochs from the model's `train` section.
     fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
         let _ = (steps_per_epoch, epochs);
     }
@@ -230,6 +290,16 @@ pub trait Train: Model {
     /// What schedules remember from epoch to epoch.
     fn schedule(&self) -> &[f64] {
         &[]
+    }
+
+    /// The seed of the random numbers that steps draw, if they draw any: of `dropout` and its like.
+    fn seed(&self) -> Option<u64> {
+        None
+    }
+
+    /// Sets the seed of the random numbers that steps draw, when a checkpoint is resumed.
+    fn set_seed(&mut self, seed: u64) {
+        let _ = seed;
     }
 
     /// Sets what schedules remember, when a checkpoint is resumed.

@@ -22,7 +22,7 @@ pub use file::{Metadata, SafeTensors, Tensor, read_metadata, write};
 pub(crate) use fit::{BEST, OPTIMIZER, Part};
 pub use header::{Dtype, Entry};
 #[cfg(feature = "std")]
-pub use partial::{PartialReport, load_partial, read_prefixed};
+pub use partial::{PartialReport, load_partial, load_prefixed, read_prefixed};
 #[cfg(feature = "std")]
 pub use weights::{LoadOptions, load, save};
 #[cfg(feature = "std")]

@@ -63,6 +63,22 @@ where
     Ok(report)
 }
 
+/// Loads the tensors of a model whose names begin with `prefix` from weights of the model that it takes them from: those of
+/// `import Base from "base.nn"` are called `Base.…`, and `Base.` is their prefix.
+///
+/// # Errors
+/// E0413 when the file lacks one of them or has it in another shape; all of these are told. E0411, E0414 and E0415 as
+/// [`load_partial`]. The model is then unchanged.
+pub fn load_prefixed<M>(model: &mut M, path: &Path, prefix: &str) -> Result<(), Error>
+where
+    M: Model<Elem = f32> + ?Sized,
+{
+    for (idx, values) in read_prefixed(model.info(), path, prefix)? {
+        model.write_tensor(idx, &values);
+    }
+    Ok(())
+}
+
 /// Values for the tensors of a model whose names begin with `prefix`: in the file they are called without it. What else
 /// the file holds is left aside.
 ///
@@ -81,8 +97,13 @@ pub fn read_prefixed(info: &ModelInfo, path: &Path, prefix: &str) -> Result<Vec<
             Some((None, entry)) => values.push((idx, finite(tensor, &file, entry)?)),
         }
     }
-    let Some(first) = faults.first() else { return Ok(values) };
     let layers = prefix.trim_end_matches('.');
+    if values.is_empty() && faults.is_empty() {
+        let message = format!("model `{}` has no tensor whose name begins with `{prefix}`", info.name);
+        let names: Vec<&str> = info.tensors.iter().map(|tensor| tensor.name).collect();
+        return Err(Error::new("E0413", message).note(format!("the model has {}", listed(&names))));
+    }
+    let Some(first) = faults.first() else { return Ok(values) };
     let mut error =
         Error::new("E0413", format!("weights do not fit the imported `{layers}`: {first}")).at(path);
     for fault in faults.iter().skip(1) {

@@ -20,35 +20,25 @@ const SAMPLE: &str = "sample";
 /// Bytes of scratch up to which a batch of predictions keeps it on the stack.
 const STACK_BYTES: usize = 64 << 10;
 
-/// Bytes of a sample's values up to which each has memory of its own on the stack.
-const STACK_OF_ONE: usize = 64 << 10;
-
-/// Bytes of the memory that they share up to which that is on the stack: threads have 2 MiB, where code that is not
-/// optimised needs it twice.
-const SHARED_STACK_OF_ONE: usize = 512 << 10;
+/// Bytes of a sample's values up to which they lie on the stack, where each call begins with zeros: more takes longer
+/// than to be lent memory, and threads have 2 MiB, of which code that is not optimised needs twice as much.
+const STACK_OF_ONE: usize = 16 << 10;
 
 /// Where the values of one sample lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum MemoryOfOne {
     /// Each by itself on the stack.
     Stack,
-    /// On the stack, where they share it.
-    Shared,
-    /// In memory that the model keeps.
+    /// In memory that they share, and that the model keeps.
     Heap,
 }
 
 impl MemoryOfOne {
     /// Where those of a pass lie, of numbers of `number` bytes.
     pub(super) fn of(single: &Pass, number: usize) -> Self {
-        let bytes = |lens: &mut dyn Iterator<Item = usize>| {
-            lens.map(|len| len.next_multiple_of(LANES)).sum::<usize>() * number
-        };
-        if bytes(&mut single.values.iter().map(|value| value.len)) <= STACK_OF_ONE {
-            return Self::Stack;
-        }
-        let shared = bytes(&mut single.slots.iter().map(|slot| slot.len));
-        if shared <= SHARED_STACK_OF_ONE { Self::Shared } else { Self::Heap }
+        let rows = |value: &crate::plan::Value| value.len.next_multiple_of(LANES);
+        let bytes = single.values.iter().map(rows).sum::<usize>() * number;
+        if bytes <= STACK_OF_ONE { Self::Stack } else { Self::Heap }
     }
 }
 
@@ -150,8 +140,7 @@ impl Model<'_> {
         quote!(#(#path).*)
     }
 
-    /// The same, its parts. In the code for one sample a value has its own name, or in large models that of a slot that
-    /// it shares.
+    /// The same, its parts. In the code for one sample a value has its own name, or in large models a slot that it shares.
     pub(super) fn value_path(&self, pass: &Pass, id: NodeId, memory: Memory) -> Vec<Ident> {
         let Some(value) = pass.value(id) else { return Vec::new() };
         if memory == Memory::One && self.of_one == MemoryOfOne::Stack {
@@ -166,8 +155,7 @@ impl Model<'_> {
                 path
             }
             Memory::Scratch => vec![format_ident!("scratch"), name],
-            Memory::One if self.of_one == MemoryOfOne::Heap => vec![format_ident!("{SAMPLE}"), name],
-            Memory::One => vec![name],
+            Memory::One => vec![format_ident!("{SAMPLE}"), name],
         }
     }
 }

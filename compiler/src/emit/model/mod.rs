@@ -323,7 +323,9 @@ impl<'a> Model<'a> {
                 clippy::approx_constant,
                 clippy::excessive_precision,
                 clippy::needless_range_loop,
-                clippy::too_many_arguments
+                clippy::too_many_arguments,
+                non_snake_case,
+                unused_imports
             )]
         }
     }
@@ -533,6 +535,12 @@ impl<'a> Model<'a> {
 
             impl #name {
                 #ranges
+                /// What the model is: its shapes, its batch, its tensors.
+                #[must_use]
+                pub const fn description() -> &'static rt::ModelInfo {
+                    &INFO
+                }
+
                 /// A model whose parameters start as the source says, with random numbers from `seed`.
                 #[must_use]
                 pub fn new(#seed: u64) -> Self {

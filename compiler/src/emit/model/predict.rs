@@ -142,7 +142,10 @@ impl Model<'_> {
             };
             ("Predicts one sample. The first call makes the memory that later ones have again.", result, one)
         } else {
-            let vectors = self.info.inputs.iter().zip(&inputs).map(|(input, name)| {
+            // What nobody reads, for which there is a warning, need not be turned round.
+            let is_read = |name: &Ident| runs.iter().chain([&output]).any(|code| mentions(code, name));
+            let read = self.info.inputs.iter().zip(&inputs).filter(|(_, name)| is_read(name));
+            let vectors = read.map(|(input, name)| {
                 let rows = number(input.len().div_ceil(LANES));
                 quote!(let #name = rt::pack::vector::<#element, #rows>(#name);)
             });
@@ -150,10 +153,14 @@ impl Model<'_> {
                 let rows = number(len.div_ceil(LANES));
                 quote!(let mut #name = [ZERO_ROW; #rows];)
             });
+            let given = inputs.iter().map(|name| match is_read(name) {
+                true => name.clone(),
+                false => names::ident(&format!("_{name}")),
+            });
             let out_rows = number(outputs.div_ceil(LANES));
             let one = quote! {
                 /// The outputs of one sample, in rows of sixteen.
-                fn one(&self, #(#inputs: &[#element]),*) -> [Row; #out_rows] {
+                fn one(&self, #(#given: &[#element]),*) -> [Row; #out_rows] {
                     #of_model
                     #(#vectors)*
                     #(#declared)*

@@ -164,7 +164,12 @@ impl Model<'_> {
         let schedule_methods = self.schedule_methods();
         let checks = self.finite_checks(train_pass);
         let (lr_get, lr_set) = if has_lr {
-            (quote!(Some(self.lr)), quote!(self.lr = lr;))
+            let set = quote! {
+                if lr.is_finite() && lr >= 0.0 {
+                    self.lr = lr;
+                }
+            };
+            (quote!(Some(self.lr)), set)
         } else {
             (quote!(None), quote!(let _ = lr;))
         };

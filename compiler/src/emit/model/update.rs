@@ -205,11 +205,22 @@ impl Model<'_> {
         }
     }
 
-    /// Methods of `Train` that tell schedules the time.
+    /// Methods of `Train` that tell schedules the time, and where random numbers come from.
     pub(super) fn schedule_methods(&self) -> TokenStream {
         let Some(optimizer) = &self.optimizer else { return TokenStream::new() };
         let source = &optimizer.source;
         let mut out = TokenStream::new();
+        if self.draws() {
+            out.extend(quote! {
+                fn seed(&self) -> Option<u64> {
+                    Some(self.seed)
+                }
+
+                fn set_seed(&mut self, seed: u64) {
+                    self.seed = seed;
+                }
+            });
+        }
         if optimizer.has_horizon() {
             let accumulate =
                 crate::emit::scalar::literal(source.accumulate as f64, crate::program::Precision::F64);
@@ -220,6 +231,7 @@ impl Model<'_> {
             };
             out.extend(quote! {
                 fn set_horizon(&mut self, steps_per_epoch: u64, epochs: u64) {
+                    let (steps_per_epoch, epochs) = (steps_per_epoch.max(1), epochs.max(1));
                     self.horizon = rt::Horizon { steps_per_epoch: #steps, epochs: epochs as f64 };
                 }
             });

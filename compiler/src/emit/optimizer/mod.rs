@@ -62,7 +62,7 @@ impl Optimizer {
             groups: Vec::new(),
             locals: optimizer.locals.iter().map(|name| own_name(name)).collect(),
             precision: graph.precision,
-            rounds: graph.has_halves(),
+            rounds: graph.has_trained_halves(),
             // Gradients that are stored are passed over from first to last, as a processor expects.
             is_far: !optimizer.stores_gradients()
                 && trained_bytes(graph) * (1 + optimizer.states.len()) > FAR_BYTES,
