@@ -30,8 +30,8 @@ fn a_model_becomes_a_file_of_its_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     Builder::new().out_dir(folder.path()).compile(iris()).expect("the example is correct");
     let text = std::fs::read_to_string(folder.path().join("iris.rs")).expect("the file is there");
-    assert!(text.starts_with("mod iris {\n"), "{text}");
-    assert!(text.ends_with("\npub use iris::Iris;\n"), "{text}");
+    assert!(text.starts_with("mod nnc_iris {\n"), "{text}");
+    assert!(text.ends_with("\npub use nnc_iris::Iris;\n"), "{text}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder is there").count(), 1);
 }
 

@@ -56,7 +56,7 @@ fn an_unknown_name_is_told_what_is_like_it() {
     for (arguments, message, like) in [
         (&["list", "rellu"][..], "nothing is called `rellu`", "`relu`"),
         (&["list", "loses"], "nothing is called `loses`", "`losses`"),
-        (&["list", "losses", "hubert"], "no loss `hubert`", "`huber`"),
+        (&["list", "losses", "hubert"], "no loss is called `hubert`", "`huber`"),
     ] {
         let ran = folder.run(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""), "{ran}");

@@ -20,6 +20,16 @@ pub fn docs<S: AsRef<str>>(lines: impl IntoIterator<Item = S>) -> TokenStream {
     quote!(#(#[doc = #lines])*)
 }
 
+/// Formulas as lines of a doc comment. They are marked as text: else rustdoc takes them for Rust, and runs them with the
+/// tests of the user's library.
+pub fn formulas(lines: Vec<String>) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let fence = |mark: &str| std::iter::once(mark.to_owned());
+    fence("```text").chain(lines).chain(fence("```")).collect()
+}
+
 /// `a, b and c`; `a, b and 12 more` where all the names do not fit a line.
 pub fn names_in_a_line<S: AsRef<str>>(names: &[S]) -> String {
     const WIDTH: usize = 72;

@@ -6,6 +6,7 @@
 mod bundles;
 mod comments;
 mod constants;
+mod documentation;
 mod format;
 mod function;
 mod info;

@@ -47,6 +47,7 @@ mod reshape;
 mod residual;
 mod rms_norm;
 mod robust;
+mod rotary;
 pub mod scan;
 mod sequence_mask;
 pub mod slice;

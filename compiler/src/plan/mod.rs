@@ -6,6 +6,7 @@ mod along;
 mod broadcast;
 mod functions;
 mod memory;
+mod order;
 mod print;
 pub mod rows;
 mod strategy;

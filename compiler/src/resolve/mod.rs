@@ -48,6 +48,7 @@ mod metrics;
 mod model;
 mod names;
 mod optimizer;
+mod optimizer_use;
 mod print;
 mod ranges;
 mod scalar;

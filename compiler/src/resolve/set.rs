@@ -10,7 +10,7 @@ use nnc_grammar::ast::{Argument, Ast, Call, Expr, Item, Model, Optimizer, Sectio
 use nnc_grammar::diagnostic::{self, Code, Diagnostic};
 use nnc_grammar::span::{SourceMap, Span};
 
-use super::optimizer::GENERAL;
+use super::optimizer_use::GENERAL;
 use super::train;
 use crate::compile::Options;
 use crate::load::Uses;

@@ -8,8 +8,11 @@ use super::memory::MemoryOfOne;
 use super::{Model, array_type};
 use crate::emit::tree::mentions;
 use crate::emit::{names, number};
-use crate::plan::{LANES, Pass};
+use crate::plan::{Along, LANES, Pass};
 use crate::program::TargetKind;
+
+/// Numbers of a batch from which on threads share the work of turning them into lanes: 10 to 20 µs.
+const MANY_NUMBERS: usize = 40_000;
 
 impl Model<'_> {
     /// Functions that turn samples into lanes, and lanes back into samples.
@@ -30,8 +33,8 @@ impl Model<'_> {
                 quote! {
                     /// Target values become lanes.
                     #[entry(LoadTargets)]
-                    fn load_targets<'a>(targets: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #len]]) {
-                        rt::pack::rows::<L, #len>(targets, targets.len() / #len, first_group, lanes);
+                    fn load_targets<'a>(targets: &'a [#element], lanes: &'a mut [[Row; #len]]) {
+                        rt::pack::rows::<L, #len>(targets, targets.len() / #len, 0, lanes);
                     }
                 }
             }
@@ -40,16 +43,33 @@ impl Model<'_> {
         (quote!(#load #targets), store)
     }
 
+    /// Whether threads share the work of turning samples into lanes.
+    fn divides_samples(&self) -> bool {
+        let samples = self.plan.groups.max(self.plan.predict_groups) * LANES;
+        let numbers = samples * self.info.input.iter().product::<usize>();
+        self.plan.is_divided() && numbers >= MANY_NUMBERS
+    }
+
     /// The function that turns rows of samples into lanes.
     fn load_samples(&self) -> TokenStream {
         let element = &self.element;
         let width = number(self.info.input.iter().product());
+        // All parts look at all samples, of which each has its own groups.
+        let (each, samples_ty, first_ty, first) = match self.divides_samples() {
+            true => (
+                quote!(, each),
+                quote!(&'a &'a [#element]),
+                quote!(first_group: rt::First,),
+                quote!(first_group.0),
+            ),
+            false => (quote!(), quote!(&'a [#element]), quote!(), quote!(0)),
+        };
         if self.info.inputs.len() == 1 {
             return quote! {
                 /// Samples become lanes; padding repeats the first sample.
-                #[entry(LoadSamples)]
-                fn load_samples<'a>(samples: &'a [#element], first_group: usize, lanes: &'a mut [[Row; #width]]) {
-                    rt::pack::rows::<L, #width>(samples, samples.len() / #width, first_group, lanes);
+                #[entry(LoadSamples #each)]
+                fn load_samples<'a>(samples: #samples_ty, #first_ty lanes: &'a mut [[Row; #width]]) {
+                    rt::pack::rows::<L, #width>(samples, samples.len() / #width, #first, lanes);
                 }
             };
         }
@@ -64,12 +84,12 @@ impl Model<'_> {
         let parts = inputs.iter().zip(&self.info.inputs).map(|((name, len), input)| {
             let at = number(from);
             from += input.len();
-            quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, first_group, #name);)
+            quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, #first, #name);)
         });
         quote! {
             /// Samples, rows of all inputs, become the lanes of each; padding repeats the first sample.
-            #[entry(LoadSamples)]
-            fn load_samples<'a>(samples: &'a [#element], first_group: usize, #(#arguments),*) {
+            #[entry(LoadSamples #each)]
+            fn load_samples<'a>(samples: #samples_ty, #first_ty #(#arguments),*) {
                 #(#parts)*
             }
         }
@@ -89,7 +109,11 @@ impl Model<'_> {
     /// `simd.run(LoadSamples(…))`, from the rows `x` to the places of a pass.
     pub(super) fn run_load(&self, pass: &Pass, memory: Memory) -> TokenStream {
         let places = pass.graph.inputs.iter().map(|input| self.place(pass, input.node, memory));
-        quote!(simd.run(LoadSamples(x, 0, #(&mut #places),*));)
+        if self.divides_samples() {
+            let units = super::units(Along::Groups, memory);
+            return quote!(threads.run(simd, #units, LoadSamples(&x, rt::First(0), #(&mut #places),*)););
+        }
+        quote!(simd.run(LoadSamples(x, #(&mut #places),*));)
     }
 
     /// `predict`: one sample, no allocation but that of a large sample's memory by the first call.

@@ -144,10 +144,10 @@ impl Model<'_> {
             behind_loss.map(|step| self.statement(train_pass, step, Memory::Train)).collect();
         let evaluate_runs: Vec<TokenStream> =
             evaluate.iter().map(|step| self.with_loss(evaluate_pass, step, Memory::Evaluate)).collect();
-        let threads = self.threads(before.iter().chain(&loss).chain(&after));
-        let threads_evaluate = self.threads(&evaluate_runs);
         let load_train = self.load_batch(train_pass, Memory::Train);
         let load_evaluate = self.load_batch(evaluate_pass, Memory::Evaluate);
+        let threads = self.threads(before.iter().chain(&loss).chain(&after).chain([&load_train]));
+        let threads_evaluate = self.threads(evaluate_runs.iter().chain([&load_evaluate]));
         let state = has_state.then(|| quote!(let state = &mut *self.state;));
         let rates = optimizer
             .filter(|_| !stores)
@@ -292,7 +292,7 @@ impl Model<'_> {
                 },
                 _ => quote! {
                     if let rt::Target::Values(values) = target {
-                        simd.run(LoadTargets(values, 0, &mut #place));
+                        simd.run(LoadTargets(values, &mut #place));
                     }
                 },
             }

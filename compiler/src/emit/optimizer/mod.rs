@@ -10,7 +10,7 @@ pub use calls::UpdateCall;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::comments::{comment, docs};
+use super::comments::{comment, docs, formulas};
 use super::names;
 use super::scalar::{Style, Writer};
 use crate::costs::trained_bytes;
@@ -379,10 +379,11 @@ impl Optimizer {
             let assigned = phase
                 .assignments
                 .iter()
-                .map(|assign| format!("    {} = {}", name(assign.target), plain(&assign.value)));
-            let norms = phase.norms.iter().map(|(local, value)| {
-                format!("    {} = norm({})", name(Variable::Local(*local)), plain(value))
-            });
+                .map(|assign| format!("{} = {}", name(assign.target), plain(&assign.value)));
+            let norms = phase
+                .norms
+                .iter()
+                .map(|(local, value)| format!("{} = norm({})", name(Variable::Local(*local)), plain(value)));
             assigned.chain(norms).collect::<Vec<String>>()
         });
         let mut first = format!("`{}`, for sixteen weights at once", self.source.text);
@@ -391,7 +392,7 @@ impl Optimizer {
         }
         let is_first = source.is_some_and(|phase| !phase.norms.is_empty());
         first.push_str(if is_first { "; returns what is squared for the norms:" } else { ":" });
-        docs([first, String::new()].into_iter().chain(lines))
+        docs([first, String::new()].into_iter().chain(formulas(lines.collect())))
     }
 
     /// States that a phase reads or writes.
