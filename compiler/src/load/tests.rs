@@ -109,7 +109,7 @@ fn hiding_the_library_reaches_no_file_that_does_not_use_it() {
     ]);
     assert_eq!(compilation.diagnostics, []);
     let text: String = compilation.models.iter().map(|model| model.program.to_string()).collect();
-    assert_eq!(text.matches("if").count(), 1, "{text}");
+    assert_eq!(text.matches("max(").count(), 1, "{text}");
 }
 
 /// A loader that counts what is read.

@@ -112,10 +112,10 @@ fn traffic_of_a_dense_layer() {
     let of = |function: &str| calls.iter().find(|call| call.function == function).expect("a call").clone();
     let row = 64;
     // Two groups of samples: 4 and 16 features; the weight is a panel of 4 rows, the bias a row. A ReLU
-    // compares and chooses.
+    // takes the greater of two.
     let forward = of("h_forward");
     assert_eq!(forward.bytes, row * (2 * 4 + 2 * 16 + 4 + 1));
-    assert_eq!((forward.sample_flops, forward.flops), (2 * 4 * 16 + 16 + 2 * 16, 0));
+    assert_eq!((forward.sample_flops, forward.flops), (2 * 4 * 16 + 16 + 16, 0));
     let backward = of("h_update");
     assert_eq!(
         (backward.part, calls.last().map(|call| &call.function)),

@@ -129,8 +129,8 @@ fn saved_results_are_enough_for_most() {
         ("softplus", "-expm1(-out)"),
         ("elu", "if out > 0 { 1 } else { out + 1 }"),
         ("selu", "if out > 0 { 1.0507009873554805 } else { out + 1.7580993408473766 }"),
-        ("relu6", "if out > 0 { if out < 6 { 1 } else { 0 } } else { 0 }"),
-        ("hard_tanh", "if out > -1 { if out < 1 { 1 } else { 0 } } else { 0 }"),
+        ("relu6", "if out < 6 { if out > 0 { 1 } else { 0 } } else { 0 }"),
+        ("hard_tanh", "if out < 1 { if out > -1 { 1 } else { 0 } } else { 0 }"),
     ] {
         assert_eq!(of_output(name), expected, "for {name}");
     }
