@@ -11,7 +11,8 @@ use crate::emit::{names, number};
 use crate::plan::{Along, LANES, Pass};
 use crate::program::TargetKind;
 
-/// Numbers of a batch from which on threads share the work of turning them into lanes: 10 to 20 µs.
+/// Numbers of a batch from which on threads share the work of turning them into lanes, which takes some microseconds:
+/// what comes next is divided too, so that they are awake.
 const MANY_NUMBERS: usize = 40_000;
 
 impl Model<'_> {
@@ -33,8 +34,10 @@ impl Model<'_> {
                 quote! {
                     /// Target values become lanes.
                     #[entry(LoadTargets)]
-                    fn load_targets<'a>(targets: &'a [#element], lanes: &'a mut [[Row; #len]]) {
-                        rt::pack::rows::<L, #len>(targets, targets.len() / #len, 0, lanes);
+                    fn load_targets<'a>(
+                        targets: &'a [#element], first_group: rt::First, lanes: &'a mut [[Row; #len]],
+                    ) {
+                        rt::pack::rows::<L, #len>(targets, targets.len() / #len, first_group.0, lanes);
                     }
                 }
             }
@@ -54,22 +57,18 @@ impl Model<'_> {
     fn load_samples(&self) -> TokenStream {
         let element = &self.element;
         let width = number(self.info.input.iter().product());
-        // All parts look at all samples, of which each has its own groups.
-        let (each, samples_ty, first_ty, first) = match self.divides_samples() {
-            true => (
-                quote!(, each),
-                quote!(&'a &'a [#element]),
-                quote!(first_group: rt::First,),
-                quote!(first_group.0),
-            ),
-            false => (quote!(), quote!(&'a [#element]), quote!(), quote!(0)),
+        // All parts look at all samples, of which each has its own groups. Where there is one part it is told the first
+        // group too: of a number that is known rustc makes slower code for samples of a few values.
+        let (each, samples_ty) = match self.divides_samples() {
+            true => (quote!(, each), quote!(&'a &'a [#element])),
+            false => (quote!(), quote!(&'a [#element])),
         };
         if self.info.inputs.len() == 1 {
             return quote! {
                 /// Samples become lanes; padding repeats the first sample.
                 #[entry(LoadSamples #each)]
-                fn load_samples<'a>(samples: #samples_ty, #first_ty lanes: &'a mut [[Row; #width]]) {
-                    rt::pack::rows::<L, #width>(samples, samples.len() / #width, #first, lanes);
+                fn load_samples<'a>(samples: #samples_ty, first_group: rt::First, lanes: &'a mut [[Row; #width]]) {
+                    rt::pack::rows::<L, #width>(samples, samples.len() / #width, first_group.0, lanes);
                 }
             };
         }
@@ -84,12 +83,12 @@ impl Model<'_> {
         let parts = inputs.iter().zip(&self.info.inputs).map(|((name, len), input)| {
             let at = number(from);
             from += input.len();
-            quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, #first, #name);)
+            quote!(rt::pack::part::<L, #width, #len>(samples, #at, samples.len() / #width, first_group.0, #name);)
         });
         quote! {
             /// Samples, rows of all inputs, become the lanes of each; padding repeats the first sample.
             #[entry(LoadSamples #each)]
-            fn load_samples<'a>(samples: #samples_ty, #first_ty #(#arguments),*) {
+            fn load_samples<'a>(samples: #samples_ty, first_group: rt::First, #(#arguments),*) {
                 #(#parts)*
             }
         }
@@ -113,7 +112,7 @@ impl Model<'_> {
             let units = super::units(Along::Groups, memory);
             return quote!(threads.run(simd, #units, LoadSamples(&x, rt::First(0), #(&mut #places),*)););
         }
-        quote!(simd.run(LoadSamples(x, #(&mut #places),*));)
+        quote!(simd.run(LoadSamples(x, rt::First(0), #(&mut #places),*));)
     }
 
     /// `predict`: one sample, no allocation but that of a large sample's memory by the first call.

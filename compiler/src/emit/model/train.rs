@@ -292,7 +292,7 @@ impl Model<'_> {
                 },
                 _ => quote! {
                     if let rt::Target::Values(values) = target {
-                        simd.run(LoadTargets(values, &mut #place));
+                        simd.run(LoadTargets(values, rt::First(0), &mut #place));
                     }
                 },
             }

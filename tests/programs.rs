@@ -1,0 +1,147 @@
+//! What a program does with a model, beside steps and predictions: tensors by name, rates, checkpoints, figures of the
+//! data, and what is left of a model when training fails.
+
+use nnc::data::{DataSet, Split, Targets, fit_normalize};
+use nnc::fit::FitOptions;
+use nnc::safetensors::{Metadata, load_prefixed};
+use nnc::{Model, TensorError, Train, checkpoint};
+
+nnc::network! {
+    model Net {
+        input x: [3]
+        normalize
+        hidden: dense(8) -> tanh -> dropout(0.5)
+        head: dense(1)
+        loss mse
+        optimizer momentum(lr = plateau(0.05, patience = 0))
+    }
+    train { batch 4 }
+}
+
+mod cosine {
+    nnc::network! {
+        pub model Short { input [1] dense(1) loss mse optimizer sgd(lr = cosine(0.1)) }
+        train { batch 4 }
+    }
+}
+
+const X: [[f32; 3]; 4] = [[1.0, 5.0, -2.0], [2.0, 6.0, -1.0], [3.0, 4.0, 0.5], [4.0, 7.0, 1.5]];
+const Y: [[f32; 1]; 4] = [[0.5], [1.0], [-0.5], [2.0]];
+
+/// The rows of `X`, each number `scale` times as large, with targets.
+fn data(scale: f32) -> DataSet {
+    let inputs = X.as_flattened().iter().map(|x| x * scale).collect();
+    DataSet::from_rows(inputs, 3, Targets::Values(Y.as_flattened().to_vec(), 1)).expect("whole rows")
+}
+
+fn mean(model: &Net) -> Vec<f32> {
+    model.tensor("normalize.mean").expect("the model has it")
+}
+
+fn bits(model: &Net) -> Vec<u32> {
+    let tensors = Net::description().tensors.iter();
+    tensors.flat_map(|tensor| model.tensor(tensor.name).expect("its own")).map(f32::to_bits).collect()
+}
+
+#[test]
+fn tensors_are_read_and_set_by_name() {
+    let mut model = Net::new(1);
+    let mut bias = model.tensor("head.bias").expect("the model has it");
+    assert_eq!(bias, [0.0]);
+    let before = model.predict(&X[0])[0];
+    bias[0] = 2.0;
+    assert_eq!(model.set_tensor("head.bias", &bias), Ok(()));
+    assert!((model.predict(&X[0])[0] - before - 2.0).abs() < 1e-6);
+    assert_eq!(model.tensor("head.bais"), None);
+    assert_eq!(model.set_tensor("head.bais", &bias), Err(TensorError::Unknown));
+    let error = model.set_tensor("head.weight", &bias).expect_err("it has eight");
+    assert_eq!(error, TensorError::Len { expected: 8, found: 1 });
+    assert_eq!(nnc::Error::from(error).code, "E0413");
+}
+
+#[test]
+fn a_rate_that_is_none_is_passed_over() {
+    let mut model = cosine::Short::new(1);
+    for rate in [f64::NAN, f64::INFINITY, -0.1] {
+        model.set_learning_rate(rate);
+        assert_eq!(model.learning_rate(), Some(0.1));
+    }
+    model.set_learning_rate(0.2);
+    assert_eq!(model.learning_rate(), Some(0.2));
+}
+
+#[test]
+fn who_trains_longer_than_was_said_stays_at_the_end_of_a_schedule() {
+    let mut model = cosine::Short::new(1);
+    model.set_horizon(2, 2);
+    let mut rates = Vec::new();
+    for _ in 0..9 {
+        rates.push(model.scheduled_rate().expect("a rate"));
+        model.train_step(&[[1.0]], &[[1.0]]).expect("a sample");
+    }
+    assert!(rates[..5].is_sorted_by(|a, b| a > b), "{rates:?}");
+    assert!(rates[4..].iter().all(|rate| rate.abs() < 1e-17), "{rates:?}");
+    // An epoch has a step, and training an epoch.
+    model.set_horizon(0, 0);
+    assert!(model.scheduled_rate().is_some_and(f64::is_finite));
+}
+
+#[test]
+fn a_checkpoint_has_what_schedules_remember_and_where_random_numbers_come_from() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("net.safetensors");
+    let step = |model: &mut Net| model.train_step(&X, &Y).expect("the batch is whole");
+    let mut model = Net::new(3);
+    for loss in [1.0, 2.0, 3.0] {
+        step(&mut model);
+        model.end_epoch(loss);
+    }
+    assert!(model.scheduled_rate().expect("a rate") < 0.01, "the schedule went on");
+    checkpoint::save(&model, &path, &Metadata::new()).expect("it can be written");
+    let mut other = Net::new(4);
+    checkpoint::load(&mut other, &path).expect("it is its own");
+    assert_eq!((other.seed(), other.schedule()), (Some(3), model.schedule()));
+    for _ in 0..3 {
+        assert_eq!(step(&mut other).to_bits(), step(&mut model).to_bits());
+    }
+    assert_eq!(bits(&other), bits(&model));
+}
+
+#[test]
+fn figures_of_the_data_are_fitted_once() {
+    let options = FitOptions { epochs: 1, ..FitOptions::default() };
+    let mut model = Net::new(1);
+    // What is wrong with options or data is told before.
+    let few = Split::from(DataSet::from_rows(vec![9.0; 3], 3, Targets::Values(vec![1.0], 1)).expect("a row"));
+    assert_eq!(model.fit(&few, &options, &mut ()).expect_err("too few rows").code, "E0410");
+    assert_eq!(mean(&model), [0.0; 3]);
+    model.fit(&Split::from(data(1.0)), &options, &mut ()).expect("it trains");
+    assert_eq!(mean(&model), [2.5, 5.5, -0.25]);
+    // The weights go with these, whatever comes.
+    model.fit(&Split::from(data(3.0)), &options, &mut ()).expect("it trains");
+    assert_eq!(mean(&model), [2.5, 5.5, -0.25]);
+    fit_normalize(&mut model, &data(2.0)).expect("it fits");
+    assert_eq!(mean(&model), [5.0, 11.0, -0.5]);
+}
+
+#[test]
+fn a_fit_that_fails_leaves_the_last_good_model() {
+    let mut model = Net::new(1);
+    let good = Split::from(data(1.0));
+    model.fit(&good, &FitOptions { epochs: 2, ..FitOptions::default() }, &mut ()).expect("it trains");
+    let (before, steps) = (bits(&model), model.steps());
+    model.set_learning_rate(1e300);
+    let error = model.fit(&good, &FitOptions { epochs: 20, ..FitOptions::default() }, &mut ());
+    assert_eq!(error.expect_err("the rate is too large").code, "E0412");
+    assert_eq!((bits(&model), model.steps()), (before, steps));
+}
+
+#[test]
+fn a_beginning_that_no_tensor_has_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("net.safetensors");
+    let mut model = Net::new(1);
+    model.save(&path).expect("it can be written");
+    let error = load_prefixed(&mut model, &path, "Base.").expect_err("it has none");
+    assert!(error.code == "E0413" && error.message.contains("`Base.`"), "{error}");
+}
