@@ -113,7 +113,7 @@ pub fn fit<M>(
 where
     M: Train<Elem = f32> + ?Sized,
 {
-    run(model, split, options, callback, false)
+    begin(model, split, options, false)?.train(model, callback)
 }
 
 /// [`fit`], which first fits the layers that keep figures of the training part and hold none yet ([`fit_fresh`]), unless a
@@ -130,16 +130,16 @@ pub fn fit_with_figures<M>(
 where
     M: Train<Elem = f32> + ?Sized,
 {
-    run(model, split, options, callback, true)
+    begin(model, split, options, true)?.train(model, callback)
 }
 
-fn run<M>(
+/// A run at its start, or where a checkpoint was written.
+fn begin<'a, M>(
     model: &mut M,
-    split: &Split,
-    options: &FitOptions<'_>,
-    callback: &mut dyn Callback,
+    split: &'a Split,
+    options: &'a FitOptions<'a>,
     fits_figures: bool,
-) -> Result<FitReport, Error>
+) -> Result<run::Run<'a>, Error>
 where
     M: Train<Elem = f32> + ?Sized,
 {
@@ -153,5 +153,5 @@ where
         None if fits_figures => fit_fresh(model, &split.train)?,
         None => {}
     }
-    run.train(model, callback)
+    Ok(run)
 }
