@@ -91,6 +91,20 @@ pub fn table_gradient<
     }
 }
 
+/// Sines and cosines of the angles t f of up to sixteen frequencies; more are left out.
+#[inline(always)]
+fn waves<L: Lanes>(t: usize, frequencies: &[f64]) -> (Row<L::Elem>, Row<L::Elem>) {
+    let mut angles = [L::Elem::ZERO; LANES];
+    for (angle, frequency) in angles.iter_mut().zip(frequencies) {
+        *angle = L::Elem::from_f64(t as f64 * frequency);
+    }
+    let angles = L::load(&angles);
+    let (mut sines, mut cosines) = ([L::Elem::ZERO; LANES], [L::Elem::ZERO; LANES]);
+    angles.sin().store(&mut sines);
+    angles.cos().store(&mut cosines);
+    (sines, cosines)
+}
+
 /// Sines and cosines of each position, `[T, D]`: feature 2 i of position t is sin(t f_i), the one behind it cos(t f_i).
 /// `finish` is given the feature among all `T * D`, and the same number in all lanes.
 #[inline(always)]
@@ -99,10 +113,15 @@ pub fn sinusoidal<L: Lanes, const T: usize, const D: usize>(
     mut finish: impl FnMut(usize, L),
 ) {
     for t in 0..T {
-        for d in 0..D {
-            let angle = t as f64 * frequencies[d / 2];
-            let angle = L::splat(L::Elem::from_f64(angle));
-            finish(t * D + d, if d.is_multiple_of(2) { angle.sin() } else { angle.cos() });
+        for (chunk, frequencies) in frequencies.chunks(LANES).enumerate() {
+            let (sines, cosines) = waves::<L>(t, frequencies);
+            for i in 0..frequencies.len() {
+                let d = 2 * (chunk * LANES + i);
+                finish(t * D + d, L::splat(sines[i]));
+                if d + 1 < D {
+                    finish(t * D + d + 1, L::splat(cosines[i]));
+                }
+            }
         }
     }
 }
@@ -113,7 +132,16 @@ pub fn sinusoidal_one<L: Lanes, const T: usize, const D: usize, const Y: usize>(
     frequencies: &[f64],
     y: &mut [Row<L::Elem>; Y],
 ) {
-    sinusoidal::<L, T, D>(frequencies, |at, value| store_at(value, y, at, 1));
+    for (t, y) in y.as_flattened_mut()[..T * D].chunks_exact_mut(D).enumerate() {
+        for (y, frequencies) in y.chunks_mut(2 * LANES).zip(frequencies.chunks(LANES)) {
+            let (sines, cosines) = waves::<L>(t, frequencies);
+            for (i, pair) in y.chunks_mut(2).enumerate() {
+                for (to, wave) in pair.iter_mut().zip([sines[i], cosines[i]]) {
+                    *to = wave;
+                }
+            }
+        }
+    }
 }
 
 /// What is turned of a value with positions: pairs of features, each by an angle that grows with the position.
@@ -129,6 +157,18 @@ pub struct Turn {
     pub is_back: bool,
 }
 
+impl Turn {
+    /// Sines and cosines of the angles of position `t`, as of [`waves`].
+    #[inline(always)]
+    fn waves<L: Lanes>(self, t: usize, frequencies: &[f64]) -> (Row<L::Elem>, Row<L::Elem>) {
+        let (mut sines, cosines) = waves::<L>(t, frequencies);
+        if self.is_back {
+            (-L::load(&sines)).store(&mut sines);
+        }
+        (sines, cosines)
+    }
+}
+
 /// Turns the features (a, b) that are half a head apart at position t by t f_i: (a cos - b sin, b cos + a sin). What is not
 /// turned is handed on as it is. `finish` is given group, feature and sixteen samples.
 #[inline(always)]
@@ -140,14 +180,18 @@ pub fn rotate<L: Lanes, const F: usize>(
 ) {
     for t in 0..F / turn.row {
         let from = t * turn.row;
-        for (i, frequency) in frequencies.iter().enumerate() {
-            let (sin, cos) = sine_and_cosine::<L>(t, *frequency, turn.is_back);
-            for (g, x) in x.iter().enumerate() {
-                for start in (from..from + turn.len).step_by(turn.head) {
-                    let (low, high) = (start + i, start + i + turn.head / 2);
-                    let (a, b) = (L::load(&x[low]), L::load(&x[high]));
-                    finish(g, low, a * cos - b * sin);
-                    finish(g, high, b * cos + a * sin);
+        for (chunk, frequencies) in frequencies.chunks(LANES).enumerate() {
+            let (sines, cosines) = turn.waves::<L>(t, frequencies);
+            for i in 0..frequencies.len() {
+                let (sin, cos) = (L::splat(sines[i]), L::splat(cosines[i]));
+                for (g, x) in x.iter().enumerate() {
+                    for start in (from..from + turn.len).step_by(turn.head) {
+                        let low = start + chunk * LANES + i;
+                        let high = low + turn.head / 2;
+                        let (a, b) = (L::load(&x[low]), L::load(&x[high]));
+                        finish(g, low, a * cos - b * sin);
+                        finish(g, high, b * cos + a * sin);
+                    }
                 }
             }
         }
@@ -157,13 +201,6 @@ pub fn rotate<L: Lanes, const F: usize>(
             }
         }
     }
-}
-
-#[inline(always)]
-fn sine_and_cosine<L: Lanes>(t: usize, frequency: f64, is_back: bool) -> (L, L) {
-    let angle = L::splat(L::Elem::from_f64(t as f64 * frequency));
-    let sin = angle.sin();
-    (if is_back { -sin } else { sin }, angle.cos())
 }
 
 /// [`rotate`] of one sample, in rows of features.
@@ -176,18 +213,18 @@ pub fn rotate_one<L: Lanes, const Y: usize>(
     y: &mut [Row<L::Elem>; Y],
 ) {
     y.copy_from_slice(x);
-    let (from, to) = (x.as_flattened(), y.as_flattened_mut());
     for t in 0..len / turn.row {
-        for (i, frequency) in frequencies.iter().enumerate() {
-            let (sin, cos) = sine_and_cosine::<L>(t, *frequency, turn.is_back);
-            for start in (t * turn.row..t * turn.row + turn.len).step_by(turn.head) {
-                let (low, high) = (start + i, start + i + turn.head / 2);
-                let (a, b) = (L::splat(from[low]), L::splat(from[high]));
-                let mut row = [L::Elem::ZERO; LANES];
-                (a * cos - b * sin).store(&mut row);
-                to[low] = row[0];
-                (b * cos + a * sin).store(&mut row);
-                to[high] = row[0];
+        let from = t * turn.row;
+        for (chunk, frequencies) in frequencies.chunks(LANES).enumerate() {
+            let (sines, cosines) = turn.waves::<L>(t, frequencies);
+            let (sin, cos) = (L::load(&sines), L::load(&cosines));
+            for start in (from..from + turn.len).step_by(turn.head) {
+                let low = start + chunk * LANES;
+                let high = low + turn.head / 2;
+                let count = frequencies.len();
+                let (a, b) = (load_at::<L>(x, low, count), load_at::<L>(x, high, count));
+                store_at(a * cos - b * sin, y, low, count);
+                store_at(b * cos + a * sin, y, high, count);
             }
         }
     }
