@@ -316,10 +316,35 @@ impl Recovery<'_> {
         if is_explained {
             return self.blank(range);
         }
+        if self.adds_let(piece, range) {
+            return;
+        }
         self.report(&fault, range, piece);
         if !self.adds_parentheses(piece, range, &fault) && !self.drops_token(piece, range, &fault) {
             self.blank(range);
         }
+    }
+
+    /// `z = x -> dense(3)` lacks its `let`, with which it would be right: reports that, and reads it so where there is
+    /// room for the word. Whether that was so.
+    fn adds_let(&mut self, piece: Piece, range: &Range<usize>) -> bool {
+        let Some((start, end)) = self.bounds(range).filter(|_| piece == Piece::Statement) else {
+            return false;
+        };
+        let is_assignment =
+            self.word(range.start + 1) == "=" && !STATEMENTS.contains(&self.word(range.start));
+        let text = self.bytes.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or("");
+        if !is_assignment || check(piece, &format!("let {text}")).is_err() {
+            return false;
+        }
+        let name = self.word(range.start).to_owned();
+        self.diagnostics.push(explain::no_let(self.file, &name, start));
+        let room = start.checked_sub(4).and_then(|from| self.bytes.get_mut(from..start));
+        match room.filter(|room| room.iter().all(|byte| *byte == b' ')) {
+            Some(room) => room.copy_from_slice(b"let "),
+            None => self.blank(range),
+        }
+        true
     }
 
     /// `dense 16` is read as `dense(16)`, so that later stages do not miss an argument. Whether that was so.

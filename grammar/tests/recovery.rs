@@ -87,6 +87,22 @@ model A(a = 1.2.3, b = 0x10, c = 12px) {
     missing_comma: "model A {\n    input [4]\n    dense(16 bias = false)\n    dense(3)\n}\n",
     missing_stage: "model A {\n    input [4]\n    dense(16) -> -> relu\n    dense(3) ->\n    loss mse\n}\n",
     missing_arrow_in_let: "model A {\n    input [4]\n    let x dense(3)\n    dense(2)\n}\n",
+    missing_let: "\
+model A {
+    input x: [4]
+    z = x -> dense(3) -> relu
+    let y = z -> dense(2)
+    y -> relu
+}
+
+cell c(n) {
+    state h: [n]
+    u = h -> b: dense(n) -> relu
+  v = h -> c: dense(n) -> relu
+    h = tanh(u)
+    output h
+}
+",
     bare_arguments: "model A {\n    input [4]\n    dense 16 -> relu\n    optimizer adam 0.01\n    dense(3)\n}\n",
     misspelt_keywords: "\
 modle A {

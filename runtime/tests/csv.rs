@@ -69,6 +69,10 @@ fn fields_may_be_quoted_and_spaced() {
     let options = CsvOptions { features: vec!["a".into()], ..target("y") };
     let data = read_text(text, &options, &classifier(1, 3)).unwrap();
     assert_eq!(data.inputs, [1.0, 3.0, 5.0]);
+    // Quotes that stand within a field are what they are, and a last one may be closed by the end of the file.
+    for text in ["a,b\n1,5\" pipe", "a,b\n1,\"two\nlines\"", "a,b\n1,\"\"\"\"\n\n"] {
+        assert_eq!(self::table(text).unwrap().rows(), 1, "{text:?}");
+    }
 }
 
 /// Found by review: a file of Windows was one line off, and blank lines were not counted.
@@ -316,6 +320,9 @@ fn what_is_no_csv_is_refused() {
         (b"\n\n", "it is empty"),
         (b"a,b\n1,2,3\n", "line 2 has 3 fields, expected 2"),
         (b"a,b\n1,2\n3\n", "line 3 has 1 field, expected 2"),
+        (b"a,b\n1,\"x\n3,y\n", "line 2 opens a quote that nothing closes"),
+        (b"a,b\n1,x\n\"3,y\n\n", "line 3 opens a quote that nothing closes"),
+        (b"a,\"b\n1,x\n", "line 1 opens a quote that nothing closes"),
         (b"a,b,a\n1,2,3\n", "two columns are called `a`"),
         (b"a,b\n1,\xff\n", "not UTF-8"),
         (b"\xff\xfea\x00,\x00b\x00", "looks like UTF-16"),

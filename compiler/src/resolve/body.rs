@@ -278,6 +278,9 @@ impl<'a> Cx<'a> {
                     diagnostic = diagnostic.with_help(format!("`let {name} = …` names the value of a chain"));
                 }
                 self.report(diagnostic);
+                // What stands below may well use it.
+                let value = walk.poison();
+                self.name_value(walk, frame, name, assignment.name.span, value, true);
             }
         }
     }

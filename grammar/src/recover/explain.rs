@@ -76,6 +76,15 @@ pub(crate) fn number_too_large(span: Span, found: &str) -> Diagnostic {
     Diagnostic::new(Code::E0104, "number is too large", span, label)
 }
 
+/// The message for `name = …` with layers behind it.
+pub(super) fn no_let(file: FileId, name: &str, at: usize) -> Diagnostic {
+    let span = Span::new(file, at, at + name.len());
+    let label = format!("expected `let {name}`, found `{name}`");
+    Diagnostic::new(Code::E0101, format!("`{name}` is given layers without `let`"), span, label)
+        .with_help(format!("write `let {name} = …`"))
+        .with_note("without `let` only a state of a cell is assigned, and it takes a formula")
+}
+
 struct Context<'a> {
     file: FileId,
     text: &'a str,

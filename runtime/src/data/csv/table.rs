@@ -93,7 +93,12 @@ impl Table {
         };
         let mut record = ByteRecord::new();
         while reader.read_byte_record(&mut record).map_err(|error| table.damaged(error))? {
-            let line = lines.of_record(record.position().map_or(0, Position::byte));
+            let start = record.position().map_or(0, Position::byte);
+            let line = lines.of_record(start);
+            if reader.position().byte() >= bytes.len() as u64 {
+                let last = bytes.get(start as usize..).unwrap_or_default();
+                table.check_quotes(last, line)?;
+            }
             if table.header.is_empty() {
                 table.read_header(&record, line)?;
             } else {
@@ -142,6 +147,22 @@ impl Table {
         }
         self.rows.push(Row { start, line });
         Ok(())
+    }
+
+    /// A quote that nothing closes takes all that is behind it into one field: what is put behind the last record is
+    /// then no record of its own.
+    fn check_quotes(&self, last: &[u8], line: u64) -> Result<(), Error> {
+        let reader = last.chain(b"\n.".as_slice());
+        let mut reader = ReaderBuilder::new()
+            .delimiter(self.delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(reader);
+        if reader.byte_records().count() > 1 {
+            return Ok(());
+        }
+        let error = self.damaged(format!("line {line} opens a quote that nothing closes"));
+        Err(error.line(line).help("write `\"\"` for a quote within a quoted field"))
     }
 
     fn utf8<'a>(&self, field: &'a [u8], line: u64) -> Result<&'a str, Error> {
