@@ -39,6 +39,7 @@ macro_rules! models {
 models! {
     chain: Chain = "tests/data/models/chain.nn";
     channel_rows: ChannelRows = "tests/data/models/channel_rows.nn";
+    large_kernels: LargeKernels = "tests/data/models/large_kernels.nn";
     graph: Web = "tests/data/models/graph.nn";
     blocks: Blocks = "tests/data/models/blocks.nn";
     block_names: Named = "tests/data/models/block_names.nn";

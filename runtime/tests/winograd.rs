@@ -20,13 +20,15 @@ fn meetings(window: &Window) -> Vec<(usize, usize, (usize, usize))> {
     let mut all = Vec::new();
     for (output, channel) in (0..outputs).flat_map(|o| (0..channels).map(move |c| (o, c))) {
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            for (ky, kx) in (0..3).flat_map(|ky| (0..3).map(move |kx| (ky, kx))) {
+            for (ky, kx) in (0..window.kernel[0]).flat_map(|ky| (0..window.kernel[1]).map(move |kx| (ky, kx)))
+            {
                 let y = (row + ky).checked_sub(window.padding[0]).filter(|y| *y < height);
                 let x = (column + kx).checked_sub(window.padding[1]).filter(|x| *x < width);
                 if let (Some(y), Some(x)) = (y, x) {
                     let from = (channel * height + y) * width + x;
                     let to = (output * rows + row) * columns + column;
-                    all.push((from, to, (output, channel * 9 + ky * 3 + kx)));
+                    let tap = (channel * window.kernel[0] + ky) * window.kernel[1] + kx;
+                    all.push((from, to, (output, tap)));
                 }
             }
         }
@@ -46,14 +48,14 @@ fn close(name: &str, found: &[R], expected: &[[(f64, f64); 16]]) {
 }
 
 macro_rules! size {
-    ($name:ident: groups $g:literal, $input:expr => $output:expr, padding $padding:expr) => {
+    ($name:ident: groups $g:literal, taps $taps:literal, $input:expr => $output:expr, padding $padding:expr) => {
         mod $name {
             use super::*;
 
             const WINDOW: Window = Window {
                 input: $input,
                 output: $output,
-                kernel: [3, 3],
+                kernel: [$taps, $taps],
                 stride: [1, 1],
                 padding: $padding,
                 dilation: [1, 1],
@@ -62,23 +64,42 @@ macro_rules! size {
             const G: usize = $g;
             const X: usize = WINDOW.input[0] * WINDOW.input[1] * WINDOW.input[2];
             const Y: usize = WINDOW.output[0] * WINDOW.output[1] * WINDOW.output[2];
-            const K: usize = WINDOW.input[0] * 9;
+            const K: usize = WINDOW.input[0] * $taps * $taps;
             const P: usize = WINDOW.output[0].div_ceil(16);
             const BP: usize = WINDOW.input[0].div_ceil(16);
             /// One more than is needed.
-            const S: usize = 16 * (P * WINDOW.input[0] + 2 * (WINDOW.input[0] + 1 + WINDOW.output[0])) + 1;
+            const S: usize = ($taps + 1) * ($taps + 1)
+                * (P * WINDOW.input[0] + 2 * (WINDOW.input[0] + 1 + WINDOW.output[0]))
+                + 1;
 
             #[inline(always)]
             fn forward<L: Lanes<Elem = f32>>(x: &[[R; X]], weight: &[[R; K]; P], bias: Option<&[R; P]>, room: &mut [[R; S]], y: &mut [[R; Y]], times: &mut [u32; Y]) {
-                conv::winograd::<L, X, K, P, S>(&WINDOW, x, weight, bias, room, #[inline(always)] |g, o, z: L| {
+                conv::winograd::<L, $taps, X, K, P, S>(&WINDOW, x, weight, bias, room, #[inline(always)] |g, o, z: L| {
                     times[o] += 1;
                     z.store(&mut y[g][o]);
                 });
             }
 
+            const H: usize = WINDOW.output[0] * (WINDOW.output[1] / 2) * (WINDOW.output[2] / 2);
+
+            #[inline(always)]
+            fn halved<L: Lanes<Elem = f32>>(x: &[[R; X]], weight: &[[R; K]; P], room: &mut [[R; S]], y: &mut [[R; H]]) {
+                conv::winograd_halved::<L, $taps, X, K, P, S>(
+                    &WINDOW,
+                    x,
+                    weight,
+                    None,
+                    room,
+                    #[inline(always)]
+                    |_, place, z: L| z + L::splat(place as f32),
+                    #[inline(always)]
+                    |g, o, z: L| z.store(&mut y[g][o]),
+                );
+            }
+
             #[inline(always)]
             fn back<L: Lanes<Elem = f32>>(d_y: &[[R; Y]], weight: &[[R; K]; P], bias: Option<&[R; BP]>, room: &mut [[R; S]], d_x: &mut [[R; X]], times: &mut [u32; X]) {
-                conv::winograd_back::<L, Y, K, P, S>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), room, #[inline(always)] |g, o, z: L| {
+                conv::winograd_back::<L, $taps, Y, K, P, S>(&WINDOW, d_y, weight, bias.map(|bias| bias.as_slice()), room, #[inline(always)] |g, o, z: L| {
                     times[o] += 1;
                     z.store(&mut d_x[g][o]);
                 });
@@ -87,6 +108,7 @@ macro_rules! size {
             entries! {
                 f32;
                 Forward<'a> = forward(x: &'a [[R; X]], weight: &'a [[R; K]; P], bias: Option<&'a [R; P]>, room: &'a mut [[R; S]], y: &'a mut [[R; Y]], times: &'a mut [u32; Y]);
+                Halved<'a> = halved(x: &'a [[R; X]], weight: &'a [[R; K]; P], room: &'a mut [[R; S]], y: &'a mut [[R; H]]);
                 Back<'a> = back(d_y: &'a [[R; Y]], weight: &'a [[R; K]; P], bias: Option<&'a [R; BP]>, room: &'a mut [[R; S]], d_x: &'a mut [[R; X]], times: &'a mut [u32; X]);
             }
 
@@ -139,6 +161,31 @@ macro_rules! size {
                 }
             }
 
+            /// What a value becomes before depends on its place here, so that each is asked for by its own.
+            #[test]
+            fn halved_is_the_largest_of_four() {
+                let [_, height, width] = WINDOW.output;
+                if height % 2 + width % 2 > 0 {
+                    return;
+                }
+                let mut numbers = Numbers(9);
+                let (x, weight) = (numbers.rows::<X, G>(), weight(&mut numbers));
+                for simd in Set::ALL.map(Simd::up_to) {
+                    let (mut y, mut room) = (numbers.rows::<Y, G>(), numbers.rows::<S, G>());
+                    simd.run(Forward(&*x, &weight, None, &mut *room, &mut *y, &mut [0; Y]));
+                    let mut largest = numbers.rows::<H, G>();
+                    simd.run(Halved(&*x, &weight, &mut *room, &mut *largest));
+                    for (g, at, lane) in (0..G).flat_map(|g| (0..H).flat_map(move |at| (0..16).map(move |lane| (g, at, lane)))) {
+                        let (row, column) = (at / (width / 2), at % (width / 2));
+                        let (o, row) = (row / (height / 2), row % (height / 2));
+                        let places = [(0, 0), (0, 1), (1, 0), (1, 1)]
+                            .map(|(dy, dx)| (o * height + 2 * row + dy) * width + 2 * column + dx);
+                        let wanted = places.map(|place| y[g][place][lane] + place as f32).into_iter().fold(f32::MIN, f32::max);
+                        assert_eq!(largest[g][at][lane], wanted, "{simd:?}: {at}");
+                    }
+                }
+            }
+
             #[test]
             fn back_is_its_gradient() {
                 let mut numbers = Numbers(5);
@@ -182,12 +229,19 @@ macro_rules! size {
     };
 }
 
-size!(one_place: groups 1, [1, 1, 1] => [1, 1, 1], padding [1, 1]);
-size!(one_tile: groups 1, [2, 4, 4] => [3, 2, 2], padding [0, 0]);
-size!(two_tiles: groups 2, [8, 6, 6] => [8, 6, 6], padding [1, 1]);
-size!(odd: groups 2, [9, 5, 7] => [17, 5, 7], padding [1, 1]);
-size!(narrow: groups 1, [18, 9, 3] => [5, 9, 3], padding [1, 1]);
-size!(without_padding: groups 1, [11, 6, 9] => [10, 4, 7], padding [0, 0]);
-size!(wide_padding: groups 1, [3, 4, 5] => [21, 6, 7], padding [2, 2]);
-size!(mixed_padding: groups 1, [4, 5, 8] => [33, 3, 10], padding [0, 2]);
-size!(whole_panels: groups 3, [16, 8, 12] => [32, 8, 12], padding [1, 1]);
+size!(one_place: groups 1, taps 3, [1, 1, 1] => [1, 1, 1], padding [1, 1]);
+size!(one_tile: groups 1, taps 3, [2, 4, 4] => [3, 2, 2], padding [0, 0]);
+size!(two_tiles: groups 2, taps 3, [8, 6, 6] => [8, 6, 6], padding [1, 1]);
+size!(odd: groups 2, taps 3, [9, 5, 7] => [17, 5, 7], padding [1, 1]);
+size!(narrow: groups 1, taps 3, [18, 9, 3] => [5, 9, 3], padding [1, 1]);
+size!(without_padding: groups 1, taps 3, [11, 6, 9] => [10, 4, 7], padding [0, 0]);
+size!(wide_padding: groups 1, taps 3, [3, 4, 5] => [21, 6, 7], padding [2, 2]);
+size!(mixed_padding: groups 1, taps 3, [4, 5, 8] => [33, 3, 10], padding [0, 2]);
+size!(whole_panels: groups 3, taps 3, [16, 8, 12] => [32, 8, 12], padding [1, 1]);
+size!(of_five_places: groups 1, taps 5, [1, 1, 1] => [1, 1, 1], padding [2, 2]);
+size!(of_five_one_tile: groups 1, taps 5, [2, 6, 6] => [3, 2, 2], padding [0, 0]);
+size!(of_five_odd: groups 2, taps 5, [9, 5, 7] => [17, 5, 7], padding [2, 2]);
+size!(of_five_narrow: groups 1, taps 5, [18, 9, 3] => [5, 9, 3], padding [2, 2]);
+size!(of_five_without_padding: groups 1, taps 5, [6, 14, 14] => [16, 10, 10], padding [0, 0]);
+size!(of_five_wide_padding: groups 1, taps 5, [3, 4, 5] => [21, 8, 9], padding [4, 4]);
+size!(of_five_mixed_padding: groups 1, taps 5, [4, 5, 8] => [33, 3, 12], padding [1, 4]);

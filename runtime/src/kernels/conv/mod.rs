@@ -33,7 +33,7 @@ pub use back::input_gradient;
 pub use forward::{forward, forward_halved};
 pub use single::{pad, single, single_back};
 pub use weight::weight_gradient;
-pub use winograd::{winograd, winograd_back};
+pub use winograd::{winograd, winograd_back, winograd_halved};
 
 /// Sizes of a convolution. Pairs are rows and columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
