@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 
 use nnc::data::{DataSet, Feature, Schema, SplitOptions, TargetSchema, Targets, split};
 use nnc::fit::{Callback, EarlyStopping, EpochReport, FitOptions};
-use nnc::metrics::{Metric, argmax};
+use nnc::metrics::Metric;
+use nnc::outputs::argmax;
 use nnc::{Error, Rng, safetensors};
 
 nnc::network! {

@@ -55,8 +55,12 @@ pub use nnc_runtime::model::{
     self, InputInfo, LayerInfo, Model, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo,
     TargetLimits, TensorError, TensorInfo, Train,
 };
+/// Of the version that `predict_batch` takes.
+#[cfg(feature = "ndarray")]
+#[doc(no_inline)]
+pub use nnc_runtime::ndarray_api::ndarray;
 #[doc(inline)]
-pub use nnc_runtime::{Element, Rng, Set, Simd, Threads, safetensors};
+pub use nnc_runtime::{Element, Rng, Set, Simd, Threads, outputs, safetensors};
 #[cfg(feature = "std")]
 #[doc(inline)]
 pub use nnc_runtime::{Error, checkpoint, data, fit, metrics};

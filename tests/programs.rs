@@ -1,8 +1,11 @@
 //! What a program does with a model, beside steps and predictions: tensors by name, rates, checkpoints, figures of the
 //! data, and what is left of a model when training fails.
 
+use std::ops::ControlFlow;
+
 use nnc::data::{DataSet, Split, Targets, fit_normalize};
-use nnc::fit::FitOptions;
+use nnc::fit::{EpochReport, FitOptions};
+use nnc::outputs::{argmax, softmax};
 use nnc::safetensors::{Metadata, load_prefixed};
 use nnc::{Model, TensorError, Train, checkpoint};
 
@@ -53,7 +56,7 @@ fn tensors_are_read_and_set_by_name() {
     assert_eq!(model.set_tensor("head.bias", &bias), Ok(()));
     assert!((model.predict(&X[0])[0] - before - 2.0).abs() < 1e-6);
     assert_eq!(model.tensor("head.bais"), None);
-    assert_eq!(model.set_tensor("head.bais", &bias), Err(TensorError::Unknown));
+    assert_eq!(model.set_tensor("head.bais", &bias), Err(TensorError::Unknown("head.bais".into())));
     let error = model.set_tensor("head.weight", &bias).expect_err("it has eight");
     assert_eq!(error, TensorError::Len { expected: 8, found: 1 });
     assert_eq!(nnc::Error::from(error).code, "E0413");
@@ -144,4 +147,73 @@ fn a_beginning_that_no_tensor_has_is_told() {
     model.save(&path).expect("it can be written");
     let error = load_prefixed(&mut model, &path, "Base.").expect_err("it has none");
     assert!(error.code == "E0413" && error.message.contains("`Base.`"), "{error}");
+}
+
+/// What takes a model takes a box of one, and one that is lent: with all that it remembers.
+#[test]
+fn a_box_of_a_model_is_a_model() {
+    fn trained(mut model: impl Train<Elem = f32>) -> (Vec<f32>, Vec<f64>, Option<u64>, u64) {
+        let options = FitOptions { epochs: 6, batch: Some(2), ..FitOptions::default() };
+        let split = Split { validation: Some(data(1.5)), ..Split::from(data(1.0)) };
+        nnc::fit::fit(&mut model, &split, &options, &mut ()).expect("it trains");
+        let weights = model.tensor("head.weight").expect("its own");
+        (weights, model.schedule().to_vec(), model.seed(), model.steps())
+    }
+    let boxed: Box<dyn Train<Elem = f32>> = Box::new(Net::new(3));
+    assert_eq!(format!("{boxed:?}"), format!("{:?}", Net::new(0)));
+    let mut lent = Net::new(3);
+    let expected = trained(Net::new(3));
+    assert_ne!(expected.1, [0.0; 2][..expected.1.len().min(2)]);
+    assert_eq!(trained(boxed), expected);
+    assert_eq!(trained(&mut lent), expected);
+    assert_eq!(lent.steps(), 12);
+}
+
+/// The method, the function, and both through a trait object fit the figures first.
+#[test]
+fn the_function_fit_is_the_method() {
+    let (split, options) = (Split::from(data(1.0)), FitOptions { epochs: 3, ..FitOptions::default() });
+    let (mut one, mut other) = (Net::new(5), Net::new(5));
+    one.fit(&split, &options, &mut ()).expect("it trains");
+    nnc::fit::fit(&mut other as &mut dyn Train<Elem = f32>, &split, &options, &mut ()).expect("it trains");
+    assert_eq!(bits(&one), bits(&other));
+    assert_ne!(mean(&one), [0.0; 3]);
+}
+
+#[test]
+fn a_closure_is_called_after_each_epoch() {
+    let options = FitOptions { epochs: 9, ..FitOptions::default() };
+    let mut losses = Vec::new();
+    let mut stop_after_three = |report: &EpochReport| {
+        losses.push(report.loss);
+        if losses.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let report =
+        Net::new(1).fit(&Split::from(data(1.0)), &options, &mut stop_after_three).expect("it trains");
+    assert_eq!((losses.len(), report.epochs.len()), (3, 3));
+}
+
+#[test]
+fn scores_become_probabilities() {
+    let mut scores = [1000.0, 1001.0, -1000.0];
+    softmax(&mut scores);
+    assert_eq!(argmax(&scores), 1);
+    assert!((scores[0] - 0.268_941_43).abs() < 1e-7 && scores[2] == 0.0);
+}
+
+#[test]
+fn weights_go_through_memory_as_through_a_file() {
+    let mut model = Net::new(4);
+    for _ in 0..3 {
+        model.train_step(&X, &Y).expect("it fits");
+    }
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("net.safetensors");
+    model.save(&path).expect("it can be written");
+    let bytes = model.to_bytes();
+    assert_eq!(bytes, std::fs::read(&path).expect("it was written"));
+    let read = Net::from_bytes(&bytes).expect("its own");
+    assert_eq!(bits(&read), bits(&model));
+    assert_eq!(read.predict(&X[1]), model.predict(&X[1]));
+    assert!(Net::from_bytes(&bytes[..bytes.len() - 1]).is_err());
 }

@@ -51,16 +51,22 @@ pub fn compile(path: impl AsRef<Path>) -> Result<(), Error> {
 /// nnc_build::Builder::new().set("hidden", 128).compile("models/digits.nn")
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Builder {
     options: Options,
     out_dir: Option<PathBuf>,
 }
 
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Builder {
     /// No parameters, and `OUT_DIR`.
     pub fn new() -> Self {
-        Self::default()
+        Self { options: Options { is_code: true, ..Options::default() }, out_dir: None }
     }
 
     /// Gives a parameter of the model its value, a number, `true` or `false`; or `loss`, `optimizer`, `lr`, `batch` and

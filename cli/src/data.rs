@@ -44,7 +44,7 @@ pub fn load(model: &CompiledModel, info: &ModelInfo, run: &Run) -> Result<Split,
     let (train, test) = match &spec.source {
         DataSource::Csv { path, test } => {
             let options = csv_options(spec);
-            let train = csv::read(&at(path), &options, info)?;
+            let train = csv::read(at(path), &options, info)?;
             check_groups(spec, &train.schema, info).map_err(|error| error.at(at(path)))?;
             let test = match test {
                 Some(test) => Some(read_like(&at(test), &options, &train.schema, info)?),

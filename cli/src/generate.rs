@@ -4,13 +4,12 @@ use std::path::Path;
 
 use nnc_runtime::Rng;
 use nnc_runtime::data::Schema;
-use nnc_runtime::metrics::argmax;
+use nnc_runtime::outputs::{argmax, softmax};
 
 use crate::arguments::Run;
 use crate::engine::Unless;
 use crate::next::Next;
 use crate::output::{Object, Output, print};
-use crate::predict::softmax;
 use crate::session::{Prepared, default_weights};
 use crate::source::Failure;
 

@@ -6,8 +6,8 @@ use nnc_compiler::CompiledModel;
 use nnc_compiler::program::Kind;
 use nnc_runtime::Error;
 use nnc_runtime::data::Schema;
-use nnc_runtime::metrics::argmax;
 use nnc_runtime::model::{ModelInfo, TargetInfo};
+use nnc_runtime::outputs::{argmax, softmax};
 
 use crate::arguments::Run;
 use crate::data;
@@ -137,13 +137,6 @@ pub fn ends_in_softmax(model: &CompiledModel, at: usize) -> bool {
     made.and_then(|made| program.applications.get(made)).is_some_and(
         |application| matches!(&application.kind, Kind::Activation { name, .. } if name == "softmax"),
     )
-}
-
-pub fn softmax(row: &mut [f32]) {
-    let largest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    row.iter_mut().for_each(|value| *value = (*value - largest).exp());
-    let sum: f32 = row.iter().sum();
-    row.iter_mut().for_each(|value| *value /= sum);
 }
 
 /// The answer as CSV, with a header. Rows that have names begin with them, in a column of this name.

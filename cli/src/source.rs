@@ -87,8 +87,13 @@ pub fn compile(file: &Path, options: &Options) -> Result<Compilation, Error> {
 /// # Errors
 /// When the file cannot be read, or has faults.
 pub fn compiled(source: &Source, batch: Option<usize>, output: &Output) -> Result<Compilation, Failure> {
-    let options =
-        Options { set: source.set.clone(), model: source.model.clone(), batch, no_fold: source.no_fold };
+    let options = Options {
+        set: source.set.clone(),
+        model: source.model.clone(),
+        batch,
+        is_code: false,
+        no_fold: source.no_fold,
+    };
     let compilation = compile(&source.file, &options)?;
     output.diagnostics(&compilation.sources, &compilation.diagnostics);
     if compilation.has_errors() { Err(Failure::Reported) } else { Ok(compilation) }

@@ -149,7 +149,7 @@ fn what_is_wrong_is_said_before_the_first_run() {
     let fails = |more: &[&str], code: &str| {
         folder.fails(&[&["sweep", "small.nn", "--engine", "reference"], more].concat(), code)
     };
-    fails(&["--set", "lr=0.1,-1"], "E0205").says("--set lr:");
+    fails(&["--set", "lr=0.1,-1"], "E0205").says("setting lr:");
     fails(&["--set", "optimizer=sgd,adamm"], "E0212").says("adam");
     fails(&["--set", "lrr=1"], "E0218").says("`lr`");
     fails(&["--set", "lr=0.1,,1"], "E0205");

@@ -28,6 +28,9 @@ pub struct Options {
     pub model: Option<String>,
     /// Samples in a training batch, instead of what the file says.
     pub batch: Option<usize>,
+    /// Whether it is for a program that is compiled, and not for the command: what only the command reads can then not be
+    /// set.
+    pub is_code: bool,
     /// Whether normalisation with running figures is kept apart from the layer before it in prediction.
     pub no_fold: bool,
 }

@@ -60,7 +60,7 @@ pub fn source_name(path: &Path) -> String {
 /// What the module of a model allows. A program need not use all of a model, its struct is re-exported by the module's
 /// parent, without the standard library `Box` has no name of its own, and what clippy would have written otherwise was written
 /// by a compiler.
-const ALLOW: &str = "#![allow(dead_code, single_use_lifetimes, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic)]";
+const ALLOW: &str = "#![allow(dead_code, single_use_lifetimes, unreachable_pub, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery, clippy::restriction)]";
 
 fn module(model: &CompiledModel, name: &str, visibility: &TokenStream) -> TokenStream {
     let module = Ident::new(name, Span::call_site());

@@ -55,7 +55,7 @@ fn expand_file(file: &File, folder: &Path) -> TokenStream {
             compile_error((file.span, file.span), &format!("E0414: `{}` is not UTF-8 text", file.path));
         return quote!(#changes #error);
     };
-    let options = Options { set: file.set.clone(), ..Options::default() };
+    let options = Options { set: file.set.clone(), is_code: true, ..Options::default() };
     let mut files = Files::beside(&path);
     let compilation = compile_with(&door::source_name(&path), &text, &options, &mut files);
     let messages = compilation

@@ -97,21 +97,23 @@ fn settings(trees: impl Iterator<Item = TokenTree>, path: Span) -> Result<Vec<(S
             Some(tree) if is_punct(&tree, '=') => {}
             other => return Err(fault(other, name.span(), "`=` and the parameter's value")),
         }
-        let mut value = String::new();
-        if trees.peek().is_some_and(|tree| is_punct(tree, '-')) {
-            trees.next();
-            value.push('-');
+        let mut value = TokenStream::new();
+        while let Some(tree) = trees.next_if(|tree| !is_punct(tree, ',')) {
+            last = tree.span();
+            value.extend([tree]);
         }
-        match trees.next() {
-            Some(tree @ (TokenTree::Literal(_) | TokenTree::Ident(_))) => {
-                last = tree.span();
-                value.push_str(&tree.to_string());
-            }
-            other => return Err(fault(other, name.span(), "a number, `true` or `false`")),
+        if value.is_empty() {
+            return Err(fault(trees.next(), name.span(), "a value, such as `64` or `sgd(lr = 0.1)`"));
         }
-        set.push((name.to_string(), value));
+        set.push((name.to_string(), spelled(&value)));
     }
     Ok(set)
+}
+
+/// A value as it is written in a file: a sign stands before its number without a space.
+fn spelled(value: &TokenStream) -> String {
+    let text = value.to_string();
+    text.strip_prefix("- ").map_or_else(|| text.clone(), |number| format!("-{number}"))
 }
 
 #[cfg(test)]
@@ -150,6 +152,17 @@ mod tests {
     }
 
     #[test]
+    fn a_value_may_be_a_call() {
+        let file = file("\"a.nn\", optimizer = sgd(lr = cosine(0.1), clip_norm = 1), hidden = 64");
+        let set: Vec<(&str, String)> =
+            file.set.iter().map(|(name, value)| (name.as_str(), value.replace(' ', ""))).collect();
+        assert_eq!(
+            set,
+            [("optimizer", "sgd(lr=cosine(0.1),clip_norm=1)".to_owned()), ("hidden", "64".to_owned())]
+        );
+    }
+
+    #[test]
     fn anything_else_is_a_model() {
         for text in ["pub model A { }", "model A { }", "", "3", "pub", "/// a\nmodel A { }"] {
             assert!(matches!(read(text), Ok(Input::Inline(_))), "{text}");
@@ -162,7 +175,7 @@ mod tests {
             ("\"a.nn\" hidden = 3", "expected `,` before the next parameter, found `hidden`"),
             ("\"a.nn\", 3", "expected the name of a model parameter, found `3`"),
             ("\"a.nn\", hidden", "expected `=` and the parameter's value at the end"),
-            ("\"a.nn\", hidden = ,", "expected a number, `true` or `false`, found `,`"),
+            ("\"a.nn\", hidden = ,", "expected a value, such as `64` or `sgd(lr = 0.1)`, found `,`"),
         ] {
             assert_eq!(read(text).err().map(|fault| fault.message).as_deref(), Some(message), "{text}");
         }

@@ -159,10 +159,11 @@ impl Snapshot {
 ///
 /// # Errors
 /// E0417; the file is written whole or not at all.
-pub fn save<M>(model: &M, path: &Path, metadata: &Metadata) -> Result<(), Error>
+pub fn save<M>(model: &M, path: impl AsRef<Path>, metadata: &Metadata) -> Result<(), Error>
 where
     M: Train<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     let mut snapshot = Snapshot::new(model.info());
     snapshot.take(model);
     snapshot.write(model.info(), None, metadata, path)
@@ -173,10 +174,11 @@ where
 /// # Errors
 /// E0413 when the checkpoint is of another model, E0419 when it is no checkpoint or of another optimizer, E0414 and
 /// E0415 when the file cannot be read or is damaged. The model is then unchanged.
-pub fn load<M>(model: &mut M, path: &Path) -> Result<Metadata, Error>
+pub fn load<M>(model: &mut M, path: impl AsRef<Path>) -> Result<Metadata, Error>
 where
     M: Train<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     let file = SafeTensors::read(path)?;
     let snapshot = read(model.info(), &file)?;
     snapshot.give(model);

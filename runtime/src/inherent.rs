@@ -6,7 +6,7 @@
 /// Gives an emitted struct its methods by feature: `predict_batch` (`ndarray`), `save` and `load` (`std`), and, after
 /// `, train`, `fit` and `evaluate` (`std`). Without the features it expands to nothing.
 ///
-/// The struct implements `Model<Elem = f32>`, has `new(seed: u64) -> Self`, and implements `Train` if `train` is said.
+/// The struct implements `Model<Elem = f32>`, has `new(seed: u64) -> Self` and `zeroed() -> Self`, and implements `Train` if `train` is said.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __inherent {
@@ -22,9 +22,17 @@ macro_rules! __inherent {
             pub fn from_bytes(
                 bytes: &[u8],
             ) -> ::core::result::Result<Self, $crate::safetensors::WeightsError> {
-                let mut model = Self::new(0);
+                let mut model = Self::zeroed();
                 $crate::safetensors::load_bytes(&mut model, bytes)?;
                 ::core::result::Result::Ok(model)
+            }
+        }
+
+        impl $name {
+            /// The weights as the content of a safetensors file, for `from_bytes`.
+            #[must_use]
+            pub fn to_bytes(&self) -> $crate::__private::Vec<u8> {
+                $crate::safetensors::to_bytes(self, &$crate::safetensors::Metadata::new())
             }
         }
 
@@ -106,7 +114,7 @@ macro_rules! __inherent_files {
             pub fn load(
                 path: impl ::core::convert::AsRef<$crate::__private::Path>,
             ) -> ::core::result::Result<Self, $crate::Error> {
-                let mut model = Self::new(0);
+                let mut model = Self::zeroed();
                 let options = $crate::safetensors::LoadOptions::default();
                 $crate::safetensors::load(&mut model, path.as_ref(), &options)?;
                 ::core::result::Result::Ok(model)
@@ -140,7 +148,7 @@ macro_rules! __inherent_fit {
                 options: &$crate::fit::FitOptions<'_>,
                 callback: &mut dyn $crate::fit::Callback,
             ) -> ::core::result::Result<$crate::fit::FitReport, $crate::Error> {
-                $crate::fit::fit_with_figures(self, split, options, callback)
+                $crate::fit::fit(self, split, options, callback)
             }
 
             /// Loss and metrics over a data set; nothing is trained.

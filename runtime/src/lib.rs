@@ -47,6 +47,7 @@ mod inherent;
 pub mod metrics;
 #[cfg(feature = "ndarray")]
 pub mod ndarray_api;
+pub mod outputs;
 pub mod safetensors;
 
 pub use element::Element;
@@ -59,6 +60,7 @@ pub use threads::Threads;
 /// What emitted code uses. Not for people: it changes with the compiler.
 #[doc(hidden)]
 pub mod __private {
+    pub use alloc::vec::Vec;
     #[cfg(feature = "std")]
     pub use std::path::Path;
 

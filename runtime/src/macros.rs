@@ -213,7 +213,7 @@ macro_rules! __tensors {
 macro_rules! __groups {
     ($first:ident $(, $other:ident)* $(,)?) => {{
         let groups = $first.len();
-        $(assert!($other.len() == groups);)*
+        $(::core::assert!($other.len() == groups);)*
         groups
     }};
 }

@@ -4,6 +4,7 @@
 use alloc::alloc::{alloc, dealloc, handle_alloc_error};
 pub use alloc::boxed::Box;
 use core::alloc::Layout;
+#[cfg(target_has_atomic = "ptr")]
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::{NonNull, copy_nonoverlapping};

@@ -1,6 +1,6 @@
 //! Predictions on arrays.
 
-pub use ndarray::{Array2, ArrayView2};
+pub use ndarray::{self, Array2, ArrayView2};
 
 use crate::element::Element;
 use crate::model::{Model, ShapeError};

@@ -31,7 +31,7 @@ fn read_text(text: &str, options: &CsvOptions, info: &ModelInfo) -> Result<DataS
 
 #[test]
 fn the_iris_are_read() {
-    let data = read(&data_file("iris.csv"), &target("species"), &classifier(4, 3)).unwrap();
+    let data = read(data_file("iris.csv"), &target("species"), &classifier(4, 3)).unwrap();
     assert_eq!((data.rows, data.features), (150, 4));
     assert_eq!(data.row(0), [5.1, 3.5, 1.4, 0.2]);
     assert_eq!(data.class_names(), ["setosa", "versicolor", "virginica"]);

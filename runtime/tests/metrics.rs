@@ -4,8 +4,9 @@
 mod common;
 
 use common::{assert_tells, classifier, regressor, several, where_and_what};
-use nnc_runtime::metrics::{ConfusionMatrix, Meter, Metric, argmax, figure_of, metric_names, parse_metrics};
+use nnc_runtime::metrics::{ConfusionMatrix, Meter, Metric, figure_of, metric_names, parse_metrics};
 use nnc_runtime::model::{Target, TargetInfo};
+use nnc_runtime::outputs::argmax;
 
 const ALL_OF_VALUES: [Metric; 4] = [Metric::Mae, Metric::Rmse, Metric::R2, Metric::Accuracy];
 

@@ -33,19 +33,19 @@ fn every_type_and_order_is_read() {
     for dtype in
         ["f4", "f8", "i1", "i2", "i4", "i8", "f4_big", "i2_big", "f8_fortran", "i4_fortran", "version2"]
     {
-        let array = Array::read(&stored(&format!("{dtype}.npy"))).expect(dtype);
+        let array = Array::read(stored(&format!("{dtype}.npy"))).expect(dtype);
         assert_eq!(array.shape, [4, 2, 3], "{dtype}");
         assert_eq!(array.values().collect::<Vec<_>>(), counted(5.0), "{dtype}");
     }
     for dtype in ["u1", "u2", "u4", "u8"] {
-        let array = Array::read(&stored(&format!("{dtype}.npy"))).expect(dtype);
+        let array = Array::read(stored(&format!("{dtype}.npy"))).expect(dtype);
         assert_eq!(array.values().collect::<Vec<_>>(), counted(0.0), "{dtype}");
     }
-    let truths = Array::read(&stored("b1.npy")).expect("truth values");
+    let truths = Array::read(stored("b1.npy")).expect("truth values");
     assert!(truths.values().enumerate().all(|(n, value)| value == (n % 2) as f64));
-    let number = Array::read(&stored("number.npy")).expect("a number");
+    let number = Array::read(stored("number.npy")).expect("a number");
     assert_eq!((number.shape.len(), number.values().collect::<Vec<_>>()), (0, vec![7.0]));
-    assert_eq!(Array::read(&stored("empty.npy")).expect("nothing").values().count(), 0);
+    assert_eq!(Array::read(stored("empty.npy")).expect("nothing").values().count(), 0);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn elements_that_are_no_numbers_are_refused() {
     let cases =
         [("complex", "<c8"), ("half", "<f2"), ("record", "[('a', '<f4')"), ("text", "<U1"), ("object", "|O")];
     for (name, dtype) in cases {
-        let error = Array::read(&stored(&format!("{name}.npy"))).expect_err(name);
+        let error = Array::read(stored(&format!("{name}.npy"))).expect_err(name);
         assert_tells(&error, "E0501", &[dtype, "astype"]);
     }
 }

@@ -24,6 +24,12 @@ struct Handle {
     model: *mut c_void,
 }
 
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("name", &self.info.name).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: `new` of the same table made it, and nobody uses it afterwards.
@@ -75,7 +81,7 @@ fn raw(target: Target<'_, f32>) -> RawTarget {
 impl Model for Compiled {
     type Elem = f32;
 
-    fn info(&self) -> &ModelInfo {
+    fn info(&self) -> &'static ModelInfo {
         self.info
     }
 

@@ -34,6 +34,12 @@ pub struct Interpreted {
     last: RefCell<Vec<f64>>,
 }
 
+impl std::fmt::Debug for Interpreted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Interpreted").field("name", &self.info.name).finish_non_exhaustive()
+    }
+}
+
 impl Interpreted {
     /// A model whose parameters are drawn as the emitted code draws them.
     ///
@@ -98,7 +104,7 @@ fn copy_in<'a>(to: Option<impl Iterator<Item = &'a mut f64>>, values: &[f32]) {
 impl Model for Interpreted {
     type Elem = f32;
 
-    fn info(&self) -> &ModelInfo {
+    fn info(&self) -> &'static ModelInfo {
         self.info
     }
 

@@ -243,7 +243,7 @@ impl<'a> Cx<'a> {
                             "expected a value, found no default",
                         )
                         .with_help(format!(
-                            "set it with `--set {name}=16`, or give it a default: `{name} = 16`"
+                            "set it from outside, `--set {name}=16`, or give it a default: `{name} = 16`"
                         )),
                     );
                     unknown
@@ -265,7 +265,7 @@ impl<'a> Cx<'a> {
         }
         self.report(Diagnostic::new(
             Code::E0204,
-            format!("`--set {name}={text}` is not {expected}"),
+            format!("`{name}={text}` is not {expected}"),
             span,
             format!("expected {expected}, found `{text}`"),
         ));

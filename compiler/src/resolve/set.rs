@@ -41,6 +41,15 @@ pub fn set(
 const LOSS: &str = "loss";
 const OPTIMIZER: &str = "optimizer";
 
+/// Keys of `train` that only the command reads, and what a program has in their place.
+const OF_COMMAND: [(&str, &str); 5] = [
+    ("seed", "the argument of `new`, and `FitOptions::seed`"),
+    ("shuffle", "`FitOptions::shuffle`"),
+    ("stop", "`FitOptions::early_stopping`"),
+    ("weights", "`load`, or `safetensors::load_partial`"),
+    ("partial", "`safetensors::load_partial`"),
+];
+
 /// What a name means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
@@ -75,6 +84,12 @@ fn put(
     }
     if meanings.contains(&Some(Meaning::Train)) {
         let setting = setting(sources, name, text)?;
+        if let Some((_, instead)) = OF_COMMAND.iter().find(|(key, _)| options.is_code && *key == name) {
+            let message = format!("`{name}` has no effect on code");
+            let label = "only the command reads it".to_owned();
+            let diagnostic = Diagnostic::new(Code::E0218, message, setting.span, label);
+            return Err(vec![diagnostic.with_help(format!("in a program it is {instead}"))]);
+        }
         replace_setting(tree, setting);
         return Ok(());
     }
@@ -192,7 +207,7 @@ fn unknown(tree: &Ast, known: Known<'_>, models: &[&Model], name: &str) -> Diagn
         }
         None => {}
     }
-    diagnostic.with_note(super::listed("besides parameters, `--set` takes", &others))
+    diagnostic.with_note(super::listed("besides parameters there are", &others))
 }
 
 fn optimizer(model: &Model) -> Option<&Call> {
@@ -319,7 +334,7 @@ fn read(
 ) -> Result<(Vec<Item>, Span), Vec<Diagnostic>> {
     let written = format!("{before}{name} {text}{after}");
     let (start, end) = (before.len(), written.len() - after.len());
-    let file = sources.add(format!("--set {name}"), written);
+    let file = sources.add(format!("setting {name}"), written);
     let parsed = nnc_grammar::parse(sources, file);
     if parsed.diagnostics.is_empty() {
         Ok((parsed.ast.items, Span::new(file, start, end)))
@@ -329,7 +344,7 @@ fn read(
 }
 
 fn not_one(name: &str, text: &str, expected: &str, span: Span) -> Diagnostic {
-    Diagnostic::new(Code::E0204, format!("`--set {name}={text}` is not {expected}"), span, "more than that")
+    Diagnostic::new(Code::E0204, format!("`{name}={text}` is not {expected}"), span, "more than that")
 }
 
 /// An expression that stands alone, read as the value of a parameter.

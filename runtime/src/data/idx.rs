@@ -88,7 +88,8 @@ impl Idx {
     ///
     /// # Errors
     /// E0414 when it cannot be read, E0415 when it is damaged or of another format.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         Self::from_reader(path, open(path)?)
     }
 

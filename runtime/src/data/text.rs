@@ -125,7 +125,8 @@ fn check_shares(options: &TextOptions) -> Result<(), Error> {
 ///
 /// # Errors
 /// E0414 when it cannot be read, E0415 when it is not UTF-8.
-pub fn text_of(path: &Path) -> Result<String, Error> {
+pub fn text_of(path: impl AsRef<Path>) -> Result<String, Error> {
+    let path = path.as_ref();
     let bytes = read_all(path, open(path)?)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

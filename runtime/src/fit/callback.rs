@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use super::report::{EpochReport, FitReport, FitStart, StepReport};
 
 /// Called by [`fit`](super::fit) as it goes. Every method has a default that does nothing; `()` is the callback that
-/// does nothing at all.
+/// does nothing at all, and a closure `|report: &EpochReport| …` one that is called after each epoch.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -43,3 +43,10 @@ pub trait Callback {
 }
 
 impl Callback for () {}
+
+/// A closure is called after each epoch.
+impl<F: FnMut(&EpochReport) -> ControlFlow<()>> Callback for F {
+    fn on_epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        self(report)
+    }
+}

@@ -7,6 +7,7 @@
 
 mod batches;
 mod callback;
+mod clock;
 mod early_stopping;
 mod evaluate;
 mod progress;
@@ -94,8 +95,8 @@ impl Default for FitOptions<'_> {
 /// Where a step begins with the states of cells that the last one ended with ([`Train::carried`]), samples are not
 /// shuffled: those of each place in a batch are neighbours in the data, and states begin anew with each epoch.
 ///
-/// What `normalize` and its kin keep of the training part is left as it is: a model's own method `fit` is
-/// [`fit_with_figures`].
+/// The layers that keep figures of the training part, `normalize` and its kin, are fitted first where they hold none yet
+/// ([`fit_fresh`]), unless a checkpoint is resumed.
 ///
 /// # Errors
 /// - E0401 for a model without a loss, E0205 for options out of range, E0416 for augmentations that do not fit the model, E0420 for a warm-up longer than training, E0214 for metrics that do not fit;
@@ -113,36 +114,6 @@ pub fn fit<M>(
 where
     M: Train<Elem = f32> + ?Sized,
 {
-    begin(model, split, options, false)?.train(model, callback)
-}
-
-/// [`fit`], which first fits the layers that keep figures of the training part and hold none yet ([`fit_fresh`]), unless a
-/// checkpoint is resumed.
-///
-/// # Errors
-/// As [`fit`], and as [`fit_fresh`].
-pub fn fit_with_figures<M>(
-    model: &mut M,
-    split: &Split,
-    options: &FitOptions<'_>,
-    callback: &mut dyn Callback,
-) -> Result<FitReport, Error>
-where
-    M: Train<Elem = f32> + ?Sized,
-{
-    begin(model, split, options, true)?.train(model, callback)
-}
-
-/// A run at its start, or where a checkpoint was written.
-fn begin<'a, M>(
-    model: &mut M,
-    split: &'a Split,
-    options: &'a FitOptions<'a>,
-    fits_figures: bool,
-) -> Result<run::Run<'a>, Error>
-where
-    M: Train<Elem = f32> + ?Sized,
-{
     // What is wrong with options and data is told before anything changes.
     let mut run = run::Run::new(model.info(), split, options)?;
     if model.carried() > 0 {
@@ -150,8 +121,7 @@ where
     }
     match &options.resume {
         Some(path) => run.resume(model, path)?,
-        None if fits_figures => fit_fresh(model, &split.train)?,
-        None => {}
+        None => fit_fresh(model, &split.train)?,
     }
-    Ok(run)
+    run.train(model, callback)
 }

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::FitOptions;
 use super::batches::Batches;
 use super::callback::Callback;
+use super::clock::Moment;
 use super::early_stopping::Watched;
 use super::evaluate::Evaluator;
 use super::progress::{Conditions, Progress, fingerprint};
@@ -37,7 +37,7 @@ pub(super) struct Run<'a> {
     /// The tensors of the best epoch, where they are wanted.
     best: Option<Tensors>,
     is_best_written: bool,
-    saved: Instant,
+    saved: Moment,
 }
 
 impl<'a> Run<'a> {
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
             good: None,
             best: None,
             is_best_written: true,
-            saved: Instant::now(),
+            saved: Moment::now(),
         })
     }
 
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
     where
         M: Train<Elem = f32> + ?Sized,
     {
-        let started = Instant::now();
+        let started = Moment::now();
         self.saved = started;
         let steps = u64::try_from(self.steps_per_epoch()).unwrap_or(u64::MAX);
         model.set_horizon(steps, u64::try_from(self.options.epochs).unwrap_or(u64::MAX));
@@ -194,7 +194,7 @@ impl<'a> Run<'a> {
     where
         M: Train<Elem = f32> + ?Sized,
     {
-        let started = Instant::now();
+        let started = Moment::now();
         self.batches.begin(self.progress.epochs);
         if self.progress.row == 0 {
             model.reset_state();
@@ -241,7 +241,7 @@ impl<'a> Run<'a> {
     }
 
     /// Validates, compares with the best, and keeps what came out.
-    fn end_epoch<M>(&mut self, model: &mut M, started: Instant) -> Result<EpochReport, Error>
+    fn end_epoch<M>(&mut self, model: &mut M, started: Moment) -> Result<EpochReport, Error>
     where
         M: Train<Elem = f32> + ?Sized,
     {
@@ -331,7 +331,7 @@ impl<'a> Run<'a> {
     /// Writes the best weights, if they are new, and the last good checkpoint: in this order, so that a checkpoint
     /// never tells of a best epoch that is not there.
     fn write(&mut self) -> Result<(), Error> {
-        self.saved = Instant::now();
+        self.saved = Moment::now();
         if let (Some(path), Some(best), false) = (&self.options.best, &self.best, self.is_best_written) {
             let mut metadata = describe(&self.info, &self.options.metadata);
             if let Some(epoch) = self.progress.best_epoch {

@@ -1,9 +1,10 @@
 //! Metrics in the making: predictions and targets go in a batch at a time, figures come out at the end.
 
-use super::{ConfusionMatrix, Metric, argmax};
+use super::{ConfusionMatrix, Metric};
 use crate::error::Error;
 use crate::model::info::class_of;
 use crate::model::{Compared, ModelInfo, Target, TargetInfo, TargetLimits};
+use crate::outputs::argmax;
 
 /// Metrics of every output that a loss compares. [`evaluate`](crate::fit::evaluate) uses it for a model and a data set.
 #[derive(Debug, Clone)]

@@ -92,15 +92,3 @@ fn parse_metric(name: &str) -> Result<Metric, Error> {
 pub fn figure_of(figures: &[(String, f64)], metric: Metric) -> Option<f64> {
     figures.iter().find(|(name, _)| Metric::of_figure(name) == Some(metric)).map(|(_, figure)| *figure)
 }
-
-/// The place of the greatest value; the first of equals, as in PyTorch. NaN is never the greatest.
-pub fn argmax(values: &[f32]) -> usize {
-    let mut best = 0;
-    let mut greatest = f32::NEG_INFINITY;
-    for (at, &value) in values.iter().enumerate() {
-        if value > greatest {
-            (best, greatest) = (at, value);
-        }
-    }
-    best
-}

@@ -5,6 +5,7 @@
 //! PyTorch's shapes (`[out, in]`), whatever layout the emitted code keeps them in. Nothing here allocates but
 //! [`Model::tensor`].
 
+mod forward;
 pub(crate) mod info;
 
 pub use info::{
@@ -12,6 +13,8 @@ pub use info::{
     TargetInfo, TargetLimits, TensorInfo,
 };
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -40,11 +43,11 @@ impl core::fmt::Display for ShapeError {
 impl core::error::Error for ShapeError {}
 
 /// Why a tensor was not set; the model is unchanged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TensorError {
     /// The model has no tensor of this name.
-    Unknown,
+    Unknown(String),
     /// It has another number of values.
     Len {
         /// Values of the tensor.
@@ -57,7 +60,7 @@ pub enum TensorError {
 impl core::fmt::Display for TensorError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Unknown => write!(f, "the model has no tensor of this name"),
+            Self::Unknown(name) => write!(f, "the model has no tensor `{name}`"),
             Self::Len { expected, found } => {
                 write!(f, "expected {expected} values of the tensor, found {found}")
             }
@@ -190,12 +193,12 @@ impl<E> Target<'_, E> {
 }
 
 /// A model that can be asked for predictions, saved and loaded.
-pub trait Model {
+pub trait Model: core::fmt::Debug {
     /// `f32`, or `f64` where a model was compiled with `precision f64`.
     type Elem: Element;
 
     /// What it is.
-    fn info(&self) -> &ModelInfo;
+    fn info(&self) -> &'static ModelInfo;
 
     /// Predicts `x.len() / input_len` samples into `out`, sample after sample.
     ///
@@ -225,7 +228,8 @@ pub trait Model {
     /// # Errors
     /// When there is none, or `values` are not as many as it has.
     fn set_tensor(&mut self, name: &str, values: &[Self::Elem]) -> Result<(), TensorError> {
-        let (tensor, expected) = self.info().tensor(name).ok_or(TensorError::Unknown)?;
+        let (tensor, expected) =
+            self.info().tensor(name).ok_or_else(|| TensorError::Unknown(name.to_owned()))?;
         if values.len() != expected {
             return Err(TensorError::Len { expected, found: values.len() });
         }

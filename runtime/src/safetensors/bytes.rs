@@ -1,11 +1,11 @@
-//! Weights that are part of the program.
+//! Weights in memory: those that are part of the program, and those that it hands on.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::fit::{Misfits, Part, other_hash};
-use super::header::parse;
+use super::fit::{Misfits, Part, describe, other_hash};
+use super::header::{Header, Metadata, parse};
 use crate::model::Model;
 
 /// Why weights are not those of a model, which is unchanged.
@@ -114,6 +114,7 @@ where
         return Err(WeightsError::Specification { expected: info.spec_hash, found: found.clone() });
     }
     // All of them are looked at before the first is written: a fault leaves the model as it was.
+    let mut values: Vec<f32> = Vec::new();
     for is_checked in [false, true] {
         for (idx, tensor) in info.tensors.iter().enumerate() {
             let Some(entry) = header.entries.iter().find(|entry| entry.name == tensor.name) else { continue };
@@ -125,11 +126,36 @@ where
                 });
             };
             if is_checked {
-                model.write_tensor(idx, &numbers.collect::<Vec<f32>>());
+                // As many as there are: a vector that grows would take twice the memory.
+                values.clear();
+                values.reserve_exact(tensor.len());
+                values.extend(numbers);
+                model.write_tensor(idx, &values);
             } else if !numbers.all(f32::is_finite) {
                 return Err(WeightsError::NotFinite(tensor.name));
             }
         }
     }
     Ok(())
+}
+
+/// A model's parameters and buffers as the content of a safetensors file, byte for byte what `save` writes: for a program
+/// without files, or one that sends them elsewhere. [`load_bytes`] reads it. It needs no `std`.
+pub fn to_bytes<M>(model: &M, metadata: &Metadata) -> Vec<u8>
+where
+    M: Model<Elem = f32> + ?Sized,
+{
+    let info = model.info();
+    let tensors = || Part::All.of(info);
+    let described = tensors().map(|(_, tensor)| (tensor.name.to_owned(), tensor.shape));
+    let mut bytes = Header::of(describe(info, metadata), described).to_bytes();
+    bytes.reserve_exact(tensors().map(|(_, tensor)| 4 * tensor.len()).sum());
+    let mut values: Vec<f32> = Vec::new();
+    for (idx, tensor) in tensors() {
+        values.clear();
+        values.resize(tensor.len(), 0.0);
+        model.read_tensor(idx, &mut values);
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    }
+    bytes
 }

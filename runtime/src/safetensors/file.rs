@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::header::{Dtype, Entry, Header, header_len, parse};
+use super::header::{Entry, Header, header_len, parse};
 use crate::error::Error;
 use crate::file::write_atomic;
 
-pub use super::header::Metadata;
+use super::header::Metadata;
 
 /// A tensor to write.
 #[derive(Debug, Clone)]
@@ -46,7 +46,8 @@ impl SafeTensors {
     ///
     /// # Errors
     /// E0414 when it cannot be read, E0415 when it is damaged or of another format.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         let (mut file, header, data_len) = open(path)?;
         let data = read_exactly(&mut file, data_len).map_err(|error| Error::read(path, &error))?;
         if data.len() != data_len {
@@ -109,7 +110,8 @@ impl SafeTensors {
 ///
 /// # Errors
 /// E0414 when it cannot be read, E0415 when it is damaged or of another format.
-pub fn read_metadata(path: &Path) -> Result<Metadata, Error> {
+pub fn read_metadata(path: impl AsRef<Path>) -> Result<Metadata, Error> {
+    let path = path.as_ref();
     open(path).map(|(_, header, _)| header.metadata)
 }
 
@@ -118,18 +120,8 @@ pub fn read_metadata(path: &Path) -> Result<Metadata, Error> {
 /// # Errors
 /// E0417 when it cannot be written.
 pub fn write(path: &Path, metadata: &Metadata, tensors: &[Tensor<'_>]) -> Result<(), Error> {
-    let mut header = Header { metadata: metadata.clone(), entries: Vec::with_capacity(tensors.len()) };
-    let mut end = 0;
-    for tensor in tensors {
-        let begin = end;
-        end += size_of_val(tensor.values);
-        header.entries.push(Entry {
-            name: tensor.name.clone(),
-            dtype: Dtype::F32,
-            shape: tensor.shape.to_vec(),
-            range: (begin, end),
-        });
-    }
+    let described = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape));
+    let header = Header::of(metadata.clone(), described);
     write_atomic(path, |out| {
         out.write_all(&header.to_bytes())?;
         tensors.iter().try_for_each(|tensor| write_values(out, tensor.values))

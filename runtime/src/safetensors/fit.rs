@@ -1,9 +1,10 @@
 //! Whether the tensors of a file are those of a model.
 
+use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::header::{Entry, Header};
+use super::header::{Entry, Header, Metadata};
 use crate::model::{ModelInfo, Role, TensorInfo};
 
 /// What the names of the optimizer's states in a checkpoint begin with. No tensor of a model is called so: labels have
@@ -81,4 +82,15 @@ pub(crate) const VERSION: &str = "2";
 pub(crate) fn other_hash<'f>(info: &ModelInfo, header: &'f Header) -> Option<&'f String> {
     let is_comparable = header.metadata.get("version").is_none_or(|version| version == VERSION);
     header.metadata.get("spec_hash").filter(|found| is_comparable && *found != info.spec_hash)
+}
+
+/// The metadata of a model's file.
+pub(crate) fn describe(info: &ModelInfo, extra: &Metadata) -> Metadata {
+    let mut metadata = extra.clone();
+    for (key, value) in
+        [("format", "nnc"), ("version", VERSION), ("model", info.name), ("spec_hash", info.spec_hash)]
+    {
+        metadata.insert(key.to_owned(), value.to_owned());
+    }
+    metadata
 }

@@ -21,7 +21,6 @@ const MAX_HEADER: usize = 100_000_000;
 const MAX_RANK: usize = 32;
 
 /// The data start at a multiple of this, so that a mapped file has aligned vectors.
-#[cfg(feature = "std")]
 const ALIGNMENT: usize = 64;
 
 /// How a tensor's values are stored.
@@ -173,8 +172,18 @@ impl Header {
         Ok(())
     }
 
+    /// That of a file of these tensors, one behind the other, in f32.
+    pub fn of<'t>(metadata: Metadata, tensors: impl Iterator<Item = (String, &'t [usize])>) -> Self {
+        let mut end = 0;
+        let entries = tensors.map(|(name, shape)| {
+            let begin = end;
+            end += 4 * shape.iter().product::<usize>();
+            Entry { name, dtype: Dtype::F32, shape: shape.to_vec(), range: (begin, end) }
+        });
+        Self { entries: entries.collect(), metadata }
+    }
+
     /// The first bytes of a file: length, header, and padding up to where the data start.
-    #[cfg(feature = "std")]
     pub fn to_bytes(&self) -> Vec<u8> {
         use super::json::push_string;
 

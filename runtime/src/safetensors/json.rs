@@ -207,7 +207,6 @@ impl<'a> Cursor<'a> {
 }
 
 /// Writes a string with its quotes.
-#[cfg(feature = "std")]
 pub(crate) fn push_string(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {

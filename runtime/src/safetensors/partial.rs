@@ -23,10 +23,11 @@ pub struct PartialReport {
 /// # Errors
 /// E0413 when nothing fits, E0411 when a value is not finite, E0414 and E0415 when the file cannot be read or is
 /// damaged. The model is then unchanged.
-pub fn load_partial<M>(model: &mut M, path: &Path) -> Result<PartialReport, Error>
+pub fn load_partial<M>(model: &mut M, path: impl AsRef<Path>) -> Result<PartialReport, Error>
 where
     M: Model<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     let file = SafeTensors::read(path)?;
     let info = *model.info();
     let mut report = PartialReport::default();
@@ -69,10 +70,11 @@ where
 /// # Errors
 /// E0413 when the file lacks one of them or has it in another shape; all of these are told. E0411, E0414 and E0415 as
 /// [`load_partial`]. The model is then unchanged.
-pub fn load_prefixed<M>(model: &mut M, path: &Path, prefix: &str) -> Result<(), Error>
+pub fn load_prefixed<M>(model: &mut M, path: impl AsRef<Path>, prefix: &str) -> Result<(), Error>
 where
     M: Model<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     for (idx, values) in read_prefixed(model.info(), path, prefix)? {
         model.write_tensor(idx, &values);
     }

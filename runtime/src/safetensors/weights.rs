@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::fit::{Misfits, Part, VERSION, other_hash};
+use super::fit::{Misfits, Part, describe, other_hash};
 use super::{Metadata, SafeTensors, Tensor, write};
 use crate::error::{Error, listed};
 use crate::model::{Model, ModelInfo};
@@ -77,10 +77,11 @@ impl Tensors {
 ///
 /// # Errors
 /// E0417; the file is written whole or not at all.
-pub fn save<M>(model: &M, path: &Path, metadata: &Metadata) -> Result<(), Error>
+pub fn save<M>(model: &M, path: impl AsRef<Path>, metadata: &Metadata) -> Result<(), Error>
 where
     M: Model<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     let info = model.info();
     let mut tensors = Tensors::new(info, Part::All);
     tensors.fill(info, |idx, values| model.read_tensor(idx, values));
@@ -96,10 +97,11 @@ where
 /// E0413 when the weights are those of another model: another shape, a missing or an unexpected tensor, or another
 /// specification. E0411 when a weight is not finite, E0414 and E0415 when the file cannot be read or is damaged. The
 /// model is then unchanged.
-pub fn load<M>(model: &mut M, path: &Path, options: &LoadOptions) -> Result<Metadata, Error>
+pub fn load<M>(model: &mut M, path: impl AsRef<Path>, options: &LoadOptions) -> Result<Metadata, Error>
 where
     M: Model<Elem = f32> + ?Sized,
 {
+    let path = path.as_ref();
     let file = SafeTensors::read(path)?;
     let info = *model.info();
     find_misfits(&info, Part::All, "", &file)?;
@@ -119,17 +121,6 @@ where
         model.write_tensor(idx, values);
     }
     Ok(file.metadata().clone())
-}
-
-/// The metadata of a model's file.
-pub(crate) fn describe(info: &ModelInfo, extra: &Metadata) -> Metadata {
-    let mut metadata = extra.clone();
-    for (key, value) in
-        [("format", "nnc"), ("version", VERSION), ("model", info.name), ("spec_hash", info.spec_hash)]
-    {
-        metadata.insert(key.to_owned(), value.to_owned());
-    }
-    metadata
 }
 
 /// E0413 unless the file has exactly the model's tensors, in their shapes. All misfits are told, not the first alone.

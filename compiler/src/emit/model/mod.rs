@@ -424,10 +424,11 @@ impl<'a> Model<'a> {
         let graph = self.graph();
         let optimizer = self.optimizer.as_ref();
         let has_state = optimizer.is_some_and(|optimizer| !optimizer.states.is_empty());
+        let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
         let has_lr = optimizer.is_some_and(|optimizer| optimizer.source.rate.is_some());
         let has_arena = evaluate.is_some();
         let mut fields = vec![quote!(simd: rt::Simd), quote!(parameters: rt::Heap<Parameters>)];
-        let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters)];
+        let mut values = vec![quote!(simd: rt::Simd::detect()), quote!(parameters: rt::Heap::zeroed())];
         if self.plan.is_divided() {
             fields.push(quote!(threads: rt::Threads));
             values.push(quote!(threads: rt::Threads::detect()));
@@ -442,7 +443,11 @@ impl<'a> Model<'a> {
         }
         if has_state {
             fields.push(quote!(state: rt::Heap<State>));
-            values.push(quote!(state));
+            values.push(if init_state.is_empty() {
+                quote!(state: rt::Heap::zeroed())
+            } else {
+                quote!(state)
+            });
         }
         if has_arena {
             fields.push(quote!(arena: rt::Heap<Arena>));
@@ -470,7 +475,7 @@ impl<'a> Model<'a> {
         let source = optimizer.map(|optimizer| &optimizer.source);
         if self.draws() {
             fields.push(quote!(seed: u64));
-            values.push(quote!(seed));
+            values.push(quote!(seed: 0));
         }
         // Gradients of several steps are a state of the optimizer, for a checkpoint may be made between them.
         if source.is_some_and(|source| source.stores_gradients()) {
@@ -493,13 +498,16 @@ impl<'a> Model<'a> {
             values.push(quote!(schedule: [#(#initial),*]));
         }
         let init = initialize(graph);
-        let init_mut = (!init.is_empty()).then(|| quote!(mut));
-        let init_state = optimizer.map(|optimizer| initialize_state(graph, optimizer)).unwrap_or_default();
-        let state_mut = (!init_state.is_empty()).then(|| quote!(mut));
-        let new_state =
-            has_state.then(|| quote!(let #state_mut state = rt::Heap::<State>::zeroed(); #init_state));
+        let new_state = (!init_state.is_empty())
+            .then(|| quote!(let mut state = rt::Heap::<State>::zeroed(); #init_state));
         let uses_seed = self.draws() || mentions(&init, &format_ident!("seed"));
         let seed = if uses_seed { quote!(seed) } else { quote!(_seed) };
+        let set_seed = self.draws().then(|| quote!(model.seed = seed;));
+        let init = (!init.is_empty()).then(|| quote!(let parameters = &mut *model.parameters; #init));
+        let model = match set_seed.is_some() || init.is_some() {
+            true => quote!(let mut model = Self::zeroed(); #set_seed #init model),
+            false => quote!(Self::zeroed()),
+        };
         let predict_one = self.predict_one(single);
         let carried = plan_carried(self.plan);
         let made = match carried.iter().any(|carried| carried.initial != 0.0) {
@@ -511,7 +519,8 @@ impl<'a> Model<'a> {
             false => quote!(Self { #(#values,)* }),
         };
         let train_methods = self.train_methods(train.is_some());
-        let model_impl = self.model_impl(&name, predict);
+        let several = self.predict_several(predict);
+        let model_impl = self.model_impl(&name);
         let train_impl = match (train, evaluate) {
             (Some(train), Some(evaluate)) => self.train_impl(&name, train, evaluate),
             _ => TokenStream::new(),
@@ -544,13 +553,17 @@ impl<'a> Model<'a> {
                 /// A model whose parameters start as the source says, with random numbers from `seed`.
                 #[must_use]
                 pub fn new(#seed: u64) -> Self {
-                    let #init_mut parameters = rt::Heap::<Parameters>::zeroed();
-                    #init
+                    #model
+                }
+
+                /// A model whose parameters are 0, for those that are loaded.
+                fn zeroed() -> Self {
                     #new_state
                     #made
                 }
 
                 #predict_one
+                #several
                 #train_methods
             }
 

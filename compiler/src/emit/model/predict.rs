@@ -235,7 +235,9 @@ impl Model<'_> {
         written
     }
 
-    pub(super) fn model_impl(&self, name: &Ident, predict: &[Statement]) -> TokenStream {
+    /// What `predict_rows` calls for several samples: a function of its own, for its memory may lie on the stack, where
+    /// one sample should not have to find room for it.
+    pub(super) fn predict_several(&self, predict: &[Statement]) -> TokenStream {
         let pass = &self.plan.predict;
         let element = &self.element;
         let inputs = number(self.info.input.iter().product());
@@ -244,6 +246,31 @@ impl Model<'_> {
         let runs: Vec<TokenStream> = runs.collect();
         let load = self.run_load(pass, Memory::Scratch);
         let output = self.place(pass, pass.graph.output, Memory::Scratch);
+        let scratch = if self.has_large_scratch() {
+            quote!(let scratch = &mut *self.scratch.lend();)
+        } else {
+            quote!(let mut scratch: Scratch = rt::Zero::ZERO;)
+        };
+        let of_model = self.of_model(runs.iter().chain([&load]));
+        quote! {
+            /// The outputs of samples, so many groups at a time.
+            #[inline(never)]
+            fn several(&self, x: &[#element], out: &mut [#element]) {
+                #of_model
+                #scratch
+                let samples = 16 * PREDICT_GROUPS;
+                for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {
+                    #load
+                    #(#runs)*
+                    simd.run(StoreOutputs(&#output, out));
+                }
+            }
+        }
+    }
+
+    pub(super) fn model_impl(&self, name: &Ident) -> TokenStream {
+        let element = &self.element;
+        let outputs = number(self.info.output.iter().product());
         let mut from = 0;
         let parts = self.info.inputs.iter().map(|input| {
             let start = number(from);
@@ -252,37 +279,23 @@ impl Model<'_> {
             quote!(&x[#start..#end])
         });
         let row = if self.info.inputs.len() == 1 { quote!(x) } else { quote!(#(#parts),*) };
-        let scratch = if self.has_large_scratch() {
-            quote!(let scratch = &mut *self.scratch.lend();)
-        } else {
-            quote!(let mut scratch: Scratch = rt::Zero::ZERO;)
-        };
         let one = if self.of_one == MemoryOfOne::Heap {
-            quote!(self.one(#row, out);)
+            quote!(self.one(#row, out))
         } else {
-            quote!(out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row)));)
+            quote!(out.copy_from_slice(&rt::pack::features::<#element, #outputs>(&self.one(#row))))
         };
-        let of_model = self.of_model(runs.iter().chain([&load]));
         quote! {
             impl rt::Model for #name {
                 type Elem = #element;
 
-                fn info(&self) -> &rt::ModelInfo {
+                fn info(&self) -> &'static rt::ModelInfo {
                     &INFO
                 }
 
                 fn predict_rows(&self, x: &[#element], out: &mut [#element]) -> Result<(), rt::ShapeError> {
-                    if INFO.check_rows(x.len(), out.len())? == 1 {
-                        #one
-                        return Ok(());
-                    }
-                    #of_model
-                    #scratch
-                    let samples = 16 * PREDICT_GROUPS;
-                    for (x, out) in x.chunks(#inputs * samples).zip(out.chunks_mut(#outputs * samples)) {
-                        #load
-                        #(#runs)*
-                        simd.run(StoreOutputs(&#output, out));
+                    match INFO.check_rows(x.len(), out.len())? {
+                        1 => #one,
+                        _ => self.several(x, out),
                     }
                     Ok(())
                 }

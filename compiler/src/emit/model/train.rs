@@ -375,7 +375,8 @@ impl Model<'_> {
             fn write_carried(&mut self, values: &[#element]) {
                 let arena = &mut *self.arena;
                 let to = [#(#places.as_flattened_mut().as_flattened_mut()),*];
-                to.into_iter().flatten().zip(values).for_each(|(to, from)| *to = *from);
+                let to = IntoIterator::into_iter(to).flatten();
+                to.zip(values).for_each(|(to, from)| *to = *from);
             }
         }
     }

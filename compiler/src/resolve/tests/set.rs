@@ -81,7 +81,7 @@ fn messages_point_into_what_is_set() {
     assert_eq!(faults("loss", "mse loss mae"), [(Code::E0204, "loss mse loss mae".to_owned())]);
     let compilation = compile("m.nn", TEXT, &options(&[("optimizer", "adamm")]));
     let [fault] = compilation.diagnostics.as_slice() else { panic!("one fault") };
-    assert!(compilation.sources.place(fault.primary.span).starts_with("--set optimizer:2:"));
+    assert!(compilation.sources.place(fault.primary.span).starts_with("setting optimizer:2:"));
 }
 
 #[test]

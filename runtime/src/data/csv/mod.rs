@@ -57,7 +57,8 @@ impl Default for CsvOptions {
 /// - E0406 for a column that is not there, E0407 for text among numbers, E0408 for a missing value, E0411 for one that
 ///   is not finite;
 /// - E0416 when features or classes differ in number from what the model takes, E0401 for a model without a loss.
-pub fn read(path: &Path, options: &CsvOptions, info: &ModelInfo) -> Result<DataSet, Error> {
+pub fn read(path: impl AsRef<Path>, options: &CsvOptions, info: &ModelInfo) -> Result<DataSet, Error> {
+    let path = path.as_ref();
     let mut table = Table::read(path, options.delimiter)?;
     keep_classes(&mut table, options)?;
     let mut schema = infer(&table, options, info)?;

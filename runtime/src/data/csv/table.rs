@@ -67,7 +67,8 @@ impl Table {
     /// # Errors
     /// E0414 when it cannot be read, E0415 when it is empty, is not UTF-8, or a row has too few or too many fields, E0410
     /// when it has a header alone.
-    pub fn read(path: &Path, delimiter: u8) -> Result<Self, Error> {
+    pub fn read(path: impl AsRef<Path>, delimiter: u8) -> Result<Self, Error> {
+        let path = path.as_ref();
         Self::from_reader(&path.display().to_string(), unpack::open(path)?, delimiter)
     }
 

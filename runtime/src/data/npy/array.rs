@@ -72,7 +72,8 @@ impl Array {
     ///
     /// # Errors
     /// E0414 when it cannot be read, E0415 when it is damaged, E0501 for elements that are no numbers.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
         Self::from_bytes(path, &read_all(path, open(path)?)?)
     }
 
