@@ -94,6 +94,7 @@ fn without_shuffling_batches_come_in_the_order_of_the_data() {
     use nnc_runtime::model::Train;
     let data = line(20);
     let mut by_hand = Linear::new();
+    fit_normalize(&mut by_hand, &data).unwrap();
     for (from, to) in [(0, 8), (8, 16), (16, 20)] {
         by_hand.step_rows(data.range(from, to), data.targets.range(from, to)).unwrap();
     }

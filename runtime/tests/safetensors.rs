@@ -186,7 +186,7 @@ fn devices_and_folders_are_refused() {
     }
     let folder = tempfile::tempdir().unwrap();
     assert_tells(&SafeTensors::read(folder.path()).unwrap_err(), "E0414", &["it is a folder"]);
-    assert_tells(&SafeTensors::read(&folder.path().join("none")).unwrap_err(), "E0414", &["no such file"]);
+    assert_tells(&SafeTensors::read(folder.path().join("none")).unwrap_err(), "E0414", &["no such file"]);
 }
 
 #[test]

@@ -142,6 +142,10 @@ impl<'a> Context<'a> {
             "=" | ":" if self.piece == Piece::Setting => {
                 diagnostic.with_help(format!("settings are a key and a value: leave out the `{found}`"))
             }
+            "#" if self.text.get(token.end..).is_some_and(|behind| behind.starts_with('[')) => diagnostic
+                .with_help(
+                    "a model has no attributes: they stand before `network!`, or on a module around it",
+                ),
             "#" => diagnostic.with_help("comments begin with `//`"),
             "." => diagnostic.with_help("chains are written `dense(16) -> relu`"),
             "|" => diagnostic.with_help("`or` is written `||`; stages are joined by `->`"),

@@ -8,6 +8,8 @@ const LAYER2_FIRST: Window = square([16, 32, 32], [32, 16, 16], 3, 2, 1);
 const LAYER2: Window = square([32, 16, 16], [32, 16, 16], 3, 1, 1);
 const LAYER3: Window = square([64, 8, 8], [64, 8, 8], 3, 1, 1);
 const SHORTCUT: Window = square([32, 16, 16], [64, 8, 8], 1, 2, 0);
+/// As LeNet has kernels, of more channels.
+const LARGE: Window = square([16, 16, 16], [32, 16, 16], 5, 1, 2);
 const CONV2: Window = square([6, 14, 14], [16, 10, 10], 5, 1, 0);
 
 /// As `conv2d` has it with the same numbers for both axes.
@@ -53,19 +55,27 @@ cases! {
 
     winograd_layer1: "resnet20: 32 x [16, 32, 32], 3 x 3", operations(LAYER1, 32),
     { x: [[Row; 16384]; 2], w: [[Row; 144]; 1], room: [[Row; 1312]; 2], y: [[Row; 16384]; 2] }
-    |L| conv::winograd::<L, 16384, 144, 1, 1312>(&LAYER1, &x[..], w, None, room, store!(y));
+    |L| conv::winograd::<L, 3, 16384, 144, 1, 1312>(&LAYER1, &x[..], w, None, room, store!(y));
 
     winograd_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
     { x: [[Row; 8192]; 2], w: [[Row; 288]; 2], room: [[Row; 3104]; 2], y: [[Row; 8192]; 2] }
-    |L| conv::winograd::<L, 8192, 288, 2, 3104>(&LAYER2, &x[..], w, None, room, store!(y));
+    |L| conv::winograd::<L, 3, 8192, 288, 2, 3104>(&LAYER2, &x[..], w, None, room, store!(y));
 
     winograd_layer3: "resnet20: 32 x [64, 8, 8], 3 x 3", operations(LAYER3, 32),
     { x: [[Row; 4096]; 2], w: [[Row; 576]; 4], room: [[Row; 8224]; 2], y: [[Row; 4096]; 2] }
-    |L| conv::winograd::<L, 4096, 576, 4, 8224>(&LAYER3, &x[..], w, None, room, store!(y));
+    |L| conv::winograd::<L, 3, 4096, 576, 4, 8224>(&LAYER3, &x[..], w, None, room, store!(y));
 
     winograd_back_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
     { d_y: [[Row; 8192]; 2], w: [[Row; 288]; 2], room: [[Row; 3104]; 2], d_x: [[Row; 8192]; 2] }
-    |L| conv::winograd_back::<L, 8192, 288, 2, 3104>(&LAYER2, &d_y[..], w, None, room, store!(d_x));
+    |L| conv::winograd_back::<L, 3, 8192, 288, 2, 3104>(&LAYER2, &d_y[..], w, None, room, store!(d_x));
+
+    forward_large: "32 x [16, 16, 16], 5 x 5", operations(LARGE, 32),
+    { x: [[Row; 4096]; 2], w: [[Row; 400]; 2], y: [[Row; 8192]; 2] }
+    |L| conv::forward::<L, 4096, 400, 2, 8, 2>(&LARGE, &x[..], w, None, store!(y));
+
+    winograd_large: "32 x [16, 16, 16], 5 x 5", operations(LARGE, 32),
+    { x: [[Row; 4096]; 2], w: [[Row; 400]; 2], room: [[Row; 4680]; 2], y: [[Row; 8192]; 2] }
+    |L| conv::winograd::<L, 5, 4096, 400, 2, 4680>(&LARGE, &x[..], w, None, room, store!(y));
 
     forward_layer2: "resnet20: 32 x [32, 16, 16], 3 x 3", operations(LAYER2, 32),
     { x: [[Row; 8192]; 2], w: [[Row; 288]; 2], y: [[Row; 8192]; 2] }

@@ -121,7 +121,8 @@ where
     }
     match &options.resume {
         Some(path) => run.resume(model, path)?,
-        None => fit_fresh(model, &split.train)?,
+        None if options.epochs > 0 => fit_fresh(model, &split.train)?,
+        None => {}
     }
     run.train(model, callback)
 }

@@ -436,14 +436,15 @@ fn check_warmup(info: &ModelInfo, epochs: usize) -> Result<(), Error> {
 
 fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Result<usize, Error> {
     let batch = options.batch.unwrap_or(info.batch);
-    if batch == 0 || batch > info.batch {
+    if batch == 0 {
+        return Err(Error::new("E0205", "a batch has at least one sample, not 0"));
+    }
+    if batch > info.batch {
         let message = format!(
             "a batch of {batch} samples was asked for, model `{}` was compiled for batches of 1 to {}",
             info.name, info.batch
         );
-        return Err(
-            Error::new("E0205", message).help(format!("compile the model with `batch {}`", batch.max(1)))
-        );
+        return Err(Error::new("E0205", message).help(format!("compile the model with `batch {batch}`")));
     }
     if u32::try_from(train.rows).is_err() {
         return Err(Error::new("E0502", format!("{} rows are more than can be shuffled", train.rows)));
@@ -456,7 +457,11 @@ fn batch_size(info: &ModelInfo, train: &DataSet, options: &FitOptions<'_>) -> Re
     if !train.source.is_empty() {
         error = error.at(&train.source);
     }
-    Err(if train.rows == 0 { error } else { error.help(format!("set `batch {}`", train.rows)) })
+    Err(if train.rows == 0 {
+        error
+    } else {
+        error.help(format!("take a batch of {} at most: `batch {0}`", train.rows))
+    })
 }
 
 /// Exchanges the weights of a model with their moving average, if its optimizer keeps one (`ema = 0.999`).

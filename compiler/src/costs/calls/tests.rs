@@ -86,7 +86,7 @@ fn calls_are_those_of_the_emitted_code() {
         if let Some(calls) = training(&model) {
             same(&model, &calls, &entries(&code, "step_rows"));
         }
-        same(&model, &prediction(&model), &entries(&code, "predict_rows"));
+        same(&model, &prediction(&model), &entries(&code, "several"));
         same(&model, &single(&model), &entries(&code, "one"));
     }
 }
