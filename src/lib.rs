@@ -52,8 +52,8 @@
 pub use nnc_macros::network;
 #[doc(inline)]
 pub use nnc_runtime::model::{
-    self, InputInfo, LayerInfo, Model, ModelInfo, OutputInfo, ShapeError, StepError, Target, TargetInfo,
-    TargetLimits, TensorError, TensorInfo, Train,
+    self, InputInfo, LayerInfo, Model, ModelInfo, OutputInfo, OutputScale, ShapeError, StepError, Target,
+    TargetInfo, TargetLimits, TensorError, TensorInfo, Train,
 };
 /// Of the version that `predict_batch` takes.
 #[cfg(feature = "ndarray")]

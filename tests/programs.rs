@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use nnc::data::{DataSet, Split, Targets, fit_normalize};
 use nnc::fit::{EpochReport, FitOptions};
+use nnc::metrics::Metric;
 use nnc::outputs::{argmax, softmax};
 use nnc::safetensors::{Metadata, load_prefixed};
 use nnc::{Model, TensorError, Train, checkpoint};
@@ -191,6 +192,66 @@ fn a_closure_is_called_after_each_epoch() {
     let report =
         Net::new(1).fit(&Split::from(data(1.0)), &options, &mut stop_after_three).expect("it trains");
     assert_eq!((losses.len(), report.epochs.len()), (3, 3));
+}
+
+mod scales {
+    nnc::network! {
+        pub model YesNo { input [1] dense(1) loss binary_cross_entropy_with_logits optimizer sgd }
+        pub model Counts { input [1] dense(1) loss poisson optimizer sgd }
+        pub model Events { input [1] dense(1) loss poisson(log_input = false) optimizer sgd }
+        pub model Tags { input [1] dense(3) loss cross_entropy(ignore_index = 0) optimizer sgd }
+        train { batch 8 }
+    }
+}
+
+/// A model of `line` whose output is `slope` times its input.
+fn set_line(model: &mut impl Model<Elem = f32>, slope: &[f32]) {
+    model.set_tensor("dense.weight", slope).expect("a weight for each output");
+}
+
+/// Metrics are of what an output stands for: a logit of 0.1 is a yes, and the logarithm of a rate a rate.
+#[test]
+fn metrics_are_in_the_scale_of_the_target() {
+    let data = |x: &[f32], y: &[f32]| {
+        DataSet::from_rows(x.to_vec(), 1, Targets::Values(y.to_vec(), 1)).expect("whole rows")
+    };
+    let asked = [Metric::Accuracy, Metric::Mae];
+    let mut yes_no = scales::YesNo::new(1);
+    set_line(&mut yes_no, &[1.0]);
+    let found =
+        yes_no.evaluate(&data(&[-0.4, -0.1, 0.1, 0.4], &[0.0, 0.0, 1.0, 1.0]), &asked).expect("it fits");
+    assert_eq!(found.metrics[0].1, 1.0);
+    let off = [0.1_f64, 0.4].map(|x| 1.0 - 1.0 / (1.0 + (-x).exp()));
+    assert!((found.metrics[1].1 - f64::midpoint(off[0], off[1])).abs() < 1e-6, "{:?}", found.metrics);
+    let mut counts = scales::Counts::new(1);
+    set_line(&mut counts, &[1.0]);
+    let found =
+        counts.evaluate(&data(&[20f32.ln(), 50f32.ln()], &[20.0, 50.0]), &asked[1..]).expect("it fits");
+    assert!(found.metrics[0].1 < 1e-4, "{:?}", found.metrics);
+    // Not the logarithm, but the rate itself.
+    let mut rates = scales::Events::new(1);
+    set_line(&mut rates, &[1.0]);
+    let found = rates.evaluate(&data(&[20.0, 50.0], &[20.0, 50.0]), &asked[1..]).expect("it fits");
+    assert_eq!(found.metrics[0].1, 0.0);
+}
+
+/// What a loss leaves out is left out of metrics; of equal outputs the first come first.
+#[test]
+fn metrics_leave_out_what_the_loss_does() {
+    let mut tags = scales::Tags::new(1);
+    set_line(&mut tags, &[0.0, 1.0, 2.0]);
+    let classes = Targets::Classes(vec![0, 0, 2, 1]);
+    let data = DataSet::from_rows(vec![1.0; 4], 1, classes).expect("whole rows");
+    let found = tags.evaluate(&data, &[Metric::Accuracy]).expect("it fits");
+    assert_eq!(found.metrics[0].1, 0.5);
+}
+
+#[test]
+fn a_validation_part_without_rows_is_an_error() {
+    let empty = DataSet::from_rows(Vec::new(), 3, Targets::Values(Vec::new(), 1)).expect("no rows");
+    let split = Split { validation: Some(empty), ..Split::from(data(1.0)) };
+    let error = Net::new(1).fit(&split, &FitOptions::default(), &mut ()).expect_err("it has none");
+    assert_eq!(error.code, "E0410");
 }
 
 #[test]

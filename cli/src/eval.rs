@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
+use nnc_runtime::data::Schema;
 use nnc_runtime::fit::evaluate;
 
 use crate::arguments::Run;
 use crate::data;
 use crate::engine::Unless;
 use crate::output::{Object, Output};
-use crate::partial;
 use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
+use crate::{names, partial};
 
 /// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
 pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output) -> Result<(), Failure> {
@@ -27,7 +28,8 @@ pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output)
         session.begin(&split.train, &imported)?;
         partial::load(&mut session, &weights, output)?;
     } else {
-        session.load_weights(&weights)?;
+        let saved = session.load_weights(&weights)?;
+        names::check(&Schema::from_metadata(&saved), &split.train.schema, &weights)?;
     }
     let (part, rows) = match (&split.test, &split.validation) {
         (Some(test), _) => ("test", test),

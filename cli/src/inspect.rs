@@ -267,6 +267,10 @@ fn activations(graph: &Graph) -> Vec<Activation> {
         if !graph.node(*input).batched || graph.node(*input).len() != node.len() {
             continue;
         }
+        // An output that the loss has taken into its own formula: no gradient passes through it, nor has to.
+        if !graph.nodes.iter().any(|reader| reader.inputs.contains(&id)) {
+            continue;
+        }
         let derivative = differentiate(scalar, Variable::Input(0));
         let (from, to) = STEEP;
         let steps = 400;

@@ -17,6 +17,7 @@ mod highlight;
 mod inspect;
 mod lints;
 mod list;
+mod names;
 mod new;
 mod next;
 mod output;

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use nnc_grammar::diagnostic::closest;
 use nnc_runtime::Error;
+use nnc_runtime::data::Schema;
 use nnc_runtime::safetensors::load_partial;
 
 use crate::arguments::Run;
+use crate::names;
 use crate::output::{Object, Output};
 use crate::session::{Prepared, Session};
 
@@ -34,12 +36,14 @@ impl Start {
     /// Puts them into a model.
     ///
     /// # Errors
-    /// As [`Session::load_weights`], or [`load`] for a part.
-    pub fn load(&self, session: &mut Session, output: &Output) -> Result<(), Error> {
+    /// As [`Session::load_weights`], or [`load`] for a part; E0416 when whole weights are of other columns than `data`.
+    pub fn load(&self, session: &mut Session, data: &Schema, output: &Output) -> Result<(), Error> {
         let loaded = if self.is_partial {
             load(session, &self.path, output)
         } else {
-            session.load_weights(&self.path).map(drop)
+            session
+                .load_weights(&self.path)
+                .and_then(|saved| names::check_features(&Schema::from_metadata(&saved), data, &self.path))
         };
         loaded.map_err(|error| match &self.place {
             Some(place) => error.note(format!("they are asked for at {place}")),

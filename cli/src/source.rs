@@ -82,6 +82,20 @@ pub fn compile(file: &Path, options: &Options) -> Result<Compilation, Error> {
     Ok(compile_with(&file.display().to_string(), &text, options, &mut Files::beside(file)))
 }
 
+impl Source {
+    /// An option is not given together with the `--set` of what it says.
+    ///
+    /// # Errors
+    /// E0205.
+    pub fn not_set(&self, key: &str, option: &str, is_given: bool) -> Result<(), Error> {
+        if !is_given || self.set.iter().all(|(name, _)| name != key) {
+            return Ok(());
+        }
+        Err(Error::new("E0205", format!("`{option}` and `--set {key}` say the same thing"))
+            .help("leave one of them out"))
+    }
+}
+
 /// Compiles a file and shows what there is to say about it.
 ///
 /// # Errors

@@ -26,6 +26,7 @@ pub static INTERRUPT: AtomicBool = AtomicBool::new(false);
 /// Trains a model, tests it, and writes its weights.
 pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
     let run = &arguments.run;
+    run.source.not_set("epochs", "--epochs", arguments.epochs.is_some())?;
     let prepared = Prepared::new(run, None, output, |model| {
         can_be_measured(model, run)?;
         can_be_trained(model, run)?;
@@ -55,7 +56,7 @@ pub fn run(arguments: &TrainArguments, output: &Output) -> Result<(), Failure> {
         session.begin(&split.train, &imported)?;
     }
     if let Some(start) = &start {
-        start.load(&mut session, output)?;
+        start.load(&mut session, &split.train.schema, output)?;
     }
     listen();
     let options = FitOptions {

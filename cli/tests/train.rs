@@ -243,3 +243,35 @@ fn classes_with_commas_quotes_and_spaces_come_back_as_they_were() {
     assert!(lines.next().is_some_and(|line| line.starts_with("\"up, \"\"and\"\" away\",")), "{ran}");
     assert!(lines.next().is_some_and(|line| line.starts_with("down,")), "{ran}");
 }
+
+/// Found by review: rows of other columns were measured with weights that know another order, without a word.
+#[test]
+fn data_of_other_columns_or_classes_are_not_measured() {
+    let folder = Folder::small();
+    let base = ["train", "small.nn", "--engine", "reference"];
+    folder.run(&base).ok();
+    let measured = ["eval", "small.nn", "--engine", "reference"];
+    folder.run(&measured).ok();
+    let header = ROWS.lines().next().expect("a header");
+    let mut names: Vec<String> = header.split(',').map(str::to_owned).collect();
+    let changed = |names: &[String]| ROWS.replacen(header, &names.join(","), 1);
+    names.swap(0, 1);
+    std::fs::write(folder.path("rows.csv"), changed(&names)).expect("a file");
+    folder.fails(&measured, "E0416").says("`features [");
+    folder.fails(
+        &[&base[..], &["--weights", "small.safetensors", "--out", "other.safetensors"]].concat(),
+        "E0416",
+    );
+    names.swap(0, 1);
+    names[0] = "another".to_owned();
+    std::fs::write(folder.path("rows.csv"), changed(&names)).expect("a file");
+    folder.fails(&measured, "E0416").says("`another`");
+}
+
+#[test]
+fn what_is_said_twice_is_an_error() {
+    let folder = Folder::small();
+    folder.fails(&["train", "small.nn", "--set", "epochs=1", "--epochs", "2"], "E0205");
+    folder.fails(&["sweep", "small.nn", "--set", "epochs=1,2", "--epochs", "3"], "E0205");
+    folder.fails(&["check", "small.nn", "--set", "lr=0.1", "--set", "lr=0.2"], "E0205").says("set twice");
+}

@@ -218,6 +218,8 @@ pub struct LossUse {
     pub range: Option<(f64, f64)>,
     /// Whether a target may be these two alone.
     pub only_ends: bool,
+    /// What the output is to the target.
+    pub scale: OutputScale,
     /// Whether the target is a class.
     pub target: TargetKind,
     /// Whether it is defined for classes, though the targets may be rows of values: each position of
@@ -231,6 +233,18 @@ pub struct LossUse {
 
 /// How many classes or tokens can be told apart: their indices travel as numbers of 32 bits, which are whole up to here.
 pub const MOST_CLASSES: usize = 1 << 24;
+
+/// What an output is to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputScale {
+    /// The same, as far as is known.
+    #[default]
+    Same,
+    /// Its logarithm.
+    Log,
+    /// The logit of a probability.
+    Logit,
+}
 
 /// What a loss compares with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

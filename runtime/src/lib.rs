@@ -77,7 +77,8 @@ pub mod __private {
     pub use crate::memory::{Box, Heap, OfRow, Rows, RowsMut, Spare, Tensors, Zero, zeros};
     pub use crate::model::{
         Horizon, InputInfo, LayerInfo, Layout, Model, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo,
-        Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train, clip_scale,
+        OutputScale, Role, ShapeError, StepError, Target, TargetInfo, TargetLimits, TensorInfo, Train,
+        clip_scale,
     };
     pub use crate::random::{Rng, orthogonal};
     pub use crate::simd::{Kernel, Simd};

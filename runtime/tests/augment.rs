@@ -306,6 +306,8 @@ fn what_cannot_be_augmented_is_told() {
     assert_tells(&fault(&[shift], &small(), &data), "E0205", &["shift(2)", "1 to 1 pixels", "2 by 3"]);
     let crop = Augmentation::Crop { padding: 3, fill: Fill::Reflect };
     assert_tells(&fault(&[crop], &small(), &data), "E0205", &["crop(padding = 3, fill = reflect)"]);
+    let twice = [Augmentation::Flip, Augmentation::Shift { pixels: 1 }, Augmentation::Flip];
+    assert_tells(&fault(&twice, &small(), &data), "E0205", &["`flip` is the second of its kind"]);
     for std in [-1.0, f64::NAN, f64::INFINITY] {
         assert_eq!(fault(&[Augmentation::Noise { std }], &small(), &data).code, "E0205", "{std}");
     }

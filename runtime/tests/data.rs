@@ -241,6 +241,21 @@ fn without_stratify_an_unseen_class_is_found_in_any_part() {
 }
 
 /// Found by review: room was made for each class up to the greatest.
+/// Found by review: the classes of a model with one output, 0 and 1, were not stratified.
+#[test]
+fn two_values_are_stratified_as_classes() {
+    let values: Vec<f32> = (0..40).map(|row| if row % 10 == 0 { 1.0 } else { -1.0 }).collect();
+    let data = DataSet::from_rows(vec![0.0; 40], 1, Targets::Values(values, 1)).unwrap();
+    for seed in 0..8 {
+        let options = SplitOptions { train: 0.5, seed, stratify: true, ..SplitOptions::default() };
+        let parts = split(&data, &options).unwrap();
+        for part in [&parts.train, parts.test.as_ref().unwrap()] {
+            let Targets::Values(values, 1) = &part.targets else { panic!("they are values") };
+            assert_eq!(values.iter().filter(|value| **value == 1.0).count(), 2, "seed {seed}");
+        }
+    }
+}
+
 #[test]
 fn class_numbers_may_be_large() {
     let classes: Vec<u32> = (0..20).map(|row| if row % 2 == 0 { 3 } else { u32::MAX }).collect();

@@ -295,9 +295,9 @@ fn options_that_do_not_fit_the_data_are_errors() {
     let few: Split = line(5).into();
     assert_tells(&of(&few, FitOptions::default()), "E0410", &["8 rows", "only 5", "`batch 5`"]);
     let parts: Split = line(20).into();
-    for batch in [0, 9] {
+    for (batch, told) in [(0, "at least one sample"), (9, "batches of 1 to 8")] {
         let options = FitOptions { batch: Some(batch), ..FitOptions::default() };
-        assert_tells(&of(&parts, options), "E0205", &["batches of 1 to 8"]);
+        assert_tells(&of(&parts, options), "E0205", &[told]);
     }
     let options = FitOptions { metrics: vec![Metric::Top5], ..FitOptions::default() };
     assert_tells(&of(&parts, options), "E0214", &["top_5"]);

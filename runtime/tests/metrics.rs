@@ -113,6 +113,12 @@ fn top_5_looks_at_the_five_greatest() {
         meter.update(&outputs, Target::Classes(&[class]));
     }
     assert_eq!(figures(&meter), [5.0 / 8.0]);
+    // Of equal outputs the first five, not all of them.
+    meter.reset();
+    for class in 0..8 {
+        meter.update(&[0.5; 8], Target::Classes(&[class]));
+    }
+    assert_eq!(figures(&meter), [5.0 / 8.0]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use nnc_compiler::emit;
 use nnc_compiler::graph::{NormalizationKind, Role as GraphRole};
-use nnc_compiler::program::TargetKind;
+use nnc_compiler::program::{self, TargetKind};
 use nnc_runtime::model::{
-    InputInfo, LayerInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, TargetInfo, TargetLimits,
-    TensorInfo,
+    InputInfo, LayerInfo, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, OutputScale, TargetInfo,
+    TargetLimits, TensorInfo,
 };
 
 /// The description, for as long as the program runs: it runs one model or a few.
@@ -35,6 +35,11 @@ pub fn leak(info: &emit::ModelInfo) -> &'static ModelInfo {
             only_ends: target.only_ends,
             low: target.range.0,
             high: target.range.1,
+            scale: match target.scale {
+                program::OutputScale::Same => OutputScale::Same,
+                program::OutputScale::Log => OutputScale::Log,
+                program::OutputScale::Logit => OutputScale::Logit,
+            },
         }),
     });
     let normalize = info.normalize.iter().map(|normalization| NormalizeInfo {

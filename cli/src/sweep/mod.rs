@@ -58,6 +58,7 @@ impl Job<'_> {
 
 /// Runs the sweep, and shows and writes what came out.
 pub fn run(arguments: &SweepArguments, output: &Output) -> Result<(), Failure> {
+    arguments.source.not_set("epochs", "--epochs", arguments.epochs.is_some())?;
     let seeds = seeds(arguments)?;
     let settings = settings(arguments.source.model.as_deref(), &arguments.source.set, seeds.len())?;
     let epochs = arguments.epochs.and_then(|epochs| usize::try_from(epochs).ok());

@@ -97,7 +97,7 @@ fn attempt(job: &Job<'_>, trial: &mut Trial, interrupt: &AtomicBool, output: &Ou
     };
     session.begin(&split.train, &imported)?;
     if let Some(start) = &start {
-        start.load(&mut session, &output.quiet())?;
+        start.load(&mut session, &split.train.schema, &output.quiet())?;
     }
     let read = |tensor: usize, out: &mut [f32]| session.network.read_tensor(tensor, out);
     if matches!(job.plot, Plot::Activations | Plot::Gradients) {

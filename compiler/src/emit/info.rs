@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::number;
 use crate::graph::{Graph, Normalization, NormalizationKind, Output, Role, row_of_targets};
-use crate::program::{Precision, Program, TargetKind};
+use crate::program::{OutputScale, Precision, Program, TargetKind};
 use crate::simplify::{inference, without_loss};
 
 use nnc_grammar::span::SourceMap;
@@ -252,9 +252,10 @@ fn option(value: Option<usize>) -> TokenStream {
 }
 
 fn limits(output: &Output) -> TokenStream {
-    let any = (None, (f64::NEG_INFINITY, f64::INFINITY));
-    let (ignored, range) = output.target.map_or(any, |target| (target.ignored, target.range));
-    if (ignored, range) == any {
+    let any = (None, (f64::NEG_INFINITY, f64::INFINITY), OutputScale::Same);
+    let (ignored, range, scale) =
+        output.target.map_or(any, |target| (target.ignored, target.range, target.scale));
+    if (ignored, range, scale) == any {
         return quote!(rt::TargetLimits::ANY);
     }
     let ignored = match ignored {
@@ -271,5 +272,12 @@ fn limits(output: &Output) -> TokenStream {
     };
     let (low, high) = (bound(range.0), bound(range.1));
     let only_ends = output.target.is_some_and(|target| target.only_ends);
-    quote!(rt::TargetLimits { ignored: #ignored, low: #low, high: #high, only_ends: #only_ends })
+    let scale = match scale {
+        OutputScale::Same => quote!(rt::OutputScale::Same),
+        OutputScale::Log => quote!(rt::OutputScale::Log),
+        OutputScale::Logit => quote!(rt::OutputScale::Logit),
+    };
+    quote! {
+        rt::TargetLimits { ignored: #ignored, low: #low, high: #high, only_ends: #only_ends, scale: #scale }
+    }
 }

@@ -18,7 +18,7 @@ pub use operator::{Before, Operator, ValueLayout};
 pub use optimizer::{Group, Optimizer, Phase};
 pub use verify::verify;
 
-use crate::program::{Initializer, Precision, Reduction, Storage, TargetKind};
+use crate::program::{Initializer, OutputScale, Precision, Reduction, Storage, TargetKind};
 use crate::scalar::Scalar;
 
 /// A node, printed `%3`.
@@ -344,6 +344,8 @@ pub struct OutputTarget {
     pub range: (f64, f64),
     /// Whether it may be these two alone.
     pub only_ends: bool,
+    /// What the output is to the target.
+    pub scale: OutputScale,
 }
 
 impl OutputTarget {

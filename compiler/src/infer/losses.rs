@@ -11,7 +11,7 @@ use crate::ops::concat::concat;
 use crate::ops::slice;
 use crate::ops::weighted_scale::WeightedScale;
 use crate::plan::thousands;
-use crate::program::{LossUse, MOST_CLASSES, Program, Reduction, TargetKind, ValueExpr};
+use crate::program::{LossUse, MOST_CLASSES, OutputScale, Program, Reduction, TargetKind, ValueExpr};
 use crate::scalar::{Binary, Scalar};
 
 /// Says what the model gives: its only output as it is, or several one after the other in one row.
@@ -88,6 +88,7 @@ pub(super) fn add_losses(
                 ignored: None,
                 range: ANY,
                 only_ends: false,
+                scale: OutputScale::Same,
             });
             continue;
         }
@@ -230,6 +231,7 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
         ignored: loss.ignored,
         range,
         only_ends: loss.only_ends,
+        scale: loss.scale,
     };
     // Of `[positions, classes]` each position has a class.
     let (positions, classes) = match *shape.as_slice() {

@@ -481,7 +481,9 @@ impl<'a> Cx<'a> {
         let Some(kind) = &parameter.kind else { return };
         let is_target = definition.sort == Sort::Loss && n == 1;
         let is_class = definition.sort == Sort::Loss
-            && (n >= 1 && kind.name == "class" || is_target && loss::range_of(&kind.name).is_some());
+            && (n >= 1 && kind.name == "class"
+                || is_target && loss::range_of(&kind.name).is_some()
+                || n == 0 && loss::scale_of(&kind.name).is_some());
         let is_parameter = definition.sort == Sort::Activation && n >= 1 && is_trained(parameter);
         let is_constant = n >= definition.sort.n_values();
         let is_value = definition.sort == Sort::Block && is_value(parameter);
@@ -490,6 +492,7 @@ impl<'a> Cx<'a> {
             return;
         }
         let label = match definition.sort {
+            Sort::Loss if n == 0 => "expected `logit` or `log`",
             Sort::Loss if n == 1 => "expected `class`, `probability`, `sign` or `nonnegative`",
             Sort::Loss if n > 1 => "expected `class`, or which numbers it may be",
             Sort::Activation if n >= 1 => "expected `parameter`, or which numbers it may be",

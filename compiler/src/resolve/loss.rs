@@ -12,7 +12,7 @@ use super::formula::{Formula, Rank, Truth};
 use super::gradient;
 use super::ranges;
 use super::scalar::{LARGEST_FORMULA, Role, Scope, Term};
-use crate::program::{LossUse, MOST_CLASSES, Output, Reduction, TargetKind, ValueExpr, ValueId};
+use crate::program::{LossUse, MOST_CLASSES, Output, OutputScale, Reduction, TargetKind, ValueExpr, ValueId};
 
 /// What a loss can compare.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,15 @@ pub(super) fn range_of(kind: &str) -> Option<(f64, f64)> {
         "probability" => Some((0.0, 1.0)),
         "sign" => Some((-1.0, 1.0)),
         "nonnegative" => Some((0.0, f64::INFINITY)),
+        _ => None,
+    }
+}
+
+/// What an output of this kind is to its target.
+pub(super) fn scale_of(kind: &str) -> Option<OutputScale> {
+    match kind {
+        "log" => Some(OutputScale::Log),
+        "logit" => Some(OutputScale::Logit),
         _ => None,
     }
 }
@@ -172,6 +181,12 @@ impl Cx<'_> {
         let kind = target(&definition);
         define_values(&mut inside, if is_rows { Formula::Distribution } else { Formula::Target(kind) });
         let ignored = self.ignored(call, &definition, &terms, is_rows)?;
+        // A use that turns a part of the loss off, `log_input = false`, may look at the output in another way.
+        let is_off = |(_, term, is_given): &(String, Term, bool)| {
+            *is_given && matches!(term, Term::Truth(Truth::Known(false)))
+        };
+        let scale = definition.parameters.first().and_then(|output| scale_of(&output.kind.as_ref()?.name));
+        let scale = scale.filter(|_| !terms.iter().any(is_off)).unwrap_or_default();
         for (name, term, _) in terms {
             inside.define(&name, term);
         }
@@ -216,6 +231,7 @@ impl Cx<'_> {
             ignored,
             range,
             only_ends,
+            scale,
             target,
             is_of_classes,
             reduction,

@@ -27,6 +27,18 @@ pub fn set(
     let known = Known { uses, library };
     let mut tree = user.clone();
     let mut diagnostics = Vec::new();
+    for (n, (name, text)) in options.set.iter().enumerate() {
+        if options.set.iter().take(n).any(|(other, _)| other == name) {
+            let file = sources.add(format!("setting {name}"), format!("{name} {text}"));
+            let span = Span::new(file, 0, name.len());
+            diagnostics.push(Diagnostic::new(
+                Code::E0205,
+                format!("`{name}` is set twice"),
+                span,
+                "set a second time",
+            ));
+        }
+    }
     // An optimizer that is given as a whole comes before its hyper-parameters.
     let is_whole = |setting: &&(String, String)| matches!(setting.0.as_str(), LOSS | OPTIMIZER);
     let wholes = options.set.iter().filter(is_whole);

@@ -113,8 +113,14 @@ impl Augmenter {
             [height, width] | [_, height, width] => Some((height, width)),
             _ => None,
         };
-        for step in steps {
+        for (n, step) in steps.iter().enumerate() {
             check(step, image, shape)?;
+            // Each kind draws numbers of its own: a second of one kind would draw those of the first.
+            let is_same =
+                |other: &&Augmentation| std::mem::discriminant(*other) == std::mem::discriminant(step);
+            if steps.iter().take(n).any(|other| is_same(&other)) {
+                return Err(Error::new("E0205", format!("`{step}` is the second of its kind")));
+            }
         }
         let (height, width) = image.unwrap_or((1, 1));
         let features = shape.iter().product();

@@ -164,11 +164,15 @@ fn cut(data: &DataSet, rows: Vec<u32>, share: f64, stratify: bool) -> (Vec<u32>,
     if wanted == 0 || rows.len() < 2 {
         return (rows, Vec::new());
     }
+    let two = if stratify { two_values(&data.targets) } else { None };
     let class = |row: u32| match &data.targets {
         Targets::Classes(classes) if stratify => classes.get(row as usize).copied().unwrap_or(0),
+        Targets::Values(values, _) => {
+            u32::from(two.is_some_and(|[_, high]| values.get(row as usize) == Some(&high)))
+        }
         _ => 0,
     };
-    let is_by_class = stratify && matches!(data.targets, Targets::Classes(_));
+    let is_by_class = two.is_some() || stratify && matches!(data.targets, Targets::Classes(_));
     let mut quotas = if is_by_class { quotas(&rows, class, wanted) } else { BTreeMap::from([(0, wanted)]) };
     rows.into_iter().partition(|&row| match quotas.get_mut(&class(row)) {
         Some(quota) if *quota > 0 => {
@@ -177,6 +181,14 @@ fn cut(data: &DataSet, rows: Vec<u32>, share: f64, stratify: bool) -> (Vec<u32>,
         }
         _ => true,
     })
+}
+
+/// The values of a target that is one of two numbers, which are classes then: 0 and 1, or -1 and 1.
+fn two_values(targets: &Targets) -> Option<[f32; 2]> {
+    let Targets::Values(values, 1) = targets else { return None };
+    let low = values.iter().copied().reduce(f32::min)?;
+    let high = values.iter().copied().reduce(f32::max)?;
+    (low < high && values.iter().all(|value| *value == low || *value == high)).then_some([low, high])
 }
 
 /// How many rows of each class are cut off: their share rounded down, and one more where the rest is largest. One row

@@ -46,14 +46,21 @@ pub(super) struct Conditions {
 }
 
 impl Progress {
-    pub fn to_metadata(&self, metadata: &mut Metadata) {
+    /// The same but for the epochs that are done.
+    pub fn without_history(&self) -> Self {
+        let Self { epochs, row, loss_sum, steps, best, best_epoch, reference, waited, history: _ } = *self;
+        Self { epochs, row, loss_sum, steps, best, best_epoch, reference, waited, history: Vec::new() }
+    }
+
+    /// As text, with the epochs of `history`.
+    pub fn to_metadata(&self, history: &[EpochReport], metadata: &mut Metadata) {
         let mut put = |key: &str, value: String| metadata.insert(format!("fit.{key}"), value);
         put("epochs", self.epochs.to_string());
         put("row", self.row.to_string());
         put("loss_sum", bits(self.loss_sum));
         put("steps", self.steps.to_string());
         put("waited", self.waited.to_string());
-        put("history", self.history.iter().map(epoch_to_line).collect());
+        put("history", history.iter().map(epoch_to_line).collect());
         for (key, value) in [
             ("best", self.best.map(bits)),
             ("best_epoch", self.best_epoch.map(|epoch| epoch.to_string())),

@@ -18,7 +18,7 @@ use crate::error::{Error, count};
 use crate::file::check_writable;
 use crate::metrics::Meter;
 use crate::model::{ModelInfo, Role, Train};
-use crate::safetensors::{Metadata, SafeTensors, Tensors, describe, write};
+use crate::safetensors::{SafeTensors, Tensors, describe, write};
 
 /// A run: what it was asked for, how far it is, and the buffers that it uses again and again.
 pub(super) struct Run<'a> {
@@ -32,12 +32,21 @@ pub(super) struct Run<'a> {
     evaluator: Evaluator,
     conditions: Conditions,
     progress: Progress,
-    /// The model as it last was found good, and the metadata of that moment.
-    good: Option<(Snapshot, Metadata)>,
+    /// The model as it last was found good.
+    good: Option<Good>,
+    /// Room for the next one.
+    spare: Option<Snapshot>,
     /// The tensors of the best epoch, where they are wanted.
     best: Option<Tensors>,
     is_best_written: bool,
     saved: Moment,
+}
+
+/// A model that can be gone back to.
+struct Good {
+    model: Snapshot,
+    /// How far training was then, without its history.
+    progress: Progress,
 }
 
 impl<'a> Run<'a> {
@@ -47,6 +56,10 @@ impl<'a> Run<'a> {
         let train = &split.train;
         let batch = batch_size(info, train, options)?;
         let validation = split.validation.as_ref();
+        if validation.is_some_and(|validation| validation.rows == 0) {
+            return Err(Error::new("E0410", "there are no rows to validate with")
+                .help("leave the validation part out"));
+        }
         if let Some(stopping) = &options.early_stopping
             && (stopping.patience == 0 || stopping.min_delta.is_nan() || stopping.min_delta < 0.0)
         {
@@ -82,6 +95,7 @@ impl<'a> Run<'a> {
             conditions,
             progress: Progress::default(),
             good: None,
+            spare: None,
             best: None,
             is_best_written: true,
             saved: Moment::now(),
@@ -142,8 +156,8 @@ impl<'a> Run<'a> {
                 Ok(ControlFlow::Continue(())) => {}
                 Ok(ControlFlow::Break(())) => break Stopped::Callback,
                 Err(error) => {
-                    if let Some((good, _)) = self.good.as_ref().filter(|_| error.code == "E0412") {
-                        good.give(model);
+                    if let Some(good) = self.good.as_ref().filter(|_| error.code == "E0412") {
+                        good.model.give(model);
                     }
                     return Err(error);
                 }
@@ -303,15 +317,15 @@ impl<'a> Run<'a> {
     where
         M: Train<Elem = f32> + ?Sized,
     {
-        let mut metadata = self.options.metadata.clone();
-        self.progress.to_metadata(&mut metadata);
-        self.conditions.to_metadata(&mut metadata);
-        let mut snapshot = Snapshot::new(&self.info);
+        let mut snapshot = self.spare.take().unwrap_or_else(|| Snapshot::new(&self.info));
         snapshot.take(model);
         let bad = snapshot.first_non_finite(&self.info);
-        if bad.is_none() {
-            self.good = Some((snapshot, metadata));
-        }
+        self.spare = if bad.is_some() {
+            Some(snapshot)
+        } else {
+            let now = Good { model: snapshot, progress: self.progress.without_history() };
+            self.good.replace(now).map(|before| before.model)
+        };
         bad
     }
 
@@ -320,9 +334,9 @@ impl<'a> Run<'a> {
     }
 
     fn keep_best(&mut self) {
-        if let Some((good, _)) = self.good.as_ref().filter(|_| self.wants_best()) {
-            let tensors = good.averaged(&self.info);
-            let tensors = tensors.as_ref().unwrap_or_else(|| good.tensors());
+        if let Some(good) = self.good.as_ref().filter(|_| self.wants_best()) {
+            let tensors = good.model.averaged(&self.info);
+            let tensors = tensors.as_ref().unwrap_or_else(|| good.model.tensors());
             self.best.get_or_insert_default().clone_from(tensors);
             self.is_best_written = false;
         }
@@ -342,8 +356,13 @@ impl<'a> Run<'a> {
             write(path, &metadata, &tensors)?;
             self.is_best_written = true;
         }
-        if let (Some(path), Some((good, metadata))) = (&self.options.last, &self.good) {
-            good.write(&self.info, self.best.as_ref(), metadata, path)?;
+        if let (Some(path), Some(good)) = (&self.options.last, &self.good) {
+            let mut metadata = self.options.metadata.clone();
+            // The history only grows: that of then is the beginning of that of now.
+            let history = self.progress.history.get(..good.progress.epochs).unwrap_or_default();
+            good.progress.to_metadata(history, &mut metadata);
+            self.conditions.to_metadata(&mut metadata);
+            good.model.write(&self.info, self.best.as_ref(), &metadata, path)?;
         }
         Ok(())
     }

@@ -242,16 +242,19 @@ impl Part {
     }
 
     fn update_class(&mut self, output: &[f32], class: u32) {
-        // A class without an output is one that the loss leaves out.
-        if class as usize >= output.len() {
+        // What the loss leaves out: a class without an output, or one that it says.
+        if class as usize >= output.len() || self.compared.output.limits.ignored == Some(class) {
             return;
         }
         let found = argmax(output);
         self.rows += 1;
         self.correct += u64::from(is_class(output, found, class as usize));
         if let Some(&of_class) = output.get(class as usize).filter(|value| !value.is_nan()) {
-            let greater = output.iter().filter(|&&value| value > of_class).count();
-            self.in_top += u64::from(greater < 5);
+            // Of equals the first come first, as in `argmax`.
+            let is_before =
+                |(at, &value): (usize, &f32)| value > of_class || value == of_class && at < class as usize;
+            let before = output.iter().enumerate().filter(|place| is_before(*place)).count();
+            self.in_top += u64::from(before < 5);
         }
         if let Some(confusion) = &mut self.confusion {
             confusion.add(class as usize, found);
@@ -260,13 +263,17 @@ impl Part {
 
     fn update_values(&mut self, output: &[f32], target: &[f32]) {
         self.rows += 1;
+        let scale = self.compared.output.limits.scale;
         let is_right = match (output, target) {
-            ([output], [target]) => !output.is_nan() && (*output > self.middle) == (*target > self.middle),
+            ([output], [target]) => {
+                let output = scale.of_target(*output);
+                !output.is_nan() && (output > self.middle) == (*target > self.middle)
+            }
             _ => is_class(output, argmax(output), argmax(target)),
         };
         self.correct += u64::from(is_right);
         for ((column, &output), &target) in self.columns.iter_mut().zip(output).zip(target) {
-            let error = f64::from(output) - f64::from(target);
+            let error = f64::from(scale.of_target(output)) - f64::from(target);
             self.values += 1;
             self.absolute += error.abs();
             self.squared += error * error;

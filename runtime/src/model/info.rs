@@ -122,12 +122,43 @@ pub struct TargetLimits {
     pub high: f64,
     /// Whether these two are the only values.
     pub only_ends: bool,
+    /// What the output is to such a target.
+    pub scale: OutputScale,
+}
+
+/// What an output is to the target that a loss compares it with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputScale {
+    /// The same, as far as is known.
+    #[default]
+    Same,
+    /// Its logarithm.
+    Log,
+    /// The logit of a probability.
+    Logit,
+}
+
+impl OutputScale {
+    /// The output in the target's scale.
+    pub fn of_target(self, output: f32) -> f32 {
+        let exp = |x: f32| crate::math64::exp(f64::from(x));
+        match self {
+            Self::Same => output,
+            Self::Log => exp(output) as f32,
+            Self::Logit => (1.0 / (1.0 + exp(-output))) as f32,
+        }
+    }
 }
 
 impl TargetLimits {
     /// Any value, and the model's classes alone.
-    pub const ANY: Self =
-        Self { ignored: None, low: f64::NEG_INFINITY, high: f64::INFINITY, only_ends: false };
+    pub const ANY: Self = Self {
+        ignored: None,
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+        only_ends: false,
+        scale: OutputScale::Same,
+    };
 
     /// Whether a class may occur in the targets of a model of so many classes.
     pub fn class_fits(&self, class: u32, classes: usize) -> bool {

@@ -9,8 +9,8 @@ mod forward;
 pub(crate) mod info;
 
 pub use info::{
-    Compared, InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, Role,
-    TargetInfo, TargetLimits, TensorInfo,
+    Compared, InputInfo, LayerInfo, Layout, ModelInfo, NormalizeInfo, NormalizeKind, OutputInfo, OutputScale,
+    Role, TargetInfo, TargetLimits, TensorInfo,
 };
 
 use alloc::borrow::ToOwned;
