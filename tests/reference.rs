@@ -40,6 +40,8 @@ models! {
     chain: Chain = "tests/data/models/chain.nn";
     channel_rows: ChannelRows = "tests/data/models/channel_rows.nn";
     large_kernels: LargeKernels = "tests/data/models/large_kernels.nn";
+    odd_names: OddNames = "tests/data/models/odd_names.nn";
+    position_parts: PositionParts = "tests/data/models/position_parts.nn";
     graph: Web = "tests/data/models/graph.nn";
     blocks: Blocks = "tests/data/models/blocks.nn";
     block_names: Named = "tests/data/models/block_names.nn";

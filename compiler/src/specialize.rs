@@ -361,7 +361,20 @@ fn phases(optimizer: &OptimizerUse, assignments: Vec<Assign>) -> Result<Group, V
             _ => phase.assignments.push(Assign { value: simplify(&assign.value), ..assign }),
         }
     }
+    phases.iter_mut().for_each(drop_unread);
     Ok(Group { phases })
+}
+
+/// A local value that only later phases read has been put into their formulas.
+fn drop_unread(phase: &mut Phase) {
+    for at in (0..phase.assignments.len()).rev() {
+        let Some(assign) = phase.assignments.get(at) else { continue };
+        let (target, later) = (assign.target, phase.assignments.iter().skip(at + 1));
+        let mut readers = later.map(|later| &later.value).chain(phase.norms.iter().map(|(_, norm)| norm));
+        if matches!(target, Variable::Local(_)) && !readers.any(|value| value.depends_on(target)) {
+            phase.assignments.remove(at);
+        }
+    }
 }
 
 /// The local values of a phase over weight, gradient and states, and which of those have changed since.

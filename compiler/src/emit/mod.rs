@@ -28,8 +28,8 @@ pub use format::to_rust;
 pub use info::{ModelInfo, TensorInfo, model_info};
 pub use kernel::KernelCx;
 pub use model::emit;
-pub use names::is_reserved;
 pub(crate) use names::{ident as identifier, is_taken};
+pub use names::{is_item, is_reserved};
 
 use bundles::Layout;
 use constants::Constants;

@@ -114,7 +114,12 @@ pub fn is_taken(model: &str, plan: &Plan) -> bool {
 
 /// Whether no model can have this name, whatever is in it.
 pub fn is_reserved(model: &str) -> bool {
-    ITEMS.contains(&model) || text(model) != model
+    is_item(model) || text(model) != model
+}
+
+/// Whether an item of an emitted module may have this name, which a value would then be a pattern of.
+pub fn is_item(name: &str) -> bool {
+    ITEMS.contains(&name)
 }
 
 /// What the function of a layer is called for one sample.

@@ -270,7 +270,9 @@ fn target_of(graph: &mut Graph, loss: &LossUse) -> Result<(OutputTarget, Vec<usi
         TargetKind::Class => Ok((OutputTarget { len: classes, positions, ..target }, reduced(&shape))),
         TargetKind::Values => {
             let parts = parts_of_output(&loss.body).unwrap_or(1);
-            if let Some(axis) = shape.first_mut().filter(|axis| axis.is_multiple_of(parts)) {
+            // As `part` divides a value: of two axes the last, which are the features of a position.
+            let axis = usize::from(shape.len() == 2);
+            if let Some(axis) = shape.get_mut(axis).filter(|axis| axis.is_multiple_of(parts)) {
                 *axis /= parts;
             }
             Ok((OutputTarget { len: shape.iter().product(), ..target }, shape))

@@ -176,7 +176,9 @@ fn input_name(graph: &Graph, n: u32) -> String {
 
 /// A name like this one that is not taken, and that emitted functions do not use for something else.
 pub fn unique(name: String, taken: impl Fn(&str) -> bool) -> String {
-    let name = if is_reserved(&name) { format!("{name}_value") } else { name };
+    // `_` is no name in Rust, and would become that of `__`.
+    let is_blank = name.bytes().all(|byte| byte == b'_');
+    let name = if is_blank || is_reserved(&name) { format!("{name}_value") } else { name };
     if !taken(&name) {
         return name;
     }
@@ -239,7 +241,7 @@ const RESERVED: &[&str] = &[
 
 fn is_reserved(name: &str) -> bool {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
-    RESERVED.contains(&stem)
+    RESERVED.contains(&stem) || crate::emit::is_item(name)
 }
 
 /// Gives each value the first slot of its form that is free for its life.

@@ -5,7 +5,7 @@ use nnc_grammar::diagnostic::{Code, Diagnostic};
 use nnc_grammar::span::Span;
 
 use super::Cx;
-use crate::program::{LossUse, TargetKind};
+use crate::program::{LossUse, Reduction, TargetKind};
 
 /// Metrics, and what targets they are for: any, where nothing stands.
 const METRICS: &[(&str, Option<TargetKind>)] = &[
@@ -84,6 +84,12 @@ pub(super) fn check(cx: &mut Cx<'_>, metrics: &[(String, Span)], losses: &[LossU
             _ if name == "perplexity" && of_data.len() > 1 => {
                 let message = "metric `perplexity` is for one loss, and the model has several";
                 Diagnostic::new(Code::E0214, message, *span, "expected a metric of one output")
+                    .with_help("leave it out: the loss is always reported")
+            }
+            _ if name == "perplexity" && (loss.reduction == Reduction::Sum || loss.weight != 1.0) => {
+                let message = "metric `perplexity` is for the mean of a loss";
+                let expected = "expected a loss without `weight`, and without `reduction = sum`";
+                Diagnostic::new(Code::E0214, message, *span, expected)
                     .with_help("leave it out: the loss is always reported")
             }
             _ => continue,

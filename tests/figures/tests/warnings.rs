@@ -10,6 +10,7 @@ nnc::include_model!("models/cells");
 nnc::include_model!("models/channels");
 nnc::include_model!("models/stored");
 nnc::include_model!("models/large");
+nnc::include_model!("models/unread");
 
 #[test]
 fn an_input_that_nothing_uses_changes_nothing() {

@@ -155,7 +155,9 @@ impl Model<'_> {
             };
             let (together, others) = rest.split_at(n.max(1));
             rest = others;
-            match self.block(pass, together, memory).filter(|_| n > 1) {
+            // A block of its own is not made a function, nor kept among those that are.
+            let block = if n > 1 { self.block(pass, together, memory) } else { None };
+            match block {
                 Some(block) => out.push(block),
                 None => out.extend(together.iter().cloned().map(Statement::Layer)),
             }

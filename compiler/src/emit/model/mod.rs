@@ -170,7 +170,7 @@ impl<'a> Model<'a> {
         let optimizer = self.optimizer.as_ref();
         let renamed = names.map(|name| function(cx, planned, &name, optimizer));
         for emitted in std::iter::once(emitted).chain(renamed) {
-            match self.functions.iter().position(|known| known.name == emitted.name) {
+            match self.functions.iter().position(|known| clashes(known, &emitted.name.to_string())) {
                 Some(known) if self.functions.get(known).is_some_and(|known| known.is_same(&emitted)) => {
                     return known;
                 }
@@ -205,7 +205,7 @@ impl<'a> Model<'a> {
             return at;
         }
         let stem = emitted.name.to_string();
-        let taken = |name: &String| self.functions.iter().any(|known| known.name == name);
+        let taken = |name: &String| self.functions.iter().any(|known| clashes(known, name));
         let mut emitted = if taken(&stem) {
             let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
             let name = names.find(|name| !taken(name)).unwrap_or(stem);
@@ -572,6 +572,12 @@ impl<'a> Model<'a> {
             #train_impl
         }
     }
+}
+
+/// Whether a function cannot be called so beside this one: what runs `layer1_forward` is called `Layer1Forward`, and so is
+/// what runs `layer_1_forward`.
+fn clashes(known: &Emitted, name: &str) -> bool {
+    known.name == name || names::type_ident(&known.name.to_string()) == names::type_ident(name)
 }
 
 /// Units of work for the groups of a pass.

@@ -9,6 +9,7 @@ use crate::emit::number;
 use crate::emit::optimizer::Optimizer;
 use crate::emit::parameters::{gradient_type, number_of_kept};
 use crate::graph::{Parameter, Role};
+use crate::plan::LANES;
 use crate::program::Storage;
 use crate::scalar::Variable;
 
@@ -136,12 +137,26 @@ impl Model<'_> {
                     });
                 }
                 let count = number(made);
-                let sums = (0..made).map(number);
-                let sums: Vec<TokenStream> =
-                    sums.map(|k| quote!(squares[#k] = z[#k].mul_add(z[#k], squares[#k]);)).collect();
+                // Behind the last feature there may be anything, for an optimizer may move what has no gradient.
+                let features = if parameter.is_matrix { parameter.as_matrix().0 } else { parameter.len() };
+                let inside = (!features.is_multiple_of(LANES)).then(|| {
+                    let features = number(features);
+                    quote!(let inside = L::first(#features - 16 * p);)
+                });
+                let sums = (0..made).map(|k| {
+                    let k = number(k);
+                    match inside {
+                        Some(_) => quote! {
+                            let part = L::select(inside, z[#k], L::zero());
+                            squares[#k] = part.mul_add(part, squares[#k]);
+                        },
+                        None => quote!(squares[#k] = z[#k].mul_add(z[#k], squares[#k]);),
+                    }
+                });
+                let sums: Vec<TokenStream> = sums.collect();
                 let body = self.over_rows(parameter, &|place| {
                     let load = load(place);
-                    quote!(#load let z = #pass; #(#sums)*)
+                    quote!(#load let z = #pass; #inside #(#sums)*)
                 });
                 let earlier = (0..n_norms).map(|k| {
                     let k = number(k);
@@ -254,9 +269,12 @@ impl Model<'_> {
         }
         if optimizer.has_schedule_states() {
             let lets = self.time_lets(&source.schedule_updates, &quote!(self.steps as f64));
+            let reads_loss =
+                source.schedule_updates.iter().any(|value| value.depends_on(Variable::EpochLoss));
+            let loss = if reads_loss { quote!(loss) } else { quote!(_loss) };
             let updates = source.schedule_updates.iter().map(|value| optimizer.number(value));
             out.extend(quote! {
-                fn end_epoch(&mut self, loss: f64) {
+                fn end_epoch(&mut self, #loss: f64) {
                     #lets
                     self.schedule = [#(#updates),*];
                 }

@@ -493,7 +493,9 @@ impl Optimizer {
 
 /// What a state or a value of an optimizer is called in `update`, whose other names are its arguments and rows.
 fn own_name(name: &str) -> Ident {
-    let is_taken = ["rates", "norms", "gradient", "weight"].contains(&name) || name.ends_with("_row");
+    let is_taken = ["rates", "norms", "gradient", "weight"].contains(&name)
+        || name.ends_with("_row")
+        || names::is_item(name);
     if is_taken { format_ident!("{name}_") } else { names::ident(name) }
 }
 
