@@ -33,7 +33,8 @@ fn optimizer(set: &[(&str, &str)]) -> String {
 fn hyper_parameters_take_the_place_of_what_is_written() {
     assert_eq!(optimizer(&[("lr", "0.3")]), "momentum(lr = 0.3, beta = 0.5)");
     assert_eq!(optimizer(&[("beta", "0.8")]), "momentum(lr = 0.1, beta = 0.8)");
-    assert_eq!(optimizer(&[("lr", "0.3"), ("lr", "0.4")]), "momentum(lr = 0.4, beta = 0.5)");
+    let twice = compile("m.nn", TEXT, &options(&[("lr", "0.3"), ("lr", "0.4")]));
+    assert_eq!(twice.diagnostics.iter().map(|fault| fault.code).collect::<Vec<_>>(), [Code::E0205]);
 }
 
 #[test]
