@@ -9,9 +9,9 @@ use crate::arguments::Run;
 use crate::data;
 use crate::engine::Unless;
 use crate::output::{Object, Output};
+use crate::partial;
 use crate::session::{Prepared, can_be_measured, can_be_trained, default_weights};
 use crate::source::Failure;
-use crate::{names, partial};
 
 /// Measures trained weights on the test rows; without test rows, on the validation rows, or else on all.
 pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output) -> Result<(), Failure> {
@@ -29,7 +29,7 @@ pub fn run(run: &Run, weights: Option<&Path>, is_partial: bool, output: &Output)
         partial::load(&mut session, &weights, output)?;
     } else {
         let saved = session.load_weights(&weights)?;
-        names::check(&Schema::from_metadata(&saved), &split.train.schema, &weights)?;
+        Schema::from_metadata(&saved).check(&split.train.schema).map_err(|error| error.at(&weights))?;
     }
     let (part, rows) = match (&split.test, &split.validation) {
         (Some(test), _) => ("test", test),

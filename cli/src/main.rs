@@ -17,7 +17,6 @@ mod highlight;
 mod inspect;
 mod lints;
 mod list;
-mod names;
 mod new;
 mod next;
 mod output;

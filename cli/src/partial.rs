@@ -8,7 +8,6 @@ use nnc_runtime::data::Schema;
 use nnc_runtime::safetensors::load_partial;
 
 use crate::arguments::Run;
-use crate::names;
 use crate::output::{Object, Output};
 use crate::session::{Prepared, Session};
 
@@ -41,9 +40,9 @@ impl Start {
         let loaded = if self.is_partial {
             load(session, &self.path, output)
         } else {
-            session
-                .load_weights(&self.path)
-                .and_then(|saved| names::check_features(&Schema::from_metadata(&saved), data, &self.path))
+            session.load_weights(&self.path).and_then(|saved| {
+                Schema::from_metadata(&saved).check_features(data).map_err(|error| error.at(&self.path))
+            })
         };
         loaded.map_err(|error| match &self.place {
             Some(place) => error.note(format!("they are asked for at {place}")),

@@ -24,11 +24,7 @@ struct Handle {
     model: *mut c_void,
 }
 
-impl std::fmt::Debug for Compiled {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Compiled").field("name", &self.info.name).finish_non_exhaustive()
-    }
-}
+nnc_runtime::__private::debug!(Compiled);
 
 impl Drop for Handle {
     fn drop(&mut self) {

@@ -34,11 +34,7 @@ pub struct Interpreted {
     last: RefCell<Vec<f64>>,
 }
 
-impl std::fmt::Debug for Interpreted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Interpreted").field("name", &self.info.name).finish_non_exhaustive()
-    }
-}
+nnc_runtime::__private::debug!(Interpreted);
 
 impl Interpreted {
     /// A model whose parameters are drawn as the emitted code draws them.

@@ -4,6 +4,7 @@
 //! nor the size of the batches changes a bit of it, and a run that is resumed goes on with the same samples.
 
 use std::fmt;
+use std::mem::discriminant;
 
 use super::{DataSet, Targets};
 use crate::error::{Error, count};
@@ -116,9 +117,7 @@ impl Augmenter {
         for (n, step) in steps.iter().enumerate() {
             check(step, image, shape)?;
             // Each kind draws numbers of its own: a second of one kind would draw those of the first.
-            let is_same =
-                |other: &&Augmentation| std::mem::discriminant(*other) == std::mem::discriminant(step);
-            if steps.iter().take(n).any(|other| is_same(&other)) {
+            if steps.iter().take(n).any(|other| discriminant(other) == discriminant(step)) {
                 return Err(Error::new("E0205", format!("`{step}` is the second of its kind")));
             }
         }

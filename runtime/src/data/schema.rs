@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::error::{Error, listed};
 use crate::safetensors::json;
 
 /// Names and encoding of columns and classes. It travels with the weights, so that `predict` reads a file as training
@@ -40,6 +41,38 @@ impl Feature {
 }
 
 impl Schema {
+    /// Whether data have the names that this schema, saved with weights, says: their numbers would fit in another order as
+    /// well. What has no names fits.
+    ///
+    /// # Errors
+    /// E0416 for other columns, categories or classes, or the same in another order.
+    pub fn check(&self, data: &Self) -> Result<(), Error> {
+        self.check_features(data)?;
+        self.targets.iter().zip(&data.targets).try_for_each(|(saved, data)| {
+            let of = saved.columns.first().map_or_else(String::new, |column| format!(" of `{column}`"));
+            differs(&saved.classes, &data.classes, &format!("classes{of}"))
+        })
+    }
+
+    /// [`Schema::check`] of columns and categories alone: weights that training begins with may be of other classes.
+    ///
+    /// # Errors
+    /// As it has them.
+    pub fn check_features(&self, data: &Self) -> Result<(), Error> {
+        let names = |schema: &Self| schema.features.iter().map(|feature| feature.name.clone()).collect();
+        let (were, are): (Vec<String>, Vec<String>) = (names(self), names(data));
+        differs(&were, &are, "columns").map_err(|error| {
+            let is_same_set = were.len() == are.len() && were.iter().all(|name| are.contains(name));
+            match is_same_set {
+                true => error.help(format!("take them in that order: `features [{}]`", were.join(", "))),
+                false => error,
+            }
+        })?;
+        self.features.iter().zip(&data.features).try_for_each(|(saved, data)| {
+            differs(&saved.categories, &data.categories, &format!("categories of `{}`", saved.name))
+        })
+    }
+
     /// Names of the inputs: the column's, or `color=red` for a category.
     pub fn feature_names(&self) -> Vec<String> {
         let mut names = Vec::new();
@@ -139,6 +172,16 @@ impl Schema {
         };
         Self { features, targets }
     }
+}
+
+/// E0416 for two lists that both say something, and not the same.
+fn differs(were: &[String], are: &[String], what: &str) -> Result<(), Error> {
+    if were.is_empty() || are.is_empty() || were == are {
+        return Ok(());
+    }
+    Err(Error::new("E0416", format!("the {what} are not those that the weights were trained on"))
+        .note(format!("there they are {}", listed(were)))
+        .note(format!("here they are {}", listed(are))))
 }
 
 #[cfg(test)]

@@ -170,7 +170,9 @@ impl<'a> Model<'a> {
         let optimizer = self.optimizer.as_ref();
         let renamed = names.map(|name| function(cx, planned, &name, optimizer));
         for emitted in std::iter::once(emitted).chain(renamed) {
-            match self.functions.iter().position(|known| clashes(known, &emitted.name.to_string())) {
+            // What runs `layer1_forward` is called `Layer1Forward`, and so is what runs `layer_1_forward`.
+            let is_so_called = |known: &Emitted| known.name == emitted.name || known.entry == emitted.entry;
+            match self.functions.iter().position(is_so_called) {
                 Some(known) if self.functions.get(known).is_some_and(|known| known.is_same(&emitted)) => {
                     return known;
                 }
@@ -205,7 +207,10 @@ impl<'a> Model<'a> {
             return at;
         }
         let stem = emitted.name.to_string();
-        let taken = |name: &String| self.functions.iter().any(|known| clashes(known, name));
+        let taken = |name: &String| {
+            let entry = names::type_ident(name);
+            self.functions.iter().any(|known| known.name == name || known.entry == entry)
+        };
         let mut emitted = if taken(&stem) {
             let mut names = (2..).map(|n: usize| format!("{stem}_{n}"));
             let name = names.find(|name| !taken(name)).unwrap_or(stem);
@@ -572,12 +577,6 @@ impl<'a> Model<'a> {
             #train_impl
         }
     }
-}
-
-/// Whether a function cannot be called so beside this one: what runs `layer1_forward` is called `Layer1Forward`, and so is
-/// what runs `layer_1_forward`.
-fn clashes(known: &Emitted, name: &str) -> bool {
-    known.name == name || names::type_ident(&known.name.to_string()) == names::type_ident(name)
 }
 
 /// Units of work for the groups of a pass.

@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use super::{Optimizer, norms_of};
+use super::{Optimizer, reads_norms};
 use crate::scalar::Variable;
 
 /// A call of `update` for rows of one parameter.
@@ -92,7 +92,7 @@ impl Optimizer {
             return TokenStream::new();
         };
         let rates = self.reads_rates(group, phase).then(|| quote!(, rates));
-        let norms = (!norms_of(phases, phase).is_empty()).then(|| quote!(, &norms));
+        let norms = reads_norms(phases, phase).then(|| quote!(, &norms));
         let name = self.update_name(group, phase);
         let of_rows = self.is_of_rows(group, phase).then(|| quote!(, _));
         quote!(#name::<L #of_rows>(#gradient #(, #rows)* #rates #norms))

@@ -345,7 +345,7 @@ impl Optimizer {
         });
         let result = (!norms.is_empty()).then(|| quote!([#(#results),*]));
         let rates = self.reads_rates(group, phase).then(|| quote!(, rates: &Rates));
-        let given = (!known.is_empty()).then(|| {
+        let given = reads_norms(phases, phase).then(|| {
             let count = super::number(known.len());
             quote!(, norms: &[L; #count])
         });
@@ -511,6 +511,15 @@ fn with_lr(scalar: &Scalar, rate: &Scalar) -> Scalar {
         }
         other => other.clone(),
     }
+}
+
+/// Whether a phase reads a norm of those before it.
+fn reads_norms(phases: &[Phase], phase: usize) -> bool {
+    let values = phases.get(phase).into_iter().flat_map(|Phase { assignments, norms }| {
+        assignments.iter().map(|assign| &assign.value).chain(norms.iter().map(|(_, norm)| norm))
+    });
+    let known = norms_of(phases, phase);
+    values.into_iter().any(|value| known.iter().any(|norm| value.depends_on(Variable::Local(*norm))))
 }
 
 /// Norms of the phases before this one.

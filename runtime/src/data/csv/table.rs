@@ -61,6 +61,11 @@ impl Lines<'_> {
     }
 }
 
+/// Records of any length, the header among them.
+fn records<R: Read>(reader: R, delimiter: u8) -> csv::Reader<R> {
+    ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(reader)
+}
+
 impl Table {
     /// Reads a file, plain or gzipped.
     ///
@@ -81,8 +86,7 @@ impl Table {
         // The mark that some programs put first, to say that it is UTF-8.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut lines = Lines { bytes, at: 0, line: 1 };
-        let mut reader =
-            ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(bytes);
+        let mut reader = records(bytes, delimiter);
         let mut table = Self {
             source: source.to_owned(),
             delimiter,
@@ -153,12 +157,7 @@ impl Table {
     /// A quote that nothing closes takes all that is behind it into one field: what is put behind the last record is
     /// then no record of its own.
     fn check_quotes(&self, last: &[u8], line: u64) -> Result<(), Error> {
-        let reader = last.chain(b"\n.".as_slice());
-        let mut reader = ReaderBuilder::new()
-            .delimiter(self.delimiter)
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(reader);
+        let mut reader = records(last.chain(b"\n.".as_slice()), self.delimiter);
         if reader.byte_records().count() > 1 {
             return Ok(());
         }

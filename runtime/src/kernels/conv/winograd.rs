@@ -52,10 +52,13 @@ pub fn winograd<
     room: &mut [[Row<L::Elem>; S]],
     finish: impl FnMut(usize, usize, L),
 ) {
-    assert!(window.fits(X, K, P) && window.is_for_winograd(TAPS));
-    let bias = bias.map(|bias| bias.as_slice());
-    let work = Work { from: window.input, to: window.output, padding: window.padding, is_turned: false };
-    work.run::<L, TAPS, X>(x, weight.as_flattened(), bias, room, each_place(work.to, finish));
+    Work::forward(window, [TAPS, X, K, P]).run::<L, TAPS, X>(
+        x,
+        weight.as_flattened(),
+        bias.map(<[_; P]>::as_slice),
+        room,
+        each_place(window.output, finish),
+    );
 }
 
 /// [`winograd`], and of each two times two places of y the largest number, as of [`super::forward_halved`].
@@ -79,15 +82,12 @@ pub fn winograd_halved<
     mut value: impl FnMut(usize, usize, L) -> L,
     mut finish: impl FnMut(usize, usize, L),
 ) {
-    assert!(window.fits(X, K, P) && window.is_for_winograd(TAPS));
-    let bias = bias.map(|bias| bias.as_slice());
-    let work = Work { from: window.input, to: window.output, padding: window.padding, is_turned: false };
-    let [_, height, width] = work.to;
+    let [_, height, width] = window.output;
     assert!([height, width].iter().all(|n| n.is_multiple_of(2)));
-    work.run::<L, TAPS, X>(
+    Work::forward(window, [TAPS, X, K, P]).run::<L, TAPS, X>(
         x,
         weight.as_flattened(),
-        bias,
+        bias.map(<[_; P]>::as_slice),
         room,
         #[inline(always)]
         |g, o, (row, column), y| {
@@ -304,6 +304,13 @@ impl<E: Element, const TAPS: usize> Kernel<E> for Strip<'_, E, TAPS> {
 }
 
 impl Work {
+    /// That of y, for a kernel of so many places along an axis and arrays of these lengths.
+    #[inline(always)]
+    fn forward(window: &Window, [taps, x, weights, panels]: [usize; 4]) -> Self {
+        assert!(window.fits(x, weights, panels) && window.is_for_winograd(taps));
+        Self { from: window.input, to: window.output, padding: window.padding, is_turned: false }
+    }
+
     /// All places of all groups of `to`, from `x`: `finish` is given group, channel, row and column of the first of two times
     /// two places, and the four of them; some may lie behind the image.
     #[inline(always)]
